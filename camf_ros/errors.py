@@ -1,0 +1,65 @@
+"""The errors that callers of this package can expect.
+
+Each one is raised with a message that names the offending value, what was expected, and what to do about it.
+A node counts them by :attr:`CamfError.reason`; everything that is not a :class:`CamfError` is a bug.
+"""
+
+from __future__ import annotations
+
+
+class CamfError(Exception):
+    """Base of every error that bad input, bad files or bad settings can cause."""
+
+    #: Short, stable key under which the error is counted in diagnostics.
+    reason = "error"
+
+    def __init__(self, what: str, *, expected: str = "", remedy: str = "") -> None:
+        """Compose the message.
+
+        Args:
+            what: The offending value and where it came from.
+            expected: What would have been accepted.
+            remedy: What the reader can do about it.
+        """
+        parts = [what.rstrip(".")]
+        if expected:
+            parts.append(f"expected {expected.rstrip('.')}")
+        if remedy:
+            parts.append(remedy.rstrip("."))
+        super().__init__("; ".join(parts))
+
+
+class ImageError(CamfError):
+    """An image or image message that cannot be used: wrong size, encoding, length or values."""
+
+    reason = "image"
+
+
+class EncodingError(ImageError):
+    """An image encoding that is unknown or makes no sense on this topic."""
+
+    reason = "encoding"
+
+
+class CheckpointError(CamfError):
+    """A model file that is missing, damaged or made by something else."""
+
+    reason = "checkpoint"
+
+
+class ParameterError(CamfError):
+    """A setting outside its range or in contradiction to another one."""
+
+    reason = "parameter"
+
+
+class EngineError(CamfError):
+    """An inference engine that is not installed, does not fit the machine, or failed."""
+
+    reason = "engine"
+
+
+class DataError(CamfError):
+    """A data set or a folder of pictures that is incomplete or unreadable."""
+
+    reason = "data"

@@ -1,0 +1,78 @@
+"""The auxiliary classifier that learns which encoder channels speak of infrared and which of visible.
+
+Channels never mix before the linear layer, so weight k of that layer is about encoder channel k alone. This is
+what lets the fusion rule read its weights off the classifier, as in class activation mapping.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from camf_ros.errors import ImageError
+from camf_ros.network.architecture import CLASSES, CLASSIFIER_BRANCHES, CLASSIFIER_STRIDES, Architecture
+
+
+def _smallest_input() -> int:
+    """Feature rows (or columns) below which a 'valid' stage would have nothing left."""
+    size = 1
+    for stride in reversed(CLASSIFIER_STRIDES):
+        size = (size - 1) * stride + 3
+    return size
+
+
+#: Smallest feature height and width that the classifier takes.
+MIN_FEATURE_SIZE = _smallest_input()
+
+
+class _Stage(nn.Module):
+    """Sum of parallel depthwise 3x3 convolutions, each with ReLU.
+
+    The branches are one grouped convolution: group k holds the branches of channel k, so one call computes all.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.branches = nn.Conv2d(
+            channels, channels * CLASSIFIER_BRANCHES, 3, stride=stride, groups=channels, padding=0
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.branches(x))
+        return y.unflatten(1, (self.channels, CLASSIFIER_BRANCHES)).sum(2)
+
+
+class AuxiliaryClassifier(nn.Module):
+    """Four depthwise stages, global average pooling and one linear layer to (infrared, visible)."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(_Stage(architecture.channels, stride) for stride in CLASSIFIER_STRIDES)
+        self.linear = nn.Linear(architecture.channels, len(CLASSES))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Class scores of encoder features.
+
+        Args:
+            features: (N, K, h, w) with h and w at least :data:`MIN_FEATURE_SIZE`.
+
+        Returns:
+            (N, 2) logits, in the order of :data:`~camf_ros.network.architecture.CLASSES`.
+
+        Raises:
+            ImageError: If the features are too small for the four 'valid' stages.
+        """
+        height, width = features.shape[-2:]
+        if not torch.compiler.is_compiling() and min(height, width) < MIN_FEATURE_SIZE:
+            raise ImageError(
+                f"features of {width} x {height} are too small for the classifier",
+                expected=f"at least {MIN_FEATURE_SIZE} x {MIN_FEATURE_SIZE}",
+                remedy=f"give images of at least {4 * MIN_FEATURE_SIZE} pixels a side",
+            )
+        x = features
+        for stage in self.stages:
+            x = stage(x)
+        logits: Tensor = self.linear(x.mean((-2, -1)))
+        return logits

@@ -1,0 +1,113 @@
+"""The whole CAMF network: encoder, auxiliary classifier, class activation fusion rule, decoder."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from camf_ros.errors import ImageError, ParameterError
+from camf_ros.network.architecture import Architecture
+from camf_ros.network.classifier import AuxiliaryClassifier
+from camf_ros.network.decoder import BORDER, Decoder
+from camf_ros.network.encoder import Encoder
+from camf_ros.network.fusion_rule import class_activation_weights, fuse_features
+
+
+class FusionOutput(NamedTuple):
+    """What one forward pass gives.
+
+    Attributes:
+        fused: (N, 1, H, W), range -1 to 1.
+        infrared_activation: (N, K), mean of each channel over the picture, at least 0, before weighting.
+        visible_activation: (N, K), likewise.
+    """
+
+    fused: Tensor
+    infrared_activation: Tensor
+    visible_activation: Tensor
+
+
+class CamfNetwork(nn.Module):
+    """Fuses grey infrared and visible images of any common size, in batches."""
+
+    def __init__(self, architecture: Architecture | None = None) -> None:
+        """Build the network with freshly initialised weights.
+
+        Args:
+            architecture: Layer widths; the paper's when left out.
+        """
+        super().__init__()
+        self.architecture = architecture or Architecture()
+        self.encoder = Encoder(self.architecture)
+        self.decoder = Decoder(self.architecture)
+        self.classifier = AuxiliaryClassifier(self.architecture)
+
+    def class_activation_weights(self, gain: float | Tensor) -> Tensor:
+        """Weights of the fusion rule, (2, K), rows infrared and visible, each with mean ``gain``."""
+        return class_activation_weights(self.classifier.linear.weight, gain)
+
+    def forward(self, infrared: Tensor, visible: Tensor, gain: float | Tensor) -> FusionOutput:
+        """Fuse.
+
+        Args:
+            infrared: (N, 1, H, W), grey, range -1 to 1.
+            visible: (N, 1, H, W), grey, range -1 to 1.
+            gain: Gain of the fusion rule, above 0.
+
+        Raises:
+            ImageError: If the shapes differ or are not (N, 1, H, W).
+            ParameterError: If the gain is not above 0.
+        """
+        _check_pair(infrared, visible)
+        if isinstance(gain, (int, float)) and not 0 < gain < float("inf"):
+            raise ParameterError(f"gain is {gain!r}", expected="a number above 0")
+        count = infrared.shape[0]
+        # One batch of both sources through the shared encoder is faster than two passes.
+        images = _pad(torch.cat((infrared, visible)))
+        features = self.encoder(images)
+        activation = features.mean((-2, -1), dtype=torch.float32)
+        fused_features = fuse_features(features[:count], features[count:], self.class_activation_weights(gain))
+        size = (images.shape[-2], images.shape[-1])
+        return FusionOutput(self.decoder(fused_features, size), activation[:count], activation[count:])
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """The auto-encoder alone, without fusion.
+
+        Args:
+            image: (N, 1, H, W), range -1 to 1.
+
+        Returns:
+            (N, 1, H, W), range -1 to 1.
+        """
+        _check_image("image", image)
+        return self.reconstruct_inner(_pad(image))
+
+    def reconstruct_inner(self, image: Tensor) -> Tensor:
+        """Like :meth:`reconstruct` without padding: (N, 1, H, W) to (N, 1, H - 4, W - 4), for training on crops."""
+        size = (image.shape[-2], image.shape[-1])
+        reconstruction: Tensor = self.decoder(self.encoder(image), size)
+        return reconstruction
+
+
+def _pad(image: Tensor) -> Tensor:
+    """Repeat the border pixels so that what the decoder's 'valid' layers take is not missed."""
+    return F.pad(image, (BORDER, BORDER, BORDER, BORDER), mode="replicate")
+
+
+def _check_image(name: str, image: Tensor) -> None:
+    if image.ndim != 4 or image.shape[1] != 1 or 0 in image.shape:
+        raise ImageError(f"{name} has shape {tuple(image.shape)}", expected="(N, 1, H, W) with no side of length 0")
+
+
+def _check_pair(infrared: Tensor, visible: Tensor) -> None:
+    _check_image("infrared", infrared)
+    _check_image("visible", visible)
+    if infrared.shape != visible.shape:
+        raise ImageError(
+            f"infrared has shape {tuple(infrared.shape)} and visible {tuple(visible.shape)}",
+            expected="equal shapes",
+            remedy="resize or register one image to the other first",
+        )

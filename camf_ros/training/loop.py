@@ -1,0 +1,164 @@
+"""The training loop: steps, progress bar, log, and a state on disk from which a killed run goes on to the same result."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from tqdm import tqdm
+
+from camf_ros.errors import DataError, ParameterError
+
+# Seconds between two states on disk: what a kill costs at most.
+_SAVE_EVERY = 60.0
+
+
+@dataclass
+class Stage:
+    """One stage of training.
+
+    Attributes:
+        name: Names the state file, the bar and the lines of the log.
+        module: What is trained and saved.
+        optimizer: Over parameters of ``module``.
+        steps: How many steps there are in all.
+        loss: Loss of a step from its number, counted from 0; the same number must give the same batch.
+        schedule: Factor of the learning rate from the step number.
+        validate: Measures validation figures; called every ``validate_every`` steps and at the end.
+        validate_every: Steps between two validations.
+    """
+
+    name: str
+    module: nn.Module
+    optimizer: Optimizer
+    steps: int
+    loss: Callable[[int], Tensor]
+    schedule: Callable[[int], float]
+    validate: Callable[[], Mapping[str, float]] | None = None
+    validate_every: int = 1000
+
+
+def warm_cosine(steps: int, final: float, warm_up: int = 100) -> Callable[[int], float]:
+    """Learning-rate factor: linear from 0 to 1 over ``warm_up`` steps, then half a cosine from 1 to ``final``."""
+
+    def factor(step: int) -> float:
+        if step < warm_up:
+            return (step + 1) / warm_up
+        position = min(1.0, (step - warm_up) / max(1, steps - warm_up))
+        return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * position))
+
+    return factor
+
+
+class Trainer:
+    """Runs stages in a run folder and remembers there how far each one is."""
+
+    def __init__(self, folder: Path, recipe: Mapping[str, Any], *, quiet: bool = False) -> None:
+        """Open or create a run folder.
+
+        Args:
+            folder: Where states and ``log.jsonl`` live.
+            recipe: What is being trained; a folder of another recipe is refused.
+            quiet: No progress bar.
+
+        Raises:
+            ParameterError: If the folder belongs to another recipe.
+        """
+        self.folder = folder
+        self.quiet = quiet
+        folder.mkdir(parents=True, exist_ok=True)
+        stored, text = folder / "recipe.json", json.dumps(recipe, indent=1, sort_keys=True)
+        if stored.exists() and stored.read_text(encoding="utf-8") != text:
+            raise ParameterError(
+                f"{folder} holds a run of another recipe",
+                expected="the recipe in its recipe.json",
+                remedy="name another --run folder, or delete this one to start again",
+            )
+        _write(stored, text.encode())
+
+    def run(self, stage: Stage) -> dict[str, float]:
+        """Train a stage to its end, going on from the saved state if there is one.
+
+        Returns:
+            The last validation figures, and ``seconds``: the training time over all its runs.
+        """
+        path = self.folder / f"{stage.name}.pt"
+        scheduler = LambdaLR(stage.optimizer, stage.schedule)
+        start, seconds, figures = self._restore(path, stage, scheduler)
+        began = saved = time.monotonic()
+
+        def save(step: int) -> None:
+            state = {
+                "step": step,
+                "seconds": seconds + time.monotonic() - began,
+                "figures": figures,
+                "module": stage.module.state_dict(),
+                "optimizer": stage.optimizer.state_dict(),
+                "scheduler": scheduler.state_dict(),
+            }
+            temporary = path.with_name(f"{path.name}.tmp")
+            torch.save(state, temporary)
+            temporary.replace(path)
+
+        bar = tqdm(total=stage.steps, initial=start, desc=stage.name, unit="step", disable=self.quiet)
+        for step in range(start, stage.steps):
+            loss = stage.loss(step)
+            stage.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            stage.optimizer.step()
+            scheduler.step()
+            done = step + 1
+            bar.update()
+            if done % 20 == 0:
+                value = float(loss.detach())
+                if not math.isfinite(value):
+                    raise DataError(
+                        f"{stage.name}: the loss is {value} at step {done}", remedy="lower the learning rate"
+                    )
+                bar.set_postfix(loss=f"{value:.5f}", **{k: f"{v:.3g}" for k, v in figures.items()})
+                self.log(stage=stage.name, step=done, loss=value, rate=scheduler.get_last_lr()[0])
+            if stage.validate and (done % stage.validate_every == 0 or done == stage.steps):
+                figures = dict(stage.validate())
+                self.log(stage=stage.name, step=done, **figures)
+            if done == stage.steps or time.monotonic() - saved > _SAVE_EVERY:
+                save(done)
+                saved = time.monotonic()
+        bar.close()
+        return {**figures, "seconds": seconds + time.monotonic() - began}
+
+    def log(self, **entry: Any) -> None:
+        """Append one line to ``log.jsonl``."""
+        line = json.dumps({"time": round(time.time(), 1), **entry})
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def _restore(self, path: Path, stage: Stage, scheduler: LambdaLR) -> tuple[int, float, dict[str, float]]:
+        if not path.exists():
+            return 0, 0.0, {}
+        try:
+            # weights_only: a state file is data and must not be able to run code.
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            stage.module.load_state_dict(state["module"])
+            stage.optimizer.load_state_dict(state["optimizer"])
+            scheduler.load_state_dict(state["scheduler"])
+        except Exception as error:  # torch.load raises many kinds for a damaged file
+            raise DataError(
+                f"the training state {path} cannot be read ({error})", remedy="delete it to train this stage again"
+            ) from error
+        return int(state["step"]), float(state["seconds"]), dict(state["figures"])
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)
