@@ -56,9 +56,7 @@ def weights_hash(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def save_checkpoint(
-    path: Path, network: CamfNetwork, *, name: str, gain: float, training: Mapping[str, Any]
-) -> str:
+def save_checkpoint(path: Path, network: CamfNetwork, *, name: str, gain: float, training: Mapping[str, Any]) -> str:
     """Write a checkpoint, whole or not at all.
 
     Args:
@@ -115,7 +113,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     digest = weights_hash(state)
     if digest != stored:
         raise CheckpointError(
-            f"{path} is damaged: its weights have hash {digest[:12]}", expected=f"{stored[:12]}", remedy=_REMEDY
+            f"{path} is damaged: its weights have hash {digest[:12]}",
+            expected=f"{stored[:12]}",
+            remedy=_REMEDY,
         )
     network.load_state_dict(state)
     network.eval().requires_grad_(False)
@@ -166,7 +166,8 @@ def _check_tensors(path: Path, state: Mapping[str, Tensor], wanted: Mapping[str,
     missing, foreign = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
     if missing or foreign:
         raise CheckpointError(
-            f"{path} does not fit its architecture: missing {missing[:3]}, unknown {foreign[:3]}", remedy=_REMEDY
+            f"{path} does not fit its architecture: missing {missing[:3]}, unknown {foreign[:3]}",
+            remedy=_REMEDY,
         )
     for key, tensor in state.items():
         if tensor.shape != wanted[key].shape or tensor.dtype != torch.float32:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from camf_ros.errors import ParameterError
 
-def class_activation_weights(linear_weight: Tensor, gain: float | Tensor) -> Tensor:
+
+def class_activation_weights(linear_weight: Tensor, gain: float) -> Tensor:
     """Class activation weights from the classifier's linear layer.
 
     ``w[c, k] = 0.5 + 0.5 tanh(v[c, k])``, then scaled so that the mean over the channels is the gain.
@@ -21,7 +23,12 @@ def class_activation_weights(linear_weight: Tensor, gain: float | Tensor) -> Ten
 
     Returns:
         (2, K), at least 0.
+
+    Raises:
+        ParameterError: If the gain is not above 0.
     """
+    if not 0 < gain < float("inf"):
+        raise ParameterError(f"gain is {gain!r}", expected="a number above 0")
     weights = 0.5 + 0.5 * torch.tanh(linear_weight)
     return gain * weights / weights.mean(dim=1, keepdim=True)
 

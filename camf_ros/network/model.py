@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camf_ros.errors import ImageError, ParameterError
+from camf_ros.errors import ImageError
 from camf_ros.network.architecture import Architecture
 from camf_ros.network.classifier import AuxiliaryClassifier
 from camf_ros.network.decoder import BORDER, Decoder
@@ -44,32 +44,36 @@ class CamfNetwork(nn.Module):
         self.encoder = Encoder(self.architecture)
         self.decoder = Decoder(self.architecture)
         self.classifier = AuxiliaryClassifier(self.architecture)
+        for part in (self.encoder, self.decoder):
+            _initialise(part)
 
-    def class_activation_weights(self, gain: float | Tensor) -> Tensor:
-        """Weights of the fusion rule, (2, K), rows infrared and visible, each with mean ``gain``."""
+    def class_activation_weights(self, gain: float) -> Tensor:
+        """Weights of the fusion rule, (2, K), rows infrared and visible, each with mean ``gain``.
+
+        Raises:
+            ParameterError: If the gain is not above 0.
+        """
         return class_activation_weights(self.classifier.linear.weight, gain)
 
-    def forward(self, infrared: Tensor, visible: Tensor, gain: float | Tensor) -> FusionOutput:
+    def forward(self, infrared: Tensor, visible: Tensor, weights: Tensor) -> FusionOutput:
         """Fuse.
 
         Args:
             infrared: (N, 1, H, W), grey, range -1 to 1.
             visible: (N, 1, H, W), grey, range -1 to 1.
-            gain: Gain of the fusion rule, above 0.
+            weights: (2, K), what each channel of either source is multiplied by: usually
+                :meth:`class_activation_weights`.
 
         Raises:
             ImageError: If the shapes differ or are not (N, 1, H, W).
-            ParameterError: If the gain is not above 0.
         """
         _check_pair(infrared, visible)
-        if isinstance(gain, (int, float)) and not 0 < gain < float("inf"):
-            raise ParameterError(f"gain is {gain!r}", expected="a number above 0")
         count = infrared.shape[0]
         # One batch of both sources through the shared encoder is faster than two passes.
         images = _pad(torch.cat((infrared, visible)))
         features = self.encoder(images)
         activation = features.mean((-2, -1), dtype=torch.float32)
-        fused_features = fuse_features(features[:count], features[count:], self.class_activation_weights(gain))
+        fused_features = fuse_features(features[:count], features[count:], weights)
         size = (images.shape[-2], images.shape[-1])
         return FusionOutput(self.decoder(fused_features, size), activation[:count], activation[count:])
 
@@ -90,6 +94,15 @@ class CamfNetwork(nn.Module):
         size = (image.shape[-2], image.shape[-1])
         reconstruction: Tensor = self.decoder(self.encoder(image), size)
         return reconstruction
+
+
+def _initialise(part: nn.Module) -> None:
+    """He et al. (2015): keeps the signal's variance through eleven layers of ReLU, where PyTorch's default lets it fade."""
+    for layer in part.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def _pad(image: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camf_ros.network.decoder import BORDER
+from camf_ros.network.devices import autocast
 from camf_ros.network.model import CamfNetwork
 from camf_ros.training.config import Recipe
 from camf_ros.training.crops import generator, normalise, random_crops
-from camf_ros.training.devices import autocast
 from camf_ros.training.images import GreyImage, find_images, load_grey, split
 from camf_ros.training.loop import Stage, warm_cosine
 
@@ -38,9 +38,7 @@ def reconstruction_loss(output: Tensor, target: Tensor, mse_weight: float, lapla
         mse_weight: The paper has 5.
         laplacian_weight: The paper has 1.
     """
-    return mse_weight * F.mse_loss(output, target) + laplacian_weight * F.mse_loss(
-        laplacian(output), laplacian(target)
-    )
+    return mse_weight * F.mse_loss(output, target) + laplacian_weight * F.mse_loss(laplacian(output), laplacian(target))
 
 
 def psnr(network: CamfNetwork, images: Sequence[GreyImage], device: torch.device) -> float:

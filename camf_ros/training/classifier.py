@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from camf_ros.errors import DataError
 from camf_ros.network.architecture import CLASSES
 from camf_ros.network.classifier import AuxiliaryClassifier
+from camf_ros.network.devices import autocast
 from camf_ros.network.encoder import Encoder
 from camf_ros.network.model import CamfNetwork
 from camf_ros.training.config import ClassifierRecipe, Recipe
 from camf_ros.training.crops import generator, random_crops
-from camf_ros.training.devices import autocast
 from camf_ros.training.images import GreyImage, find_images, is_validation, load_grey
 from camf_ros.training.loop import Stage, Trainer
 

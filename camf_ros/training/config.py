@@ -158,5 +158,6 @@ def _check(recipe: Recipe) -> None:
         raise ParameterError(f"gain is {recipe.gain!r}", expected="a number above 0")
     if recipe.classifier.batch % 2:
         raise ParameterError(
-            f"classifier: batch is {recipe.classifier.batch}", expected="an even number: half of it is infrared"
+            f"classifier: batch is {recipe.classifier.batch}",
+            expected="an even number: half of it is infrared",
         )

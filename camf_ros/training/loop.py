@@ -153,7 +153,8 @@ class Trainer:
             scheduler.load_state_dict(state["scheduler"])
         except Exception as error:  # torch.load raises many kinds for a damaged file
             raise DataError(
-                f"the training state {path} cannot be read ({error})", remedy="delete it to train this stage again"
+                f"the training state {path} cannot be read ({error})",
+                remedy="delete it to train this stage again",
             ) from error
         return int(state["step"]), float(state["seconds"]), dict(state["figures"])
 

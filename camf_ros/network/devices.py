@@ -1,4 +1,4 @@
-"""Where and how precisely to train: the device, and mixed precision where the device gains from it."""
+"""Where and how precisely to compute: the device, and reduced precision where the device gains from it."""
 
 from __future__ import annotations
 
