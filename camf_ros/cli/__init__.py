@@ -1,0 +1,1 @@
+"""The ``camf`` command: work with CAMF models without ROS."""

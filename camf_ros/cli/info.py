@@ -1,0 +1,31 @@
+"""camf info: say what a checkpoint is: architecture, gain, hash, training data and metrics."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from camf_ros.models import find_model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("model", help="name of a shipped model, or a .safetensors file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the description as JSON."""
+    from camf_ros.network import load_checkpoint
+
+    path = find_model(arguments.model)
+    checkpoint = load_checkpoint(path)
+    description = {
+        "name": checkpoint.name,
+        "file": str(path),
+        "hash": checkpoint.hash,
+        "gain": checkpoint.gain,
+        "architecture": checkpoint.network.architecture.to_dict(),
+        "training": dict(checkpoint.training),
+    }
+    print(json.dumps(description, indent=2))
+    return 0

@@ -1,0 +1,48 @@
+"""Entry point of the ``camf`` command: picks the subcommand, reports errors in one line, sets the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from camf_ros.cli import info, train
+from camf_ros.errors import CamfError
+from camf_ros.resources import version
+
+# One module a subcommand; each has ``add_arguments(parser)`` and ``run(arguments) -> exit status``.
+_COMMANDS = {"info": info, "train": train}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all subcommands."""
+    parser = argparse.ArgumentParser(prog="camf", description="Fuse infrared and visible images with CAMF.")
+    parser.add_argument("--version", action="version", version=f"camf_ros {version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in _COMMANDS.items():
+        summary = (module.__doc__ or "").splitlines()[0].split(": ", 1)[-1]
+        module.add_arguments(commands.add_parser(name, help=summary, description=summary))
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand.
+
+    Returns:
+        Exit status: 0 on success, 1 after an error that was reported, 2 for wrong usage, 130 after Ctrl-C.
+    """
+    arguments = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        return int(_COMMANDS[arguments.command].run(arguments))
+    except CamfError as error:
+        print(f"camf {arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"camf {arguments.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

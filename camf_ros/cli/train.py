@@ -1,0 +1,48 @@
+"""camf train: train a model from a recipe; run again after a kill, it goes on where it was."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from camf_ros.resources import share_file
+
+_logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("recipe", help="YAML file, or the name of one in config/training (such as camf-paper)")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with the recipe's data folders")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="folder of states and log (default: runs/NAME)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="checkpoint (default: RUN/NAME.safetensors)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train."""
+    # PyTorch takes seconds to import: only the subcommands that need it do.
+    from camf_ros.network.devices import choose_device
+    from camf_ros.training.config import load_recipe
+    from camf_ros.training.recipe_run import train
+
+    path = Path(arguments.recipe)
+    if path.suffix not in {".yaml", ".yml"}:
+        path = share_file(f"config/training/{arguments.recipe}.yaml")
+    recipe = load_recipe(path)
+    folder = arguments.run or Path("runs") / recipe.name
+    output = arguments.output or folder / f"{recipe.name}.safetensors"
+    digest = train(
+        recipe,
+        data=arguments.data,
+        run=folder,
+        output=output,
+        device=choose_device(arguments.device),
+        command=["camf", *sys.argv[1:]],
+        quiet=arguments.quiet,
+    )
+    _logger.info("%s written, weights %s", output, digest[:12])
+    return 0

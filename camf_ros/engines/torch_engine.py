@@ -1,0 +1,104 @@
+"""The PyTorch engine: CPU or CUDA, channels-last, bfloat16 or half precision where the hardware has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from camf_ros.engines.engine import EngineOutput
+from camf_ros.errors import EngineError, ImageError, ParameterError
+from camf_ros.network import class_activation_weights, load_checkpoint
+from camf_ros.network.devices import choose_device, has_fast_bfloat16
+
+_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class TorchEngine:
+    """See :class:`camf_ros.engines.engine.Engine`."""
+
+    def __init__(self, model: Path, *, device: str = "auto", precision: str = "auto", threads: int = 0) -> None:
+        """Load a checkpoint.
+
+        Args:
+            model: Checkpoint file.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+            precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+            threads: CPU threads; 0 leaves PyTorch's choice.
+
+        Raises:
+            CheckpointError: If the file cannot be used.
+            ParameterError: If the device is not there or does not compute in this precision.
+        """
+        if threads:
+            torch.set_num_threads(threads)
+        self._device = choose_device(device)
+        self._dtype = _choose_precision(precision, self._device)
+        checkpoint = load_checkpoint(model)
+        self.model_name = checkpoint.name
+        self.model_hash = checkpoint.hash
+        # The rule is computed in float32 on the CPU, whatever the network runs in: the weights are published.
+        linear_weight = checkpoint.network.classifier.linear.weight.detach().clone()
+        self._rule = lambda gain: class_activation_weights(linear_weight, gain)
+        self._network = checkpoint.network.to(self._device, self._dtype)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.gain = checkpoint.gain
+        self.description = f"torch {self._device} {str(self._dtype).removeprefix('torch.')}"
+
+    @property
+    def gain(self) -> float:
+        """Gain of the fusion rule in use."""
+        return self._gain
+
+    @gain.setter
+    def gain(self, value: float) -> None:
+        self._weights = self._rule(value)
+        self._gain = value
+
+    def channel_weights(self) -> NDArray[np.float32]:
+        """Class activation weights in use, (2, K), rows infrared and visible, each with mean :attr:`gain`."""
+        return self._weights.numpy()  # type: ignore[no-any-return]
+
+    def fuse(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8]) -> EngineOutput:
+        """See :meth:`camf_ros.engines.engine.Engine.fuse`."""
+        if infrared.ndim != 2 or infrared.shape != visible.shape or infrared.size == 0:
+            raise ImageError(
+                f"infrared has shape {infrared.shape} and visible {visible.shape}",
+                expected="one shape (H, W) for both",
+            )
+        try:
+            with torch.inference_mode():
+                output = self._network(self._upload(infrared), self._upload(visible), self._weights.to(self._device))
+                fused = output.fused.float().mul_(127.5).add_(127.5).round_().clamp_(0, 255)
+                return EngineOutput(
+                    fused[0, 0].to(torch.uint8).cpu().numpy(),
+                    output.infrared_activation[0].cpu().numpy(),
+                    output.visible_activation[0].cpu().numpy(),
+                )
+        except RuntimeError as error:  # out of memory and every failure inside a kernel
+            raise EngineError(
+                f"{self.description} failed on {infrared.shape[1]} x {infrared.shape[0]} pixels ({error})",
+                remedy="use a smaller image, another device or float32",
+            ) from error
+
+    def _upload(self, grey: NDArray[np.uint8]) -> Tensor:
+        # A copy, because PyTorch cannot wrap a read-only buffer, which is what a message gives.
+        pixels = torch.from_numpy(np.array(grey, order="C")).to(self._device)
+        return ((pixels.float() - 127.5) / 127.5).to(self._dtype)[None, None]
+
+
+def _choose_precision(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto":
+        if device.type == "cuda":
+            return torch.float16
+        return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
+    if name not in _PRECISIONS:
+        raise ParameterError(f"precision is {name!r}", expected=f"auto, {', '.join(_PRECISIONS)}")
+    if name == "float16" and device.type == "cpu":
+        raise ParameterError(
+            "precision is float16 on a CPU", expected="float32 or bfloat16 there", remedy="use precision auto"
+        )
+    return _PRECISIONS[name]

@@ -1,0 +1,148 @@
+"""Raw image buffers, as ROS image messages carry them, to arrays and back.
+
+Knows encodings, row padding and byte order; knows no ROS. Arrays that leave are in this machine's byte order.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.errors import EncodingError, ImageError
+
+Image = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+
+# A picture beyond this is a corrupt header, and believing it would exhaust the memory.
+_MAX_PIXELS = 2**27
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How one encoding lies in memory.
+
+    Attributes:
+        dtype: Type of one value, in this machine's byte order.
+        channels: Values a pixel; 1 for grey.
+        order: Which of the values are red, green and blue, in that order; None where the encoding has no colour.
+    """
+
+    dtype: type[np.uint8] | type[np.uint16] | type[np.float32]
+    channels: int
+    order: tuple[int, int, int] | None = None
+
+
+#: Every encoding that is understood, by the name in sensor_msgs/image_encodings.
+ENCODINGS = {
+    "mono8": Encoding(np.uint8, 1),
+    "mono16": Encoding(np.uint16, 1),
+    "8UC1": Encoding(np.uint8, 1),
+    "16UC1": Encoding(np.uint16, 1),
+    "32FC1": Encoding(np.float32, 1),
+    "rgb8": Encoding(np.uint8, 3, (0, 1, 2)),
+    "bgr8": Encoding(np.uint8, 3, (2, 1, 0)),
+    "rgba8": Encoding(np.uint8, 4, (0, 1, 2)),
+    "bgra8": Encoding(np.uint8, 4, (2, 1, 0)),
+    "rgb16": Encoding(np.uint16, 3, (0, 1, 2)),
+    "bgr16": Encoding(np.uint16, 3, (2, 1, 0)),
+    "rgba16": Encoding(np.uint16, 4, (0, 1, 2)),
+    "bgra16": Encoding(np.uint16, 4, (2, 1, 0)),
+}
+
+
+class RawImage(Protocol):
+    """The fields of sensor_msgs/Image that matter here; any object that has them will do."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: bytes | bytearray | memoryview
+
+
+def check(message: RawImage, accepted: frozenset[str], topic: str) -> Encoding:
+    """Refuse a message that cannot be what it says.
+
+    Args:
+        message: The image message.
+        accepted: Encodings that make sense on this topic.
+        topic: Names the source in errors.
+
+    Returns:
+        The layout of its encoding.
+
+    Raises:
+        EncodingError: If the encoding is unknown or not accepted.
+        ImageError: If a side is 0 or the size absurd, if the step is too small, or the data too short.
+    """
+    encoding = ENCODINGS.get(message.encoding)
+    if encoding is None or message.encoding not in accepted:
+        raise EncodingError(
+            f"{topic}: encoding is {message.encoding[:40]!r}",
+            expected=f"one of {', '.join(sorted(accepted))}",
+            remedy="convert it upstream or check which topic is remapped here",
+        )
+    height, width = message.height, message.width
+    if height < 1 or width < 1 or height * width > _MAX_PIXELS:
+        raise ImageError(f"{topic}: size is {width} x {height}", expected=f"1 to {_MAX_PIXELS} pixels")
+    row = width * encoding.channels * np.dtype(encoding.dtype).itemsize
+    if message.step < row:
+        raise ImageError(
+            f"{topic}: step is {message.step} bytes",
+            expected=f"at least {row} for {width} pixels of {message.encoding}",
+        )
+    # The padding of the last row may be left out.
+    needed = message.step * (height - 1) + row
+    if len(message.data) < needed:
+        raise ImageError(f"{topic}: data has {len(message.data)} bytes", expected=f"at least {needed}")
+    return encoding
+
+
+def read(message: RawImage, encoding: Encoding) -> Image:
+    """Array of a message that :func:`check` let pass.
+
+    Args:
+        message: The image message.
+        encoding: What :func:`check` returned.
+
+    Returns:
+        (H, W) for one channel, (H, W, channels) for more, channels in the order of the message. A view of the
+        message where its byte order is this machine's: treat it as read-only.
+    """
+    dtype = np.dtype(encoding.dtype)
+    swapped = dtype.itemsize > 1 and bool(message.is_bigendian) != (sys.byteorder == "big")
+    stored = dtype.newbyteorder() if swapped else dtype
+    pixel = dtype.itemsize * encoding.channels
+    view: NDArray[np.generic] = np.ndarray(
+        (message.height, message.width, encoding.channels),
+        stored,
+        buffer=memoryview(message.data),
+        strides=(message.step, pixel, dtype.itemsize),
+    )
+    if encoding.channels == 1:
+        view = view[:, :, 0]
+    result: Image = view.astype(dtype) if swapped else view  # type: ignore[assignment]
+    return result
+
+
+def to_rgb8(image: Image, encoding: Encoding) -> NDArray[np.uint8]:
+    """Eight-bit colour or grey of an RGB camera's frame.
+
+    Args:
+        image: (H, W) or (H, W, channels) from :func:`read`; 8 or 16 bit.
+        encoding: Its encoding.
+
+    Returns:
+        (H, W, 3) in the order red, green, blue, or (H, W) for grey; C-contiguous. 16-bit values are scaled by 255 / 65535
+        and rounded, as cv_bridge does.
+    """
+    if encoding.order is not None:
+        image = image[:, :, list(encoding.order)]
+    if image.dtype == np.uint16:
+        # Rounding half up of v * 255 / 65535 = v / 257, in integers.
+        return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.ascontiguousarray(image, dtype=np.uint8)

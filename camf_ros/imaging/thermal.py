@@ -1,0 +1,106 @@
+"""Thermal front end: raw counts or temperatures to the 8-bit grey picture that the network is given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.errors import ImageError
+from camf_ros.imaging.raw_image import Image
+from camf_ros.settings.spec import setting
+
+# Percentiles are taken over about this many pixels: a regular grid of them is as good as all and much cheaper.
+_SAMPLES = 65536
+
+
+@dataclass(frozen=True)
+class ThermalSettings:
+    """How raw thermal values become grey levels."""
+
+    low_percentile: float = setting(
+        0.5,
+        "Percentile of the raw thermal values that becomes black. Only 16-bit and float images are stretched; 8-bit "
+        "ones are taken as they are.",
+        minimum=0.0,
+        maximum=50.0,
+        unit="%",
+    )
+    high_percentile: float = setting(
+        99.5,
+        "Percentile of the raw thermal values that becomes white.",
+        minimum=50.0,
+        maximum=100.0,
+        unit="%",
+    )
+    time_constant: float = setting(
+        1.0,
+        "Time in which black and white level follow a change of the scene by 63 %. 0: at once, which may flicker.",
+        minimum=0.0,
+        maximum=60.0,
+        unit="s",
+    )
+
+
+class ThermalFrontEnd:
+    """Linear stretch between two percentiles that follows the scene slowly.
+
+    Keeps the two levels between frames, so one object serves one camera.
+    """
+
+    def __init__(self, settings: ThermalSettings) -> None:
+        """Start without levels: the first frame sets them."""
+        self._settings = settings
+        self._levels: tuple[float, float] | None = None
+        self._stamp = 0.0
+
+    def apply(self, image: Image, stamp: float) -> NDArray[np.uint8]:
+        """Grey picture of one frame.
+
+        Args:
+            image: (H, W), uint8 (returned as it is), uint16 or float32; what is not finite becomes black.
+            stamp: Acquisition time, seconds. A stamp before the last one starts anew.
+
+        Returns:
+            (H, W), 0 to 255; all 128 for a picture without any contrast.
+
+        Raises:
+            ImageError: If no value of a float image is finite.
+        """
+        if image.dtype == np.uint8:
+            return np.ascontiguousarray(image, dtype=np.uint8)
+        low, high = self._follow(self._measure(image), stamp)
+        if high <= low:
+            return np.full(image.shape, 128, np.uint8)
+        scale = 255.0 / (high - low)
+        if image.dtype == np.uint16:
+            # One look-up a pixel instead of float arithmetic on the whole picture.
+            levels = (np.arange(65536, dtype=np.float64) - low) * scale
+            return np.asarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)[image], np.uint8)
+        values = np.nan_to_num(image, nan=low, posinf=high, neginf=low).astype(np.float32)
+        return np.asarray(cv2.convertScaleAbs(np.clip(values, low, high) - np.float32(low), alpha=scale), np.uint8)
+
+    def _measure(self, image: Image) -> tuple[float, float]:
+        stride = max(1, math.isqrt(image.size // _SAMPLES))
+        sample = image[::stride, ::stride].ravel()
+        if sample.dtype == np.float32:
+            sample = sample[np.isfinite(sample)]
+            if sample.size == 0:
+                raise ImageError("thermal image has no finite value", expected="kelvin, celsius or counts")
+        low, high = np.percentile(sample, (self._settings.low_percentile, self._settings.high_percentile))
+        return float(low), float(high)
+
+    def _follow(self, measured: tuple[float, float], stamp: float) -> tuple[float, float]:
+        elapsed = stamp - self._stamp
+        if self._levels is None or elapsed < 0 or self._settings.time_constant == 0:
+            self._levels = measured
+        else:
+            # A first-order low-pass on elapsed time: independent of the frame rate.
+            share = 1 - math.exp(-elapsed / self._settings.time_constant)
+            low, high = self._levels
+            self._levels = (low + share * (measured[0] - low), high + share * (measured[1] - high))
+        self._stamp = stamp
+        return self._levels

@@ -1,0 +1,110 @@
+"""From a thermal and an RGB frame to the fused frame: the one path that node, tools, benchmarks and tests all take.
+
+Thermal grey levels, registration to the reference camera, luminance, engine, colour. Knows no ROS and no files.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.engines.engine import Engine
+from camf_ros.explain.shares import infrared_share
+from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.raw_image import Image
+from camf_ros.imaging.registration import Registration, ResizeRegistration
+from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.settings.fusion import FusionSettings
+
+
+class FusedFrame(NamedTuple):
+    """One fused frame and what can be said about it.
+
+    Attributes:
+        image: (H, W, 3) red, green, blue, or (H, W) grey if the RGB frame was grey; 0 to 255.
+        gain: Gain of the fusion rule.
+        weights: (2, K), class activation weights, rows infrared and visible.
+        infrared_activation: (K,), mean activation of each channel, at least 0.
+        visible_activation: (K,), likewise.
+        infrared_share: (K,), share of each fused channel that comes from infrared, 0 to 1.
+        inference_time: Time in the engine, seconds.
+    """
+
+    image: NDArray[np.uint8]
+    gain: float
+    weights: NDArray[np.float32]
+    infrared_activation: NDArray[np.float32]
+    visible_activation: NDArray[np.float32]
+    infrared_share: NDArray[np.float32]
+    inference_time: float
+
+
+class FusionPipeline:
+    """Fuses frames one after another. Used from one thread; :meth:`configure` may be called from any."""
+
+    def __init__(
+        self, engine: Engine, settings: FusionSettings | None = None, registration: Registration | None = None
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            engine: The model, ready to run.
+            settings: Defaults when left out.
+            registration: How one picture gets into the geometry of the other; a change of size when left out.
+        """
+        self.engine = engine
+        self._model_gain = engine.gain
+        self._settings = settings or FusionSettings()
+        self._registration = registration or ResizeRegistration()
+        self._thermal = ThermalFrontEnd(self._settings.thermal)
+
+    def configure(self, settings: FusionSettings) -> None:
+        """Use other settings from the next frame on; only those that can change at run time are looked at."""
+        self._settings = settings
+
+    def fuse(self, thermal: Image, rgb: NDArray[np.uint8], stamp: float) -> FusedFrame:
+        """Fuse one pair.
+
+        Args:
+            thermal: (h, w), uint8 grey, uint16 counts or float32 temperatures.
+            rgb: (h', w', 3) red, green, blue, or (h', w') grey; 0 to 255.
+            stamp: Acquisition time of the thermal frame, seconds; levels of raw thermal images follow the scene by it.
+
+        Returns:
+            The fused frame in the size of the reference camera.
+
+        Raises:
+            ImageError: If a frame has no usable content.
+            EngineError: If the inference fails.
+        """
+        settings = self._settings
+        grey = self._thermal.apply(thermal, stamp)
+        # The reference defines the geometry; the other frame is brought into it.
+        if settings.reference == "rgb":
+            grey = self._registration.align(grey, _size(rgb))
+        else:
+            rgb = self._registration.align(rgb, _size(grey))
+        visible = Visible(rgb)
+        gain = settings.gain or self._model_gain
+        if gain != self.engine.gain:
+            self.engine.gain = gain
+        started = time.monotonic()
+        output = self.engine.fuse(grey, visible.luminance)
+        inference_time = time.monotonic() - started
+        weights = self.engine.channel_weights()
+        return FusedFrame(
+            visible.with_luminance(output.fused),
+            gain,
+            weights,
+            output.infrared_activation,
+            output.visible_activation,
+            infrared_share(weights, output.infrared_activation, output.visible_activation),
+            inference_time,
+        )
+
+
+def _size(image: NDArray[np.generic]) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
