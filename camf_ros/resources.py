@@ -1,7 +1,7 @@
 """Finds the files that come with the package: `models/...`, `config/...`, `package.xml`.
 
-They lie in the source checkout, or below the prefix that the package is installed to, at `share/camf_ros`. The latter is
-the same for colcon and pip, so neither ROS nor an environment variable is needed to find them.
+They lie in the source checkout, or below the prefix that the package is installed to, at `share/camf_ros`. The latter
+is the same for colcon and pip, so neither ROS nor an environment variable is needed to find them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from camf_ros.errors import DataError
 MANIFEST = "package.xml"
 
 
+class ResourceError(DataError, FileNotFoundError):
+    """A file that should have come with the package and is not there."""
+
+
 def share_file(name: str) -> Path:
     """Finds a file or folder that comes with the package.
 
@@ -28,16 +32,16 @@ def share_file(name: str) -> Path:
         Its absolute path.
 
     Raises:
-        DataError: when there is no such file, or the path leads out of the share folder.
+        ResourceError: when there is no such file, or the path leads out of the share folder.
     """
     folder = share_folder()
     path = folder / name
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise DataError(
+        raise ResourceError(
             f"'{name}' is no file of the package", expected=f"a path relative to {folder}", remedy="open it as it is"
         )
     if not path.exists():
-        raise DataError(
+        raise ResourceError(
             f"{path} does not exist",
             expected="a file that comes with camf_ros",
             remedy=_remedy(folder, Path(name)),
@@ -59,7 +63,7 @@ def share_folder() -> Path:
     """Finds the folder that holds `models`, `config` and `package.xml`.
 
     Raises:
-        DataError: when the package was copied without it.
+        ResourceError: when the package was copied without it.
     """
     # Not resolved: after `colcon build --symlink-install` this file is a link whose target lies in the checkout.
     package = Path(__file__).absolute().parent
@@ -67,7 +71,7 @@ def share_folder() -> Path:
     for folder in candidates:
         if (folder / MANIFEST).is_file():
             return folder
-    raise DataError(
+    raise ResourceError(
         f"no share folder of camf_ros found for {package}",
         expected=f"{MANIFEST} in one of {', '.join(map(str, candidates))}",
         remedy="install the package with colcon or pip instead of copying its Python folder",
@@ -93,13 +97,15 @@ def version() -> str:
     """Returns the package's version, which is package.xml's.
 
     Raises:
-        DataError: when package.xml is missing or names no version.
+        ResourceError: when package.xml is missing or names no version.
     """
     path = share_file(MANIFEST)
     try:
         text = ET.parse(path).getroot().findtext("version")
     except ET.ParseError as error:
-        raise DataError(f"{path} is not XML ({error})", remedy="install the package again") from error
+        raise ResourceError(f"{path} is not XML ({error})", remedy="install the package again") from error
     if not text:
-        raise DataError(f"{path} names no version", expected="a <version> element", remedy="install the package again")
+        raise ResourceError(
+            f"{path} names no version", expected="a <version> element", remedy="install the package again"
+        )
     return text.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ class TorchEngine:
         self.model_hash = checkpoint.hash
         # The rule is computed in float32 on the CPU, whatever the network runs in: the weights are published.
         linear_weight = checkpoint.network.classifier.linear.weight.detach().clone()
-        self._rule = lambda gain: class_activation_weights(linear_weight, gain)
+        self._rule: Callable[[float], Tensor] = lambda gain: class_activation_weights(linear_weight, gain)
         self._network = checkpoint.network.to(self._device, self._dtype)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.gain = checkpoint.gain
@@ -60,7 +61,7 @@ class TorchEngine:
 
     def channel_weights(self) -> NDArray[np.float32]:
         """Class activation weights in use, (2, K), rows infrared and visible, each with mean :attr:`gain`."""
-        return self._weights.numpy()  # type: ignore[no-any-return]
+        return np.asarray(self._weights.numpy(), np.float32)
 
     def fuse(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8]) -> EngineOutput:
         """See :meth:`camf_ros.engines.engine.Engine.fuse`."""

@@ -11,8 +11,8 @@ Vector = NDArray[np.float32]
 def infrared_share(weights: Vector, infrared_activation: Vector, visible_activation: Vector) -> Vector:
     """Share of each fused channel, summed over the picture, that comes from infrared.
 
-    The fused channel is ``w_ir F_ir + w_vis F_vis`` and no feature is negative, so the sum over the picture splits exactly:
-    ``w_ir a_ir / (w_ir a_ir + w_vis a_vis)`` with the mean activations a.
+    The fused channel is ``w_ir F_ir + w_vis F_vis`` and no feature is negative, so the sum over the picture splits
+    exactly: ``w_ir a_ir / (w_ir a_ir + w_vis a_vis)`` with the mean activations a.
 
     Args:
         weights: (2, K), class activation weights, rows infrared and visible.

@@ -9,12 +9,14 @@ import sys
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import EncodingError, ImageError
 
-Image = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+#: An image as a camera sends it.
+Image = NDArray[np.uint8 | np.uint16 | np.float32]
 
 # A picture beyond this is a corrupt header, and believing it would exhaust the memory.
 _MAX_PIXELS = 2**27
@@ -27,12 +29,12 @@ class Encoding:
     Attributes:
         dtype: Type of one value, in this machine's byte order.
         channels: Values a pixel; 1 for grey.
-        order: Which of the values are red, green and blue, in that order; None where the encoding has no colour.
+        to_rgb: OpenCV's code for the conversion to red, green, blue; None where there is nothing to convert.
     """
 
     dtype: type[np.uint8] | type[np.uint16] | type[np.float32]
     channels: int
-    order: tuple[int, int, int] | None = None
+    to_rgb: int | None = None
 
 
 #: Every encoding that is understood, by the name in sensor_msgs/image_encodings.
@@ -42,14 +44,14 @@ ENCODINGS = {
     "8UC1": Encoding(np.uint8, 1),
     "16UC1": Encoding(np.uint16, 1),
     "32FC1": Encoding(np.float32, 1),
-    "rgb8": Encoding(np.uint8, 3, (0, 1, 2)),
-    "bgr8": Encoding(np.uint8, 3, (2, 1, 0)),
-    "rgba8": Encoding(np.uint8, 4, (0, 1, 2)),
-    "bgra8": Encoding(np.uint8, 4, (2, 1, 0)),
-    "rgb16": Encoding(np.uint16, 3, (0, 1, 2)),
-    "bgr16": Encoding(np.uint16, 3, (2, 1, 0)),
-    "rgba16": Encoding(np.uint16, 4, (0, 1, 2)),
-    "bgra16": Encoding(np.uint16, 4, (2, 1, 0)),
+    "rgb8": Encoding(np.uint8, 3),
+    "bgr8": Encoding(np.uint8, 3, cv2.COLOR_BGR2RGB),
+    "rgba8": Encoding(np.uint8, 4, cv2.COLOR_RGBA2RGB),
+    "bgra8": Encoding(np.uint8, 4, cv2.COLOR_BGRA2RGB),
+    "rgb16": Encoding(np.uint16, 3),
+    "bgr16": Encoding(np.uint16, 3, cv2.COLOR_BGR2RGB),
+    "rgba16": Encoding(np.uint16, 4, cv2.COLOR_RGBA2RGB),
+    "bgra16": Encoding(np.uint16, 4, cv2.COLOR_BGRA2RGB),
 }
 
 
@@ -137,12 +139,13 @@ def to_rgb8(image: Image, encoding: Encoding) -> NDArray[np.uint8]:
         encoding: Its encoding.
 
     Returns:
-        (H, W, 3) in the order red, green, blue, or (H, W) for grey; C-contiguous. 16-bit values are scaled by 255 / 65535
-        and rounded, as cv_bridge does.
+        (H, W, 3) in the order red, green, blue, or (H, W) for grey; C-contiguous. 16-bit values are scaled by
+        255 / 65535 and rounded, as cv_bridge does.
     """
-    if encoding.order is not None:
-        image = image[:, :, list(encoding.order)]
+    image = np.ascontiguousarray(image)
+    if encoding.to_rgb is not None:
+        image = np.asarray(cv2.cvtColor(image, encoding.to_rgb), encoding.dtype)
     if image.dtype == np.uint16:
-        # Rounding half up of v * 255 / 65535 = v / 257, in integers.
+        # v * 255 / 65535 is v / 257, and never half way between two whole numbers.
         return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.ascontiguousarray(image, dtype=np.uint8)
+    return np.asarray(image, np.uint8)

@@ -40,8 +40,8 @@ class _Stage(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.branches(x))
-        return y.unflatten(1, (self.channels, CLASSIFIER_BRANCHES)).sum(2)
+        y: Tensor = F.relu(self.branches(x))
+        return y.reshape(y.shape[0], self.channels, CLASSIFIER_BRANCHES, *y.shape[-2:]).sum(2)
 
 
 class AuxiliaryClassifier(nn.Module):

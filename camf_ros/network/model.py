@@ -97,7 +97,7 @@ class CamfNetwork(nn.Module):
 
 
 def _initialise(part: nn.Module) -> None:
-    """He et al. (2015): keeps the signal's variance through eleven layers of ReLU, where PyTorch's default lets it fade."""
+    """He et al. (2015): keeps the variance through eleven layers of ReLU, where PyTorch's default lets it fade."""
     for layer in part.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -13,12 +13,13 @@ from typing import Any
 import yaml
 
 from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.monitor import MonitorSettings
 from camf_ros.settings.source import SourceSettings
 from camf_ros.settings.spec import Spec
 from camf_ros.settings.table import specs
 
 #: Nodes of this package and their settings.
-NODES: Mapping[str, type[Any]] = {"fusion": FusionSettings, "source": SourceSettings}
+NODES: Mapping[str, type[Any]] = {"fusion": FusionSettings, "source": SourceSettings, "demo_monitor": MonitorSettings}
 
 _WIDTH = 110
 
@@ -26,7 +27,7 @@ _WIDTH = 110
 def parameter_file(node: str) -> str:
     """A ROS parameter file with every parameter of a node at its default, described."""
     lines = [
-        f"# Parameters of the {node} node, at their defaults. Written from the definition of the settings in camf_ros/settings.",
+        f"# Parameters of the {node} node, at their defaults. Written from the settings in camf_ros/settings.",
         "/**:",
         "  ros__parameters:",
     ]
@@ -37,7 +38,7 @@ def parameter_file(node: str) -> str:
             lines += [f"{'  ' * (2 + depth)}{part}:" for depth, part in enumerate(parts)]
             previous = parts
         indent = "  " * (2 + len(parts))
-        remark = f"{spec.description} {spec.accepted}{'; can change at run time' if spec.dynamic else ''}."
+        remark = f"{spec.description} [{spec.accepted}{'; at run time too' if spec.dynamic else ''}]"
         lines += [f"{indent}# {line}" for line in textwrap.wrap(remark, _WIDTH - len(indent) - 2)]
         lines.append(f"{indent}{leaf}: {_yaml(spec)}")
     return "\n".join(lines) + "\n"

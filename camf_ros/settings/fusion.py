@@ -50,8 +50,8 @@ class FusionSettings:
     )
     precision: str = setting(
         "auto",
-        "Arithmetic of the network: auto takes bfloat16 where the processor computes it in hardware, and half precision "
-        "on a GPU.",
+        "Arithmetic of the network: auto takes bfloat16 where the processor computes it in hardware, and half "
+        "precision on a GPU.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     threads: int = setting(0, "CPU threads of the network; 0 lets PyTorch choose.", minimum=0, maximum=256)

@@ -13,8 +13,8 @@ class SourceSettings:
 
     pairs: str = setting(
         "",
-        "Folder of pairs to publish: pictures of equal names in its subfolders infrared and visible. Empty: an embedded "
-        "procedural scene, a street at night.",
+        "Folder of pairs to publish: pictures of equal names in its subfolders infrared and visible. Empty: an "
+        "embedded procedural scene, a street at night.",
     )
     rate: float = setting(15.0, "RGB frames a second.", minimum=0.1, maximum=240.0, unit="Hz")
     thermal_rate: float = setting(

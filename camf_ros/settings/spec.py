@@ -57,7 +57,7 @@ class Spec:
                 raise self._error(value)
         if self.choices and value not in self.choices:
             raise self._error(value)
-        return value  # type: ignore[return-value]
+        return value
 
     @property
     def accepted(self) -> str:
@@ -95,5 +95,5 @@ def setting(
 
 
 def part(kind: type[Any]) -> Any:
-    """A field of a settings dataclass that is a settings dataclass itself; its settings get the field's name before theirs."""
+    """A field that is a settings dataclass itself; its settings get the field's name before theirs."""
     return field(default_factory=kind, metadata={_KEY: kind})

@@ -10,15 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camf_ros.errors import DataError
-from camf_ros.network.architecture import CLASSES
+from camf_ros.imaging.pairs import find_pairs
 from camf_ros.network.classifier import AuxiliaryClassifier
 from camf_ros.network.devices import autocast
 from camf_ros.network.encoder import Encoder
 from camf_ros.network.model import CamfNetwork
 from camf_ros.training.config import ClassifierRecipe, Recipe
 from camf_ros.training.crops import generator, random_crops
-from camf_ros.training.images import GreyImage, find_images, is_validation, load_grey
+from camf_ros.training.images import GreyImage, is_validation, load_grey
 from camf_ros.training.loop import Stage, Trainer
 
 # Crops drawn to measure an accuracy, and how many at a time.
@@ -49,13 +48,9 @@ def load_sources(data: Path, folders: Sequence[str], crop: int) -> Sources:
     Raises:
         DataError: If a picture has no counterpart of the same name, or cannot be read.
     """
-    infrared, visible = (find_images(data, [f"{folder}/{source}" for folder in folders]) for source in CLASSES)
-    keys = [[(path.parents[1], path.stem) for path in files] for files in (infrared, visible)]
-    alone = sorted({str(stem) for _, stem in set(keys[0]) ^ set(keys[1])})
-    if alone:
-        raise DataError(f"pictures without a counterpart: {alone[:5]}", expected="equal names in infrared and visible")
-    visible = [visible[keys[1].index(key)] for key in keys[0]]
-    return Sources([load_grey(p, crop) for p in infrared], [load_grey(p, crop) for p in visible], infrared)
+    pairs = [pair for folder in folders for pair in find_pairs(data / folder)]
+    infrared, visible = ([load_grey(path, crop) for path in files] for files in zip(*pairs, strict=True))
+    return Sources(infrared, visible, [path for path, _ in pairs])
 
 
 def classifier_stage(

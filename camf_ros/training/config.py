@@ -143,7 +143,10 @@ def _build(where: str, kind: type[_T], data: Mapping[str, Any]) -> _T:
 
 
 def _check(recipe: Recipe) -> None:
-    stages = {"autoencoder": recipe.autoencoder, "classifier": recipe.classifier}
+    stages: dict[str, AutoEncoderRecipe | ClassifierRecipe] = {
+        "autoencoder": recipe.autoencoder,
+        "classifier": recipe.classifier,
+    }
     for where, stage in stages.items():
         for name in ("steps", "batch", "learning_rate"):
             if not getattr(stage, name) > 0:

@@ -1,4 +1,4 @@
-"""Random training crops that depend on (seed, stream, step) alone, so that a resumed run sees what an unbroken one saw."""
+"""Random training crops that depend on (seed, stream, step) alone: a resumed run sees what an unbroken one saw."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def random_crops(images: Sequence[GreyImage], count: int, side: int, rng: np.ran
     """
     batch: NDArray[np.uint8] = np.empty((count, 1, side, side), np.uint8)
     for row in batch:
-        image = images[rng.integers(len(images))]
+        image = images[int(rng.integers(len(images)))]
         top = rng.integers(image.shape[0] - side + 1)
         left = rng.integers(image.shape[1] - side + 1)
         crop = image[top : top + side, left : left + side]

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import DataError
+from camf_ros.imaging.pairs import SUFFIXES
 
 GreyImage = NDArray[np.uint8]
-
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,9 @@ def find_images(root: Path, folders: Iterable[str]) -> list[Path]:
         base = root / folder
         if not base.is_dir():
             raise DataError(f"there is no data folder {base}", remedy="check --data and the recipe's folders")
-        files = sorted(path for path in base.rglob("*") if path.suffix.lower() in _SUFFIXES)
+        files = sorted(path for path in base.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not files:
-            raise DataError(f"{base} holds no pictures", expected=f"files ending in {', '.join(sorted(_SUFFIXES))}")
+            raise DataError(f"{base} holds no pictures", expected=f"files ending in {', '.join(sorted(SUFFIXES))}")
         found.extend(files)
     return found
 

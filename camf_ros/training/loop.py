@@ -1,4 +1,4 @@
-"""The training loop: steps, progress bar, log, and a state on disk from which a killed run goes on to the same result."""
+"""The training loop: steps, progress bar, log, and a state on disk from which a killed run goes on to one result."""
 
 from __future__ import annotations
 

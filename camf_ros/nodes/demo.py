@@ -1,0 +1,139 @@
+"""The demo: source, fusion node and monitor as processes of their own, talking over DDS.
+
+Starts the same executables with the same parameter files as the launch files do, from plain Python, so that it runs
+where launch is not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from camf_ros.nodes.middleware import profile_to_set
+from camf_ros.resources import share_file
+
+# A node answers SIGINT at once, but may have an inference to finish.
+_GRACE = 15.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo.
+
+    Returns:
+        Exit status: 0 only if fused pictures came back over the topic.
+    """
+    arguments = _parse(argv)
+    environment = _environment()
+    output: Path = arguments.output
+    output.mkdir(parents=True, exist_ok=True)
+    for old in ("summary.json", "strip.png"):  # a result of an earlier run must not pass for one of this run
+        (output / old).unlink(missing_ok=True)
+    source = {"rate": arguments.rate}
+    if arguments.pairs:
+        source |= {"pairs": str(arguments.pairs.resolve())}
+    fusion = {"model": arguments.model, "reference": arguments.reference}
+    monitor = {"output": str(output.resolve()), "seconds": arguments.seconds}
+    # SIGTERM ends the demo as Ctrl-C does: by way of the finally below.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        processes.append(_start("fusion_node", "fusion.yaml", fusion, environment))
+        processes.append(_start("source_node", "source.yaml", source, environment))
+        watcher = _start("demo_monitor", None, monitor, environment)
+        processes.append(watcher)
+        status = _wait(watcher, processes)
+    except KeyboardInterrupt:
+        print("interrupted")
+        status = 130
+    finally:
+        _stop(processes)
+    if status == 0:
+        print(f"\n{(output / 'summary.json').read_text(encoding='utf-8')}\nPictures: {output / 'strip.png'}")
+    else:
+        print("the demo failed: no fused picture came back over the topic", file=sys.stderr)
+    return status
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="demo", description="Fuse a thermal and an RGB camera, played by a source node, over real ROS 2 topics."
+    )
+    parser.add_argument(
+        "--pairs",
+        type=Path,
+        metavar="DIR",
+        help="folder with infrared/ and visible/ pictures of equal names (default: an embedded scene)",
+    )
+    parser.add_argument("--seconds", type=float, default=15.0, metavar="N", help="how long (default: %(default)g)")
+    parser.add_argument(
+        "--rate", type=float, default=10.0, metavar="HZ", help="frames a second of either camera (default: %(default)g)"
+    )
+    parser.add_argument("--model", default="camf-paper", help="model name or file (default: %(default)s)")
+    parser.add_argument("--reference", default="rgb", choices=("rgb", "thermal"), help="camera whose geometry is kept")
+    parser.add_argument(
+        "--output", type=Path, default=Path("demo_output"), metavar="DIR", help="for the results (default: %(default)s)"
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.pairs and not arguments.pairs.is_dir():
+        parser.error(f"--pairs {arguments.pairs} is not a folder")
+    if not 0.5 <= arguments.seconds <= 86400:
+        parser.error(f"--seconds {arguments.seconds:g} is not between 0.5 and 86400")
+    return arguments
+
+
+def _environment() -> dict[str, str]:
+    """A middleware of our own: nobody else's nodes are disturbed, nor do theirs show up here."""
+    environment = {**os.environ, **profile_to_set()}
+    environment.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 101)))
+    environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    environment["PYTHONUNBUFFERED"] = "1"
+    return environment
+
+
+def _start(
+    executable: str, parameter_file: str | None, parameters: dict[str, object], environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
+    prefix = share_file("package.xml").parents[2]
+    command = [str(prefix / "lib" / "camf_ros" / executable), "--ros-args"]
+    if parameter_file:
+        command += ["--params-file", str(share_file(f"config/{parameter_file}"))]
+    for name, value in parameters.items():
+        command += ["-p", f"{name}:={value}"]
+    # A session of its own, so that Ctrl-C in the terminal reaches this process alone and it ends the others in order.
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def _wait(watcher: subprocess.Popen[bytes], processes: Sequence[subprocess.Popen[bytes]]) -> int:
+    """Until the monitor has seen enough, or another process ends, which none should."""
+    while watcher.poll() is None:
+        dead = [process for process in processes if process is not watcher and process.poll() is not None]
+        if dead:
+            print(f"a process ended by itself with status {dead[0].returncode}: {dead[0].args!r}", file=sys.stderr)
+            return 1
+        time.sleep(0.1)
+    return watcher.returncode
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """SIGINT, then SIGKILL for what does not listen."""
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    end = time.monotonic() + _GRACE
+    for process in processes:
+        try:
+            process.wait(max(0.1, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""The demo's witness: receives what goes in and what comes out, shows live rates, leaves pictures and a summary.
+
+A process of its own, so that everything it reports has crossed the middleware.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.task import Future
+from sensor_msgs.msg import CameraInfo, Image
+
+from camf_ros.errors import CamfError
+from camf_ros.msg import ChannelWeights
+from camf_ros.nodes import topics
+from camf_ros.nodes.image_conversion import ImageConversion
+from camf_ros.nodes.parameters import NodeParameters
+from camf_ros.nodes.picture_strip import Triple, picture_strip, write_picture
+from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
+from camf_ros.nodes.statistics import Summary, summarise
+from camf_ros.settings.monitor import MonitorSettings
+
+# Input frames that are kept until the fused picture made of them comes back.
+_KEPT = 60
+
+
+def _key(stamp: Any) -> int:
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+class DemoMonitor(Node):  # type: ignore[misc]
+    """Listens for a while, then completes :attr:`finished` with whether fused pictures came."""
+
+    def __init__(self) -> None:
+        """Subscribe to everything."""
+        super().__init__("demo_monitor")
+        self._settings = NodeParameters(self, MonitorSettings).settings
+        self.finished: Future = Future()
+        self._conversion = ImageConversion(use_cv_bridge=False)
+        self._began = time.monotonic()
+        self._first: float | None = None
+        self._counts = {topics.THERMAL: 0, topics.RGB: 0, "fused": 0, "camera_info": 0}
+        self._inputs: dict[str, OrderedDict[int, Image]] = {topics.THERMAL: OrderedDict(), topics.RGB: OrderedDict()}
+        self._fused: OrderedDict[int, Image] = OrderedDict()
+        self._weights: list[ChannelWeights] = []
+        self._ages: list[float] = []
+        self._triples: list[Triple] = []
+        self._diagnostics: dict[str, str] = {}
+        self._shown = (self._began, dict(self._counts))
+        for camera, topic in ((topics.THERMAL, topics.THERMAL_IMAGE), (topics.RGB, topics.RGB_IMAGE)):
+            self.create_subscription(Image, topic, lambda m, camera=camera: self._input(camera, m), SENSOR_INPUT)
+        self.create_subscription(Image, topics.FUSED_IMAGE, self._on_fused, SENSOR_INPUT)
+        self.create_subscription(CameraInfo, topics.FUSED_INFO, self._on_info, SENSOR_INPUT)
+        self.create_subscription(ChannelWeights, self._settings.weights_topic, self._on_weights, OUTPUT)
+        self.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, OUTPUT)
+        self.create_timer(1.0, self._tick)
+
+    def _input(self, camera: str, message: Image) -> None:
+        self._counts[camera] += 1
+        kept = self._inputs[camera]
+        kept[_key(message.header.stamp)] = message
+        if len(kept) > _KEPT:
+            kept.popitem(last=False)
+
+    def _on_fused(self, message: Image) -> None:
+        self._counts["fused"] += 1
+        if self._first is None:
+            self._first = time.monotonic()
+        self._ages.append(1e-9 * (self.get_clock().now().nanoseconds - _key(message.header.stamp)))
+        self._fused[_key(message.header.stamp)] = message
+        if len(self._fused) > _KEPT:
+            self._fused.popitem(last=False)
+
+    def _on_info(self, _message: CameraInfo) -> None:
+        self._counts["camera_info"] += 1
+
+    def _on_weights(self, message: ChannelWeights) -> None:
+        self._weights.append(message)
+        # Pictures are taken evenly over the run; the first ones have not settled yet.
+        due = self._settings.seconds * (len(self._triples) + 0.5) / self._settings.pictures
+        if len(self._triples) >= self._settings.pictures or self._first is None:
+            return
+        if time.monotonic() - self._first < due:
+            return
+        parts = (
+            self._inputs[topics.THERMAL].get(_key(message.thermal_stamp)),
+            self._inputs[topics.RGB].get(_key(message.rgb_stamp)),
+            self._fused.get(_key(message.header.stamp)),
+        )
+        thermal, rgb, fused = parts
+        if thermal is None or rgb is None or fused is None:
+            return
+        convert = self._conversion
+        self._triples.append(Triple(convert.thermal(thermal), convert.rgb(rgb), convert.rgb(fused)))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name.endswith((": inputs", ": fusion")):
+                self._diagnostics.update({pair.key: pair.value for pair in status.values})
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        then, counts = self._shown
+        self._shown = (now, dict(self._counts))
+        rate = {name: (count - counts[name]) / (now - then) for name, count in self._counts.items()}
+        latency = summarise([weights.latency for weights in self._weights[-50:]])
+        dropped = self._diagnostics.get("dropped for a newer pair", "-")
+        print(
+            f"thermal {rate['thermal']:5.1f} Hz | rgb {rate['rgb']:5.1f} Hz | fused {rate['fused']:5.1f} Hz | "
+            f"latency p50 {1e3 * latency.median:6.1f} p95 {1e3 * latency.p95:6.1f} ms | dropped {dropped}",
+            flush=True,
+        )
+        if (self._first is not None and now - self._first >= self._settings.seconds) or (
+            self._first is None and now - self._began >= self._settings.timeout
+        ):
+            self._finish()
+
+    def _finish(self) -> None:
+        folder = Path(self._settings.output)
+        folder.mkdir(parents=True, exist_ok=True)
+        summary = self.summary()
+        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        if self._triples:
+            write_picture(folder / "strip.png", picture_strip(self._triples))
+        if not self.finished.done():
+            self.finished.set_result(self._counts["fused"] > 0)
+
+    def summary(self) -> dict[str, object]:
+        """What was received, and how fast."""
+        seconds = time.monotonic() - self._first if self._first is not None else 0.0
+        latency = summarise([weights.latency for weights in self._weights])
+        inference = summarise([weights.inference_time for weights in self._weights])
+        skew = summarise([abs(weights.skew) for weights in self._weights])
+        age = summarise(self._ages)
+        last = self._weights[-1] if self._weights else None
+
+        def count(key: str) -> int:
+            return int(self._diagnostics.get(key, 0))
+
+        return {
+            "seconds": round(seconds, 2),
+            "thermal_received": self._counts[topics.THERMAL],
+            "rgb_received": self._counts[topics.RGB],
+            "pairs_received": count("pairs"),
+            "pairs_fused": count("fused"),
+            "pairs_dropped": count("dropped for a newer pair"),
+            "pairs_rejected": count("rejected"),
+            "fused_received": self._counts["fused"],
+            "fused_camera_info_received": self._counts["camera_info"],
+            "fused_rate_hz": round(self._counts["fused"] / seconds, 2) if seconds else 0.0,
+            "latency_ms": _milliseconds(latency),
+            "inference_ms": _milliseconds(inference),
+            "stamp_to_reception_ms": _milliseconds(age),
+            "skew_ms": _milliseconds(skew),
+            "model": last.model_name if last else "",
+            "model_hash": last.model_hash if last else "",
+            "gain": round(last.gain, 4) if last else 0.0,
+            "channels": len(last.infrared_weight) if last else 0,
+            "engine": self._diagnostics.get("engine", ""),
+            "image_conversion": self._diagnostics.get("image conversion", ""),
+        }
+
+
+def _milliseconds(summary: Summary) -> dict[str, float]:
+    return {
+        "mean": round(1e3 * summary.mean, 2),
+        "p50": round(1e3 * summary.median, 2),
+        "p95": round(1e3 * summary.p95, 2),
+    }
+
+
+def main() -> int:
+    """Listen until enough was seen.
+
+    Returns:
+        Exit status: 0 if fused pictures came back over the topic.
+    """
+    rclpy.init()
+    node: DemoMonitor | None = None
+    try:
+        node = DemoMonitor()
+        rclpy.spin_until_future_complete(node, node.finished)
+        return 0 if node.finished.done() and node.finished.result() else 1
+    except CamfError as error:
+        print(f"cannot start: {error}")
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 1
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()

@@ -1,0 +1,104 @@
+"""The node's state on /diagnostics, about once a second: numbers for machines, one sentence for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from camf_ros.nodes import topics
+from camf_ros.nodes.qos import OUTPUT
+from camf_ros.nodes.statistics import Snapshot
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Events a second between two snapshots."""
+
+    frames: Mapping[str, float]
+    fused: float
+
+
+def rates(before: Snapshot, now: Snapshot, elapsed: float) -> Rates:
+    """Rates between two snapshots ``elapsed`` seconds apart."""
+    return Rates(
+        {camera: (count - before.frames[camera]) / elapsed for camera, count in now.frames.items()},
+        (now.fused - before.fused) / elapsed,
+    )
+
+
+def input_status(name: str, snapshot: Snapshot, rate: Rates, timeout: float) -> DiagnosticStatus:
+    """State of the inputs: is every camera alive, and do their frames pair?"""
+    silent = [camera for camera, age in snapshot.ages.items() if age is None or age > timeout]
+    values: dict[str, object] = {}
+    for camera, age in snapshot.ages.items():
+        values[f"{camera} frames"] = snapshot.frames[camera]
+        values[f"{camera} rate (Hz)"] = f"{rate.frames[camera]:.2f}"
+        values[f"{camera} age (s)"] = "never" if age is None else f"{age:.3f}"
+    values["pairs"] = snapshot.pairs
+    values["pair skew mean (ms)"] = f"{1e3 * snapshot.skew.mean:.2f}"
+    values["pair skew p95 (ms)"] = f"{1e3 * snapshot.skew.p95:.2f}"
+    if silent:
+        return _status(f"{name}: inputs", WARN, f"no frames from {' and '.join(silent)}", values)
+    if snapshot.pairs == 0:
+        return _status(f"{name}: inputs", WARN, "frames, but no pair: compare the stamps with pairing.slop", values)
+    return _status(f"{name}: inputs", OK, "both cameras are there", values)
+
+
+def fusion_status(
+    name: str, snapshot: Snapshot, rate: Rates, *, dropped: int, engine: Mapping[str, object], news: int
+) -> DiagnosticStatus:
+    """State of the fusion itself.
+
+    Args:
+        name: Name of the node.
+        snapshot: The numbers.
+        rate: The rates.
+        dropped: Pairs that a newer one displaced before their turn.
+        engine: What runs: description, model, hash, gain, conversion.
+        news: Pairs rejected since the last message.
+    """
+    values: dict[str, object] = {
+        "fused": snapshot.fused,
+        "fused rate (Hz)": f"{rate.fused:.2f}",
+        "dropped for a newer pair": dropped,
+        "rejected": sum(snapshot.rejected.values()),
+        **{f"rejected: {reason}": count for reason, count in sorted(snapshot.rejected.items())},
+        "latency median (ms)": f"{1e3 * snapshot.latency.median:.1f}",
+        "latency p95 (ms)": f"{1e3 * snapshot.latency.p95:.1f}",
+        "inference median (ms)": f"{1e3 * snapshot.inference.median:.1f}",
+        "inference p95 (ms)": f"{1e3 * snapshot.inference.p95:.1f}",
+        **engine,
+    }
+    if news:
+        level = WARN if rate.fused > 0 else ERROR
+        return _status(f"{name}: fusion", level, f"{news} pairs rejected since the last report", values)
+    return _status(f"{name}: fusion", OK, f"{rate.fused:.1f} fused images a second", values)
+
+
+class DiagnosticsPublisher:
+    """Publishes statuses."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._publisher = node.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, OUTPUT)
+
+    def publish(self, statuses: list[DiagnosticStatus]) -> None:
+        """Send them under one stamp."""
+        message = DiagnosticArray(status=statuses)
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+
+def _status(name: str, level: bytes, text: str, values: Mapping[str, object]) -> DiagnosticStatus:
+    return DiagnosticStatus(
+        name=name,
+        level=level,
+        message=text,
+        hardware_id="camf_ros",
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )

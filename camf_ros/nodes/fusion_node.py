@@ -1,0 +1,193 @@
+"""The fusion node: thermal and RGB topics in, fused image, camera_info, channel weights and diagnostics out.
+
+The executor's thread only fills the mailbox; one worker thread decodes, fuses and publishes.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import NamedTuple
+
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.errors import CamfError
+from camf_ros.models import find_model
+from camf_ros.msg import ChannelWeights
+from camf_ros.nodes import topics
+from camf_ros.nodes.diagnostics import DiagnosticsPublisher, fusion_status, input_status, rates
+from camf_ros.nodes.image_conversion import ImageConversion, cv_bridge_works
+from camf_ros.nodes.image_messages import camera_info_with, float_array, image_message
+from camf_ros.nodes.mailbox import Mailbox
+from camf_ros.nodes.pairing import Pairing, seconds
+from camf_ros.nodes.parameters import NodeParameters
+from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
+from camf_ros.nodes.running import run_node
+from camf_ros.nodes.silence import SilenceWatch
+from camf_ros.nodes.statistics import Statistics
+from camf_ros.nodes.worker import Worker
+from camf_ros.pipeline import FusedFrame, FusionPipeline
+from camf_ros.settings.fusion import FusionSettings
+
+# One line per cause and this many seconds: a camera that sends nonsense sends it thirty times a second.
+_LOG_PERIOD = 5.0
+
+
+class _Pair(NamedTuple):
+    """Two messages that belong together, and when the second one arrived (monotonic)."""
+
+    thermal: Image
+    rgb: Image
+    arrived: float
+
+
+class FusionNode(Node):  # type: ignore[misc]
+    """Pairs, fuses, publishes."""
+
+    def __init__(self) -> None:
+        """Declare parameters, load and warm up the model, then subscribe.
+
+        Raises:
+            CamfError: If a parameter or the model cannot be used.
+        """
+        super().__init__("fusion")
+        # First of all, because destroy_node() needs it, also when what follows fails.
+        self._mailbox: Mailbox[_Pair] = Mailbox()
+        self._worker = Worker(self._mailbox, self._process, self._failed)
+        self._configuration = NodeParameters(self, FusionSettings, self._configure)
+        settings = self._configuration.settings
+        self._conversion = ImageConversion(use_cv_bridge=cv_bridge_works())
+        engine = TorchEngine(
+            find_model(settings.model),
+            device=settings.device,
+            precision=settings.precision,
+            threads=settings.threads,
+        )
+        self._pipeline = FusionPipeline(engine, settings)
+        self.get_logger().info(
+            f"model {engine.model_name} ({engine.model_hash[:12]}) on {engine.description}, "
+            f"images by {'cv_bridge' if self._conversion.backend == 'cv_bridge' else 'our own conversion'}"
+        )
+        self._statistics = Statistics((topics.THERMAL, topics.RGB))
+        self._info: dict[str, CameraInfo] = {}
+        self._logged: dict[str, float] = {}
+        self._fused = self.create_publisher(Image, topics.FUSED_IMAGE, OUTPUT)
+        self._fused_info = self.create_publisher(CameraInfo, topics.FUSED_INFO, OUTPUT)
+        self._weights = self.create_publisher(ChannelWeights, topics.CHANNEL_WEIGHTS, OUTPUT)
+        self._diagnostics = DiagnosticsPublisher(self)
+        self._worker.start()
+        for camera, topic in ((topics.THERMAL, topics.THERMAL_INFO), (topics.RGB, topics.RGB_INFO)):
+            self.create_subscription(
+                CameraInfo, topic, lambda info, camera=camera: self._info.update({camera: info}), SENSOR_INPUT
+            )
+        self._pairing = Pairing(self, settings.pairing, on_pair=self._paired, on_frame=self._frame)
+        self._silence = SilenceWatch(self, settings.no_data_timeout)
+        self._reported = (self._statistics.snapshot(time.monotonic()), time.monotonic())
+        self.create_timer(settings.diagnostics_period, self._report)
+
+    def destroy_node(self) -> None:
+        """Finish the pair in work, then go."""
+        if not self._worker.stop():
+            self.get_logger().error("the inference did not come back; leaving without it")
+        super().destroy_node()
+
+    # In the executor's thread: short, and never raising.
+
+    def _configure(self, settings: FusionSettings) -> None:
+        self._pipeline.configure(settings)
+
+    def _frame(self, camera: str) -> None:
+        self._statistics.frame(camera, time.monotonic())
+
+    def _paired(self, thermal: Image, rgb: Image) -> None:
+        self._statistics.pair(_skew(thermal, rgb))
+        self._mailbox.put(_Pair(thermal, rgb, time.monotonic()))
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        before, then = self._reported
+        # Before the snapshot: no pair shows as dropped that does not show as formed.
+        dropped = self._mailbox.displaced
+        snapshot = self._statistics.snapshot(now)
+        self._reported = (snapshot, now)
+        rate = rates(before, snapshot, max(now - then, 1e-3))
+        engine = self._pipeline.engine
+        running = {
+            "engine": engine.description,
+            "model": engine.model_name,
+            "model hash": engine.model_hash,
+            "gain": engine.gain,
+            "image conversion": self._conversion.backend,
+        }
+        news = sum(snapshot.rejected.values()) - sum(before.rejected.values())
+        name = self.get_fully_qualified_name()
+        timeout = self._configuration.settings.no_data_timeout
+        self._diagnostics.publish(
+            [
+                input_status(name, snapshot, rate, timeout),
+                fusion_status(name, snapshot, rate, dropped=dropped, engine=running, news=news),
+            ]
+        )
+        self._silence.look(snapshot)
+
+    # In the worker's thread.
+
+    def _process(self, pair: _Pair) -> None:
+        reference = self._configuration.settings.reference
+        thermal = self._conversion.thermal(pair.thermal)
+        rgb = self._conversion.rgb(pair.rgb)
+        frame = self._pipeline.fuse(thermal, rgb, seconds(pair.thermal.header.stamp))
+        header = pair.rgb.header if reference == topics.RGB else pair.thermal.header
+        encoding = "rgb8" if frame.image.ndim == 3 else "mono8"
+        self._fused.publish(image_message(frame.image, encoding, header))
+        if info := self._info.get(reference):
+            self._fused_info.publish(camera_info_with(info, header))
+        latency = time.monotonic() - pair.arrived
+        self._weights.publish(self._weights_message(pair, frame, header, latency))
+        self._statistics.fused(latency, frame.inference_time)
+
+    def _weights_message(self, pair: _Pair, frame: FusedFrame, header: object, latency: float) -> ChannelWeights:
+        engine = self._pipeline.engine
+        return ChannelWeights(
+            header=header,
+            model_name=engine.model_name,
+            model_hash=engine.model_hash,
+            sources=ChannelWeights.SOURCE_BOTH,
+            gain=frame.gain,
+            infrared_weight=float_array(frame.weights[0]),
+            visible_weight=float_array(frame.weights[1]),
+            infrared_activation=float_array(frame.infrared_activation),
+            visible_activation=float_array(frame.visible_activation),
+            infrared_share=float_array(frame.infrared_share),
+            thermal_stamp=pair.thermal.header.stamp,
+            rgb_stamp=pair.rgb.header.stamp,
+            skew=_skew(pair.thermal, pair.rgb),
+            latency=latency,
+            inference_time=frame.inference_time,
+        )
+
+    def _failed(self, error: Exception) -> None:
+        if not self.context.ok():
+            return  # told to stop in the middle of a pair: nothing can be published any more, and nothing is wrong
+        reason = error.reason if isinstance(error, CamfError) else "internal"
+        self._statistics.rejected(reason)
+        now = time.monotonic()
+        if now - self._logged.get(reason, -_LOG_PERIOD) < _LOG_PERIOD:
+            return
+        self._logged[reason] = now
+        # A CamfError says it all; anything else is a bug of ours, and its place is what matters.
+        text = str(error) if isinstance(error, CamfError) else "".join(traceback.format_exception(error))
+        self.get_logger().error(f"pair not fused ({reason}): {text}")
+
+
+def _skew(thermal: Image, rgb: Image) -> float:
+    """Difference of the stamps, thermal less RGB, seconds; in whole nanoseconds first, where floats would round."""
+    a, b = thermal.header.stamp, rgb.header.stamp
+    return 1e-9 * float((a.sec - b.sec) * 1_000_000_000 + (a.nanosec - b.nanosec))
+
+
+def main() -> int:
+    """Run the node until it is told to stop; see :func:`camf_ros.nodes.running.run_node`."""
+    return run_node(FusionNode)

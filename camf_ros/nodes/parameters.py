@@ -1,0 +1,87 @@
+"""ROS parameters from the definition of the settings, and settings from ROS parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from camf_ros.errors import CamfError, ParameterError
+from camf_ros.settings.spec import Spec
+from camf_ros.settings.table import build, specs
+
+_S = TypeVar("_S")
+
+
+class NodeParameters(Generic[_S]):
+    """Declares a settings class on a node and keeps the settings up to date.
+
+    Attributes:
+        settings: The settings in force; replaced as a whole after a change that was accepted.
+    """
+
+    def __init__(self, node: Node, kind: type[_S], changed: Callable[[_S], None] | None = None) -> None:
+        """Declare all parameters and read their values.
+
+        Args:
+            node: Whose parameters.
+            kind: Settings class.
+            changed: Called with new settings after a change at run time.
+
+        Raises:
+            ParameterError: If a value from the parameter file or the command line cannot be used.
+        """
+        self._node = node
+        self._kind = kind
+        self._changed = changed
+        self._specs = specs(kind)
+        for spec in self._specs.values():
+            _declare(node, spec)
+        self.settings: _S = build(kind, {name: node.get_parameter(name).value for name in self._specs})
+        node.add_on_set_parameters_callback(self._on_set)
+
+    def _on_set(self, parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
+        ours = {parameter.name: parameter.value for parameter in parameters if parameter.name in self._specs}
+        if not ours:
+            return SetParametersResult(successful=True)
+        current = {name: self._node.get_parameter(name).value for name in self._specs}
+        try:
+            # Validated as a whole, so that settings that contradict each other are never in force, not even in between.
+            settings = build(self._kind, {**current, **ours})
+        except CamfError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self.settings = settings
+        if self._changed:
+            self._changed(settings)
+        return SetParametersResult(successful=True)
+
+
+def _declare(node: Node, spec: Spec) -> None:
+    try:
+        node.declare_parameter(spec.name, spec.default, _descriptor(spec))
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        raise ParameterError(
+            f"parameter {spec.name} cannot be used ({error})",
+            expected=f"{spec.accepted} ({type(spec.default).__name__})",
+            remedy="correct it in the parameter file or on the command line",
+        ) from error
+
+
+def _descriptor(spec: Spec) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(
+        description=spec.description,
+        additional_constraints=f"accepts {spec.accepted}" if spec.choices else "",
+        read_only=not spec.dynamic,
+    )
+    low = -math.inf if spec.minimum is None else spec.minimum
+    high = math.inf if spec.maximum is None else spec.maximum
+    if isinstance(spec.default, float) and math.isfinite(low) and math.isfinite(high):
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high, step=0.0)]
+    elif isinstance(spec.default, int) and not isinstance(spec.default, bool) and math.isfinite(low + high):
+        descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
+    return descriptor

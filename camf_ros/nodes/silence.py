@@ -1,0 +1,61 @@
+"""Says why nothing arrives, when nothing arrives: the commonest trouble with camera topics, and the quietest."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+from camf_ros.nodes import topics
+from camf_ros.nodes.statistics import Snapshot
+
+_TOPICS = {topics.THERMAL: topics.THERMAL_IMAGE, topics.RGB: topics.RGB_IMAGE}
+
+
+class SilenceWatch:
+    """Warns once per cause and silence; a stream that comes back is reported too."""
+
+    def __init__(self, node: Node, timeout: float) -> None:
+        """Watch.
+
+        Args:
+            node: Whose graph is looked at and whose log is written.
+            timeout: Seconds without a frame that count as silence.
+        """
+        self._node = node
+        self._timeout = timeout
+        self._since = node.get_clock().now()
+        self._said: dict[str, str] = {}
+
+    def look(self, snapshot: Snapshot) -> None:
+        """Compare the numbers with what should be there."""
+        for camera, age in snapshot.ages.items():
+            waited = (self._node.get_clock().now() - self._since).nanoseconds * 1e-9 if age is None else age
+            self._say(camera, self._cause(camera, age is None) if waited > self._timeout else "")
+        together = all(age is not None and age <= self._timeout for age in snapshot.ages.values())
+        enough = min(snapshot.frames.values()) > 2 * self._timeout
+        self._say(
+            "pairs",
+            "frames of both cameras arrive, but no two stamps are close enough for a pair: are both clocks "
+            "synchronised? Else raise pairing.slop"
+            if together and enough and snapshot.pairs == 0
+            else "",
+        )
+
+    def _cause(self, camera: str, never: bool) -> str:
+        topic = self._node.resolve_topic_name(_TOPICS[camera])
+        publishers = self._node.count_publishers(topic)
+        if not publishers:
+            return f"nothing publishes {topic}: is the {camera} camera running, and is the topic remapped?"
+        missing = "no frame arrives" if never else "frames stopped arriving"
+        return (
+            f"{missing} on {topic} although it has {publishers} publisher(s): either the camera is silent, or its "
+            "images are lost on the way because they exceed the middleware's default shared-memory segment. Start "
+            "the camera driver with the same Fast DDS profile as this node (see the README, 'Frames do not arrive')"
+        )
+
+    def _say(self, subject: str, text: str) -> None:
+        before = self._said.get(subject, "")
+        if text and text != before:
+            self._node.get_logger().warning(text)
+        elif before and not text:
+            self._node.get_logger().info(f"{subject}: back to normal")
+        self._said[subject] = text

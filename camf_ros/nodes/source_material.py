@@ -1,0 +1,134 @@
+"""What the source node publishes: pairs of pictures from a folder, or the embedded procedural scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.errors import DataError
+from camf_ros.imaging.pairs import find_pairs
+from camf_ros.imaging.raw_image import Image
+from camf_ros.scene import NightStreet, Pinhole
+
+# Focal length of a picture of unknown origin, in picture widths: about 53 degrees across.
+_FOCAL_LENGTH = 1.0
+
+
+class SourceMaterial(Protocol):
+    """Frames of two cameras as functions of time, seconds from the start."""
+
+    def thermal(self, t: float) -> Image:
+        """Thermal frame, (h, w), uint8 grey or uint16 counts."""
+        ...
+
+    def rgb(self, t: float) -> NDArray[np.uint8]:
+        """RGB frame, (H, W, 3) red, green, blue, or (H, W) grey."""
+        ...
+
+    def thermal_camera(self, t: float) -> Pinhole:
+        """Geometry of the thermal frame."""
+        ...
+
+    def rgb_camera(self, t: float) -> Pinhole:
+        """Geometry of the RGB frame."""
+        ...
+
+
+class SceneMaterial:
+    """The embedded scene."""
+
+    def __init__(self, seed: int) -> None:
+        self._scene = NightStreet(seed)
+
+    def thermal(self, t: float) -> Image:
+        """See :class:`SourceMaterial`."""
+        return self._scene.thermal(t)
+
+    def rgb(self, t: float) -> NDArray[np.uint8]:
+        """See :class:`SourceMaterial`."""
+        return self._scene.rgb(t)
+
+    def thermal_camera(self, t: float) -> Pinhole:  # noqa: ARG002 (the camera does not change)
+        """See :class:`SourceMaterial`."""
+        return self._scene.thermal_camera
+
+    def rgb_camera(self, t: float) -> Pinhole:  # noqa: ARG002
+        """See :class:`SourceMaterial`."""
+        return self._scene.rgb_camera
+
+
+class FolderMaterial:
+    """Pairs of a folder, one after another, over and over."""
+
+    def __init__(self, folder: Path, rate: float, hold: float) -> None:
+        """Find the pairs.
+
+        Args:
+            folder: Has subfolders ``infrared`` and ``visible`` with pictures of equal names.
+            rate: RGB frames a second.
+            hold: Seconds that each pair is shown, at least one frame.
+
+        Raises:
+            DataError: If there are no pairs, or a picture has no counterpart.
+        """
+        self._pairs = find_pairs(folder)
+        self._rate = rate
+        self._frames_per_pair = max(1, round(hold * rate))
+        self._cached: dict[Path, Image] = {}
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def thermal(self, t: float) -> Image:
+        """See :class:`SourceMaterial`; 16-bit pictures stay 16-bit, colour becomes grey."""
+        image = self._load(self._pair(t)[0])
+        if image.ndim == 3:
+            return _array(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+        return image
+
+    def rgb(self, t: float) -> NDArray[np.uint8]:
+        """See :class:`SourceMaterial`."""
+        image = self._load(self._pair(t)[1])
+        if image.dtype == np.uint16:
+            image = np.right_shift(image, 8).astype(np.uint8)
+        if image.ndim == 3:
+            return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        return np.asarray(image, np.uint8)
+
+    def thermal_camera(self, t: float) -> Pinhole:
+        """See :class:`SourceMaterial`; a nominal geometry, since pictures do not bring one."""
+        return _nominal(self.thermal(t))
+
+    def rgb_camera(self, t: float) -> Pinhole:
+        """See :class:`SourceMaterial`; a nominal geometry."""
+        return _nominal(self.rgb(t))
+
+    def _pair(self, t: float) -> tuple[Path, Path]:
+        # By the number of the frame, not by the time: two frames that fire almost together show one pair, always.
+        return self._pairs[round(t * self._rate) // self._frames_per_pair % len(self._pairs)]
+
+    def _load(self, path: Path) -> Image:
+        if path not in self._cached:
+            image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            if image is None or image.dtype not in (np.uint8, np.uint16):
+                raise DataError(f"{path} cannot be read", expected="a picture of 8 or 16 bits")
+            # The pair that is shown and the one before it: two cameras do not change over at the same moment.
+            while len(self._cached) >= 4:
+                del self._cached[next(iter(self._cached))]
+            self._cached[path] = _array(image[:, :, :3] if image.ndim == 3 else image)
+        return self._cached[path]
+
+
+def _array(image: Any) -> Image:
+    """OpenCV's stubs promise less than what it returns."""
+    return np.asarray(image)
+
+
+def _nominal(image: NDArray[np.generic]) -> Pinhole:
+    height, width = image.shape[:2]
+    focal = _FOCAL_LENGTH * width
+    return Pinhole(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)

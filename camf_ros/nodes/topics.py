@@ -1,0 +1,14 @@
+"""Names of all topics, each written once. Relative names follow the namespace, ``~/`` names follow the node."""
+
+THERMAL = "thermal"
+RGB = "rgb"
+
+THERMAL_IMAGE = "thermal/image_raw"
+THERMAL_INFO = "thermal/camera_info"
+RGB_IMAGE = "rgb/image_raw"
+RGB_INFO = "rgb/camera_info"
+
+FUSED_IMAGE = "fused/image"
+FUSED_INFO = "fused/camera_info"
+CHANNEL_WEIGHTS = "~/channel_weights"
+DIAGNOSTICS = "/diagnostics"

@@ -1,0 +1,217 @@
+"""The camf command: whole trainings, descriptions, and errors in one line with the right exit status."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from small_training import recipe_with, write_data, write_recipe
+
+from camf_ros.cli.main import main
+from camf_ros.errors import CamfError
+from camf_ros.network import load_checkpoint
+from camf_ros.resources import version
+from camf_ros.training.recipe_run import data_hash
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging() -> Iterator[None]:
+    """The command sets logging up for the whole process."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The only line on stderr, with nothing on stdout."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert len(err.splitlines()) == 1, err
+    return err.strip()
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"camf_ros {version()}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["info"], ["train"], ["train", "x.yaml"], ["info", "a", "b"], ["--no-such"]]
+)
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: camf" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["info"], ["train"]])
+def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith("usage: camf")
+    assert "%(" not in out
+
+
+def test_light_commands_do_not_wait_for_pytorch() -> None:
+    code = (
+        "import sys; from camf_ros.cli.main import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit: print('torch' in sys.modules, 'rclpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False"
+
+
+def test_info(small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(small_model)]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described == {
+        "name": "small",
+        "file": str(small_model),
+        "hash": load_checkpoint(small_model).hash,
+        "gain": 0.8,
+        "architecture": {"encoder": [2, 3, 4, 5, 5, 5], "decoder": [5, 5, 4, 3, 3]},
+        "training": {"command": "made by a test"},
+    }
+
+
+def test_info_about_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(tmp_path / "none.safetensors")]) == 1
+    assert one_line(capsys).startswith(f"camf info: there is no model file {tmp_path}")
+    assert main(["info", "no-such-model"]) == 1
+    assert "model 'no-such-model' is unknown" in one_line(capsys)
+
+
+def test_info_about_a_damaged_file(tmp_path: Path, small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "half.safetensors"
+    path.write_bytes(small_model.read_bytes()[:1000])
+    assert main(["info", str(path)]) == 1
+    assert str(path) in one_line(capsys)
+
+
+def test_train(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a recipe and pictures to a model with its provenance, and a second call that has nothing left to do."""
+    recipe = write_recipe(tmp_path / "small.yaml")
+    output = tmp_path / "models" / "small.safetensors"
+    arguments = ["train", str(recipe), "--data", str(data), "--run", str(tmp_path / "run"), "--output", str(output)]
+    arguments += ["--device", "cpu", "--quiet"]
+    monkeypatch.setattr(sys, "argv", ["camf", *arguments])
+    assert main(arguments) == 0
+    capsys.readouterr()
+
+    assert main(["info", str(output)]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert (described["name"], described["gain"]) == ("small", 0.9)
+    assert described["architecture"] == recipe_with({})["architecture"]
+    training = described["training"]
+    assert training["command"] == " ".join(["camf", *arguments])
+    assert training["data_hash"] == data_hash(data, ["natural", "pairs"])
+    assert training["torch"] == torch.__version__
+    assert training["device"] == "cpu"
+    for stage, entries in (("autoencoder", recipe_with({})["autoencoder"]), ("classifier", recipe_with({})["classifier"])):
+        assert entries.items() <= training["recipe"][stage].items()
+    metrics = training["metrics"]
+    assert metrics["autoencoder"]["psnr natural"] > 0
+    assert metrics["autoencoder"]["psnr pairs"] > 0
+    assert 0 <= metrics["classifier"]["accuracy"] <= 1
+    assert len(metrics["cross_validated_accuracy"]) == 2
+
+    # The recipe in the checkpoint trains the same weights once more.
+    again = tmp_path / "again.yaml"
+    again.write_text(yaml.safe_dump(training["recipe"]), encoding="utf-8")
+    copy = tmp_path / "copy.safetensors"
+    more = ["--run", str(tmp_path / "run2"), "--output", str(copy), "--device", "cpu", "--quiet"]
+    assert main(["train", str(again), "--data", str(data), *more]) == 0
+    assert load_checkpoint(copy).hash == described["hash"]
+
+    before = (tmp_path / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert main(arguments) == 0
+    after = (tmp_path / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert after[: len(before)] == before
+    assert [json.loads(line)["stage"] for line in after[len(before) :]] == ["done"]
+    assert load_checkpoint(output).hash == described["hash"]
+
+
+def test_where_things_go_when_nothing_is_said(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_recipe(tmp_path / "some.yml", {"name": "mine", "classifier.folds": 0})
+    assert main(["train", "some.yml", "--data", str(data), "--device", "cpu", "--quiet"]) == 0
+    assert load_checkpoint(tmp_path / "runs" / "mine" / "mine.safetensors").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "more", "message"),
+    [
+        ("none.yaml", [], "none.yaml cannot be read"),
+        ("no-such-recipe", [], "no-such-recipe"),
+        ("../camf-paper", [], "camf-paper"),
+        ("broken.yaml", [], "broken.yaml cannot be read"),
+        ("small.yaml", ["--device", "tpu"], "device is 'tpu'"),
+        ("small.yaml", ["--data", "elsewhere"], "elsewhere"),
+        ("small.yaml", ["--run", "small.yaml"], "small.yaml"),
+    ],
+)
+def test_train_with_a_mistake(
+    tmp_path: Path,
+    data: Path,
+    recipe: str,
+    more: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_recipe(tmp_path / "small.yaml")
+    (tmp_path / "broken.yaml").write_text("name: [\n  - a\n: b\n", encoding="utf-8")
+    assert main(["train", recipe, "--data", str(data), "--device", "cpu", "--quiet", *more]) == 1
+    line = one_line(capsys)
+    assert line.startswith("camf train: ")
+    assert message in line
+
+
+def test_error_and_interruption(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_arguments: object) -> int:
+        raise CamfError("the file is damaged", remedy="replace it")
+
+    def interrupt(_arguments: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("camf_ros.cli.info.run", fail)
+    assert main(["info", "x"]) == 1
+    assert one_line(capsys) == "camf info: the file is damaged; replace it"
+    monkeypatch.setattr("camf_ros.cli.info.run", interrupt)
+    assert main(["info", "x"]) == 130
+    assert one_line(capsys) == "camf info: interrupted"
+
+
+def test_bug_is_not_disguised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not a CamfError is a bug, and needs its traceback."""
+
+    def fail(_arguments: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("camf_ros.cli.info.run", fail)
+    with pytest.raises(ZeroDivisionError):
+        main(["info", "x"])

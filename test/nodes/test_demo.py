@@ -1,0 +1,90 @@
+"""The demo as a user starts it, less the set-up: three processes, pictures, a summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import cv2
+import numpy as np
+import pytest
+from harness import executable
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Three small pairs, the second one grey."""
+    rng = np.random.default_rng(3)
+    for source, channels in (("infrared", 1), ("visible", 3)):
+        (tmp_path / source).mkdir()
+        for index in range(3):
+            shape = (48, 64) if channels == 1 or index == 1 else (48, 64, 3)
+            cv2.imwrite(str(tmp_path / source / f"{index}.png"), rng.integers(0, 256, shape, np.uint8))
+    return tmp_path
+
+
+def demo(*arguments: object) -> subprocess.Popen[str]:
+    command = [executable("demo"), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def children() -> set[str]:
+    """Nodes of this package that run below this session, by their command lines."""
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return {line for line in listing.splitlines() if "lib/camf_ros/" in line and f"{os.getpid()}" not in line}
+
+
+def test_pairs_of_a_folder_come_back_fused(pairs, model, tmp_path):
+    output = tmp_path / "out"
+    process = demo("--pairs", pairs, "--seconds", 3, "--rate", 10, "--model", model, "--output", output)
+    log, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, log
+    summary = json.loads((output / "summary.json").read_text())
+    assert summary["fused_received"] > 0
+    assert summary["fused_camera_info_received"] > 0
+    assert (
+        summary["pairs_fused"] + summary["pairs_dropped"] + summary["pairs_rejected"] <= summary["pairs_received"] + 1
+    )
+    assert summary["pairs_rejected"] == 0
+    assert summary["fused_rate_hz"] > 0
+    assert 0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p95"]
+    assert 0 <= summary["skew_ms"]["mean"] < 20
+    assert (summary["model"], len(summary["model_hash"]), summary["channels"]) == ("small", 64, 16)
+    assert summary["engine"].startswith("torch ")
+    strip = cv2.imread(str(output / "strip.png"))
+    assert strip.shape[1] == 3 * 640 + 2 * 6
+    assert "fused" in log
+    assert "Hz" in log
+
+
+def test_without_a_model_the_demo_fails_and_says_why(pairs, tmp_path):
+    process = demo("--pairs", pairs, "--model", "no-such-model", "--output", tmp_path / "out")
+    log, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "no-such-model" in log
+    assert not (tmp_path / "out" / "summary.json").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_no_process_behind(pairs, model, tmp_path, how):
+    marker = str(tmp_path / "out")
+    process = demo("--pairs", pairs, "--seconds", 600, "--model", model, "--output", marker)
+    end = time.monotonic() + 60
+    while not any(marker in line and "demo_monitor" in line for line in children()) and time.monotonic() < end:
+        time.sleep(0.1)
+    process.send_signal(how)
+    log, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, log
+    assert not [line for line in children() if marker in line or str(model) in line]
+
+
+def test_wrong_usage_is_named(tmp_path):
+    process = demo("--pairs", tmp_path / "nothing")
+    log, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "nothing" in log

@@ -1,0 +1,178 @@
+"""The launch files, with the real launch and launch_ros; skipped where those are not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2: run scripts/test, which brings it")
+pytest.importorskip("launch_ros", reason="launch_ros is not installed (it comes with ROS 2, not with the wheels)")
+
+from launch import LaunchContext
+from launch.actions import DeclareLaunchArgument
+
+from camf_ros.resources import share_file
+
+pytestmark = pytest.mark.ros
+
+FILES = ("fusion.launch.py", "demo.launch.py")
+
+
+def description(name: str):
+    path = share_file(f"launch/{name}")
+    spec = importlib.util.spec_from_file_location(name.removesuffix(".launch.py"), path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.generate_launch_description()
+
+
+def arguments(name: str) -> dict[str, DeclareLaunchArgument]:
+    return {entity.name: entity for entity in description(name).entities if isinstance(entity, DeclareLaunchArgument)}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_argument_has_a_description_and_a_default(name):
+    for argument in arguments(name).values():
+        assert len(argument.description) > 15, argument.name
+        assert argument.default_value is not None, argument.name
+
+
+def test_fusion_has_the_arguments_that_people_expect():
+    declared = arguments("fusion.launch.py")
+    assert set(declared) == {
+        "thermal_topic",
+        "rgb_topic",
+        "fused_topic",
+        "params_file",
+        "namespace",
+        "model",
+        "device",
+        "use_sim_time",
+        "log_level",
+        "rviz",
+    }
+    for name in ("device", "use_sim_time", "log_level", "rviz"):
+        assert declared[name].choices, name
+
+
+def test_a_value_outside_the_choices_is_refused():
+    context = LaunchContext()
+    context.launch_configurations["device"] = "abacus"
+    with pytest.raises(RuntimeError, match="abacus"):
+        arguments("fusion.launch.py")["device"].execute(context)
+
+
+@pytest.fixture
+def launched():
+    """Starts `ros2 launch`, ends it as Ctrl-C does, and gives its output."""
+    running = []
+
+    def start(*command: str) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ,
+            "ROS_DOMAIN_ID": str(random.randint(1, 101)),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        }
+        process = subprocess.Popen(
+            ["ros2", "launch", "camf_ros", *command],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        running.append((process, environment))
+        return process
+
+    start.environment = lambda: running[-1][1]
+    yield start
+    for process, _ in running:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.stdout.close()
+
+
+def stop(process: subprocess.Popen[str]) -> str:
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    return output
+
+
+@pytest.mark.slow
+def test_demo_launch_fuses_and_ends_on_ctrl_c(launched, model):
+    process = launched("demo.launch.py", f"model:={model}", "namespace:=robot", "rate:=5.0", "device:=cpu")
+    listener = subprocess.run(
+        [sys.executable, "-c", LISTEN, "/robot/fused/image", "/robot/fusion/channel_weights"],
+        env=launched.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    output = stop(process)
+    assert listener.returncode == 0, listener.stdout + listener.stderr + output
+    assert "1280x720 rgb8" in listener.stdout
+    assert "weights of small, 16 channels" in listener.stdout
+    assert "process has died" not in output
+    assert process.returncode == 0, output
+
+
+@pytest.mark.slow
+def test_topics_are_remapped_with_their_camera_info(launched, model):
+    process = launched(
+        "fusion.launch.py",
+        f"model:={model}",
+        "thermal_topic:=/boson/image_raw",
+        "rgb_topic:=/zed/rgb/image",
+        "fused_topic:=/out/picture",
+    )
+    code = (
+        "import rclpy, time; rclpy.init(); n = rclpy.create_node('graph'); end = time.time() + 60\n"
+        "want = {'/boson/image_raw', '/boson/camera_info', '/zed/rgb/image', '/zed/rgb/camera_info',"
+        " '/out/picture', '/out/camera_info', '/fusion/channel_weights'}\n"
+        "while time.time() < end and not want <= {t for t, _ in n.get_topic_names_and_types()}: time.sleep(0.2)\n"
+        "missing = want - {t for t, _ in n.get_topic_names_and_types()}; print('missing', missing)\n"
+        "raise SystemExit(bool(missing))"
+    )
+    graph = subprocess.run(
+        [sys.executable, "-c", code], env=launched.environment(), capture_output=True, text=True, check=False
+    )
+    output = stop(process)
+    assert graph.returncode == 0, graph.stdout + graph.stderr + output
+
+
+def test_a_wrong_model_ends_with_its_reason_in_the_output(launched):
+    process = launched("fusion.launch.py", "model:=no-such-model")
+    end = time.monotonic() + 60
+    output = ""
+    while "no-such-model' is unknown" not in output and time.monotonic() < end:
+        output += process.stdout.readline()
+    assert "no-such-model' is unknown" in output
+    stop(process)
+
+
+LISTEN = """
+import sys, time
+import rclpy
+from sensor_msgs.msg import Image
+from camf_ros.msg import ChannelWeights
+rclpy.init()
+node = rclpy.create_node("listener")
+images, weights = [], []
+node.create_subscription(Image, sys.argv[1], images.append, 5)
+node.create_subscription(ChannelWeights, sys.argv[2], weights.append, 5)
+end = time.time() + 90
+while time.time() < end and not (images and weights):
+    rclpy.spin_once(node, timeout_sec=0.1)
+if images and weights:
+    print(f"{images[0].width}x{images[0].height} {images[0].encoding}")
+    print(f"weights of {weights[0].model_name}, {len(weights[0].infrared_weight)} channels")
+sys.exit(not (images and weights))
+"""

@@ -1,0 +1,124 @@
+"""The parts of the nodes that need no second process."""
+
+from __future__ import annotations
+
+import threading
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camf_ros.nodes.camera_clock import CameraClock
+from camf_ros.nodes.mailbox import Mailbox
+from camf_ros.nodes.middleware import OLD_VARIABLE, VARIABLE, profile_to_set
+from camf_ros.nodes.statistics import Statistics, summarise
+from camf_ros.nodes.worker import Worker
+
+
+def test_mailbox_keeps_the_newest_and_counts_the_rest():
+    mailbox: Mailbox[int] = Mailbox()
+    for item in range(5):
+        mailbox.put(item)
+    assert mailbox.take() == 4
+    assert mailbox.displaced == 4
+    mailbox.put(9)
+    assert mailbox.take() == 9
+    assert mailbox.displaced == 4
+
+
+def test_mailbox_wakes_a_waiting_taker_when_it_is_closed():
+    mailbox: Mailbox[int] = Mailbox()
+    taken: list[object] = []
+    taker = threading.Thread(target=lambda: taken.append(mailbox.take()))
+    taker.start()
+    mailbox.close()
+    taker.join(10)
+    assert taken == [None]
+
+
+def test_worker_goes_on_after_an_exception_of_any_kind():
+    mailbox: Mailbox[int] = Mailbox()
+    done, failed = [], []
+    both = threading.Semaphore(0)
+
+    def work(item):
+        if item % 2:
+            raise ValueError(item)
+        done.append(item)
+        both.release()
+
+    def on_failure(error):
+        failed.append(error.args[0])
+        both.release()
+
+    worker = Worker(mailbox, work, on_failure)
+    worker.start()
+    for item in (1, 2, 3, 4):
+        mailbox.put(item)
+        assert both.acquire(timeout=10)
+    assert worker.stop()
+    assert (done, failed) == ([2, 4], [1, 3])
+
+
+def test_worker_can_be_stopped_without_having_been_started():
+    assert Worker(Mailbox(), lambda _: None, lambda _: None).stop()
+
+
+@given(
+    rate=st.floats(1, 200),
+    offset=st.floats(0, 1),
+    jitter=st.floats(0, 0.1),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_camera_clock_never_goes_back_and_keeps_its_beat(rate, offset, jitter, seed):
+    clock = CameraClock(rate, offset=offset, jitter=jitter, seed=seed)
+    times = [clock.next() for _ in range(50)]
+    assert all(a < b for a, b in pairwise(times))
+    beat = offset + np.arange(50) / rate
+    assert np.abs(np.array(times) - beat).max() <= 1 / 3 / rate + 1e-9
+
+
+def test_camera_clock_leaves_out_what_a_slow_driver_misses():
+    clock = CameraClock(10.0, offset=0.0, jitter=0.0, seed=1)
+    assert clock.next() == 0.0
+    assert clock.skip_to(0.55) == 4
+    assert clock.next() == pytest.approx(0.5)
+    assert clock.skip_to(0.0) == 0
+    assert clock.next() == pytest.approx(0.6)
+
+
+def test_summary_of_nothing_and_of_known_values():
+    assert summarise([]) == (0.0, 0.0, 0.0)
+    assert summarise([float(value) for value in range(1, 102)]) == (51.0, 51.0, 96.0)
+
+
+def test_statistics_count_what_they_are_told():
+    statistics = Statistics(("thermal", "rgb"))
+    statistics.frame("thermal", 10.0)
+    statistics.pair(-0.004)
+    statistics.fused(0.2, 0.1)
+    statistics.rejected("encoding")
+    statistics.rejected("encoding")
+    snapshot = statistics.snapshot(12.5)
+    assert snapshot.frames == {"thermal": 1, "rgb": 0}
+    assert snapshot.ages == {"thermal": 2.5, "rgb": None}
+    assert (snapshot.pairs, snapshot.fused, snapshot.rejected) == (1, 1, {"encoding": 2})
+    assert snapshot.skew.mean == 0.004, "absolute"
+    assert (snapshot.latency.median, snapshot.inference.median) == (0.2, 0.1)
+
+
+@pytest.mark.parametrize("name", [OLD_VARIABLE, VARIABLE])
+def test_a_profile_of_the_user_stays(name):
+    assert profile_to_set({name: "/mine.xml"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("distro", "variable"),
+    [("humble", OLD_VARIABLE), ("jazzy", OLD_VARIABLE), ("kilted", VARIABLE), ("lyrical", VARIABLE), ("", VARIABLE)],
+)
+def test_without_a_profile_the_one_variable_that_this_distribution_reads_names_ours(distro, variable):
+    chosen = profile_to_set({"ROS_DISTRO": distro})
+    assert set(chosen) == {variable}
+    assert chosen[variable].endswith("fastdds.xml")

@@ -1,0 +1,215 @@
+"""The pipeline: both frames into one geometry, through the engine, back into colour; settings between frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from conftest import SMALL_GAIN
+from numpy.typing import NDArray
+
+from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.errors import EngineError, ImageError
+from camf_ros.explain.shares import infrared_share
+from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.registration import ResizeRegistration
+from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalSettings
+from camf_ros.pipeline import FusionPipeline
+from camf_ros.settings.fusion import FusionSettings
+
+THERMAL = (26, 33)
+RGB = (41, 58)
+
+
+def counts(seed: int = 1, size: tuple[int, int] = THERMAL) -> NDArray[np.uint16]:
+    """A 16-bit thermal frame: smooth, with noise."""
+    noise = np.random.default_rng(seed).normal(0, 300, size)
+    return (20_000 + cv2.GaussianBlur(noise, (0, 0), 2) * 10 + noise).clip(0, 65535).astype(np.uint16)
+
+
+def colour(seed: int = 2, size: tuple[int, int] = RGB) -> NDArray[np.uint8]:
+    noise = np.random.default_rng(seed).normal(0, 60, (*size, 3))
+    return np.asarray((128 + cv2.GaussianBlur(noise, (0, 0), 1.5) * 2).clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def engine(small_model: Path) -> TorchEngine:
+    return TorchEngine(small_model, device="cpu", precision="float32")
+
+
+@pytest.mark.parametrize("reference", ["rgb", "thermal"])
+@pytest.mark.parametrize("kind", ["colour", "grey"])
+@pytest.mark.parametrize("rgb_size", [RGB, THERMAL, (12, 17), (60, 20)])
+def test_result_is_the_engines_on_the_prepared_pair(
+    engine: TorchEngine, reference: str, kind: str, rgb_size: tuple[int, int]
+) -> None:
+    thermal, rgb = counts(), colour(size=rgb_size)
+    if kind == "grey":
+        rgb = rgb[:, :, 1]
+    frame = FusionPipeline(engine, FusionSettings(reference=reference)).fuse(thermal, rgb, 10.0)
+
+    size = rgb_size if reference == "rgb" else THERMAL
+    align = ResizeRegistration().align
+    infrared = align(ThermalFrontEnd(ThermalSettings()).apply(thermal, 10.0), size)
+    visible = Visible(align(rgb, size))
+    expected = engine.fuse(infrared, visible.luminance)
+
+    assert frame.image.dtype == np.uint8
+    assert frame.image.shape == ((*size, 3) if kind == "colour" else size)
+    np.testing.assert_array_equal(frame.image, visible.with_luminance(expected.fused))
+    np.testing.assert_array_equal(frame.infrared_activation, expected.infrared_activation)
+    np.testing.assert_array_equal(frame.visible_activation, expected.visible_activation)
+    np.testing.assert_array_equal(frame.weights, engine.channel_weights())
+    np.testing.assert_array_equal(
+        frame.infrared_share, infrared_share(frame.weights, frame.infrared_activation, frame.visible_activation)
+    )
+    assert frame.infrared_share.min() >= 0
+    assert frame.infrared_share.max() <= 1
+    assert frame.inference_time > 0
+
+
+def test_colour_is_kept_where_it_can_be_shown(engine: TorchEngine) -> None:
+    rgb = colour()
+    fused = FusionPipeline(engine).fuse(counts(), rgb, 0.0).image
+    before, after = (cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb).astype(int) for image in (rgb, fused))
+    shown = ((fused > 0) & (fused < 255)).all(axis=2)
+    assert shown.mean() > 0.3
+    assert np.abs(before - after)[shown][:, 1:].max() <= 2
+    assert np.abs(before - after)[:, :, 0].max() > 5
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_kinds_of_thermal_frames(engine: TorchEngine, dtype: type[Any]) -> None:
+    thermal = (counts() // 256).astype(np.uint8) if dtype is np.uint8 else counts().astype(dtype)
+    frame = FusionPipeline(engine).fuse(thermal, colour(), 0.0)
+    infrared = ResizeRegistration().align(ThermalFrontEnd(ThermalSettings()).apply(thermal, 0.0), RGB)
+    visible = Visible(colour())
+    expected = visible.with_luminance(engine.fuse(infrared, visible.luminance).fused)
+    np.testing.assert_array_equal(frame.image, expected)
+
+
+def test_messages_own_memory_is_not_written(engine: TorchEngine) -> None:
+    thermal, rgb = counts(), colour()
+    for array in (thermal, rgb):
+        array.flags.writeable = False
+    FusionPipeline(engine).fuse(thermal, rgb, 0.0)
+    FusionPipeline(engine).fuse(thermal, rgb[:, :, 0], 0.0)
+    np.testing.assert_array_equal(thermal, counts())
+    np.testing.assert_array_equal(rgb, colour())
+
+
+def test_gain_of_the_model_and_of_the_settings(engine: TorchEngine) -> None:
+    pipeline = FusionPipeline(engine)
+    images = []
+    for setting, gain in ((0.0, SMALL_GAIN), (2.0, 2.0), (0.25, 0.25), (0.0, SMALL_GAIN)):
+        pipeline.configure(FusionSettings(gain=setting))
+        frame = pipeline.fuse(counts(), colour(), 1.0)
+        assert frame.gain == gain
+        np.testing.assert_allclose(frame.weights.mean(axis=1), gain, rtol=1e-6)
+        images.append(frame.image)
+    np.testing.assert_array_equal(images[0], images[3])
+    assert not np.array_equal(images[0], images[1])
+    assert not np.array_equal(images[1], images[2])
+
+
+def test_frames_that_left_do_not_change_with_the_gain(engine: TorchEngine) -> None:
+    pipeline = FusionPipeline(engine)
+    first = pipeline.fuse(counts(), colour(), 1.0)
+    kept = [np.copy(value) for value in first]
+    pipeline.configure(FusionSettings(gain=3.0))
+    pipeline.fuse(counts(5), colour(6), 2.0)
+    for value, before in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(value, before)
+
+
+def test_reference_can_change_between_frames(engine: TorchEngine) -> None:
+    pipeline = FusionPipeline(engine)
+    for reference, size in (("rgb", RGB), ("thermal", THERMAL), ("rgb", RGB)):
+        pipeline.configure(FusionSettings(reference=reference))
+        assert pipeline.fuse(counts(), colour(), 1.0).image.shape == (*size, 3)
+
+
+def test_thermal_levels_follow_the_stamps(engine: TorchEngine) -> None:
+    """A sudden hot scene is not stretched at once, and is after many time constants."""
+    settings = FusionSettings(thermal=ThermalSettings(0.0, 100.0, 1.0), reference="thermal")
+    hot = counts() + 20_000
+
+    def seen(stamp: float) -> NDArray[np.uint8]:
+        pipeline = FusionPipeline(engine, settings)
+        pipeline.fuse(counts(), colour(), 100.0)
+        return pipeline.fuse(hot, colour(), stamp).image
+
+    settled = FusionPipeline(engine, settings).fuse(hot, colour(), 0.0).image
+    assert not np.array_equal(seen(100.01), settled)
+    np.testing.assert_array_equal(seen(200.0), settled)
+
+
+def test_registration_can_be_another(engine: TorchEngine) -> None:
+    class Mirrored(ResizeRegistration):
+        def align(self, image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+            return super().align(image[:, ::-1], size)
+
+    thermal = counts(size=RGB)
+    mirrored = FusionPipeline(engine, registration=Mirrored()).fuse(thermal, colour(), 0.0)
+    plain = FusionPipeline(engine).fuse(np.ascontiguousarray(thermal[:, ::-1]), colour(), 0.0)
+    np.testing.assert_array_equal(mirrored.image, plain.image)
+
+
+def test_frame_without_content_does_not_disturb_the_next(engine: TorchEngine) -> None:
+    thermal = counts().astype(np.float32)
+    expected = FusionPipeline(engine).fuse(thermal, colour(), 3.0)
+    pipeline = FusionPipeline(engine)
+    with pytest.raises(ImageError, match="no finite value"):
+        pipeline.fuse(np.full(THERMAL, np.nan, np.float32), colour(), 2.0)
+    np.testing.assert_array_equal(pipeline.fuse(thermal, colour(), 3.0).image, expected.image)
+
+
+@pytest.mark.parametrize("reference", ["rgb", "thermal"])
+@pytest.mark.parametrize(
+    ("thermal", "rgb"),
+    [
+        (np.zeros((0, 5), np.uint16), colour()),
+        (np.zeros((5, 0), np.float32), colour()),
+        (np.zeros((0, 0), np.uint8), colour()),
+        (counts(), np.zeros((0, 5, 3), np.uint8)),
+        (counts(), np.zeros((5, 0), np.uint8)),
+        (np.zeros((0, 5), np.uint8), np.zeros((0, 5), np.uint8)),
+    ],
+)
+def test_frames_without_pixels(
+    engine: TorchEngine, reference: str, thermal: NDArray[Any], rgb: NDArray[np.uint8]
+) -> None:
+    with pytest.raises(ImageError):
+        FusionPipeline(engine, FusionSettings(reference=reference)).fuse(thermal, rgb, 0.0)
+
+
+def test_engines_failure_passes_through(engine: TorchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise EngineError("the runtime failed")
+
+    pipeline = FusionPipeline(engine)
+    expected = pipeline.fuse(counts(), colour(), 1.0).image
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "fuse", fail)
+        with pytest.raises(EngineError, match="the runtime failed"):
+            pipeline.fuse(counts(), colour(), 1.0)
+    np.testing.assert_array_equal(pipeline.fuse(counts(), colour(), 1.0).image, expected)
+
+
+def test_settings_are_swapped_whole(engine: TorchEngine) -> None:
+    """A frame sees the settings of before or of after: what is configured while it runs is for the next."""
+    pipeline = FusionPipeline(engine, FusionSettings(gain=0.5))
+
+    class Meddling(ResizeRegistration):
+        def align(self, image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+            pipeline.configure(replace(FusionSettings(), gain=2.0, reference="thermal"))
+            return super().align(image, size)
+
+    pipeline._registration = Meddling()
+    first, second = (pipeline.fuse(counts(), colour(), 1.0) for _ in range(2))
+    assert (first.gain, first.image.shape) == (0.5, (*RGB, 3))
+    assert (second.gain, second.image.shape) == (2.0, (*THERMAL, 3))

@@ -1,0 +1,319 @@
+"""The loop: one result however often it is killed, states that are its own, and losses that explode are told."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from camf_ros.errors import DataError, ParameterError
+from camf_ros.training import loop
+from camf_ros.training.loop import Stage, Trainer, warm_cosine
+
+RECIPE = {"name": "x", "steps": 7}
+
+
+class Killed(BaseException):
+    """Not an Exception: like a kill, nothing in the program may catch it."""
+
+
+@pytest.fixture
+def state_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_SAVE_EVERY", -1.0)
+
+
+def make_stage(
+    steps: int = 7, before: Callable[[int], None] | None = None, validate_every: int = 3, name: str = "stage"
+) -> Stage:
+    """A regression with a changing batch, momentum and a schedule: everything that a state must hold matters."""
+    torch.manual_seed(5)
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1))
+
+    def loss(step: int) -> Tensor:
+        if before:
+            before(step)
+        x = torch.rand(8, 3, generator=torch.Generator().manual_seed(step))
+        output: Tensor = module(x)
+        return ((output - x.sum(1, keepdim=True)) ** 2).mean()
+
+    return Stage(
+        name=name,
+        module=module,
+        optimizer=torch.optim.Adam(module.parameters(), lr=0.05),
+        steps=steps,
+        loss=loss,
+        schedule=warm_cosine(steps, 0.1, warm_up=2),
+        validate=lambda: {"sum": float(sum(value.double().sum() for value in module.state_dict().values()))},
+        validate_every=validate_every,
+    )
+
+
+def kill_at(last: int) -> Callable[[int], None]:
+    def before(step: int) -> None:
+        if step == last:
+            raise Killed
+
+    return before
+
+
+def bits(stage: Stage) -> dict[str, bytes]:
+    return {name: value.numpy().tobytes() for name, value in stage.module.state_dict().items()}
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def figures(result: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in result.items() if name != "seconds"}
+
+
+@pytest.fixture
+def unbroken(tmp_path: Path) -> tuple[dict[str, bytes], dict[str, float]]:
+    """Weights and figures of a run that nobody disturbed."""
+    stage = make_stage()
+    start = bits(stage)
+    result = Trainer(tmp_path / "unbroken", RECIPE, quiet=True).run(stage)
+    assert bits(stage) != start
+    assert result["seconds"] > 0
+    return bits(stage), figures(result)
+
+
+@pytest.mark.parametrize("kills", [[3], [1], [6], [2, 5], [1, 2, 3, 4, 5, 6]])
+def test_resumed_run_ends_bit_equal(
+    tmp_path: Path, state_after_every_step: None, unbroken: tuple[dict[str, bytes], dict[str, float]], kills: list[int]
+) -> None:
+    for last in kills:
+        with pytest.raises(Killed):
+            Trainer(tmp_path / "run", RECIPE, quiet=True).run(make_stage(before=kill_at(last)))
+    steps: list[int] = []
+    stage = make_stage(before=steps.append)
+    result = Trainer(tmp_path / "run", RECIPE, quiet=True).run(stage)
+    assert steps == list(range(kills[-1], 7)), "finished steps are not done again"
+    assert (bits(stage), figures(result)) == unbroken
+
+
+def test_kill_before_the_first_state_starts_anew(
+    tmp_path: Path, unbroken: tuple[dict[str, bytes], dict[str, float]]
+) -> None:
+    with pytest.raises(Killed):
+        Trainer(tmp_path / "run", RECIPE, quiet=True).run(make_stage(before=kill_at(4)))
+    stage = make_stage()
+    result = Trainer(tmp_path / "run", RECIPE, quiet=True).run(stage)
+    assert (bits(stage), figures(result)) == unbroken
+
+
+def test_kill_while_a_state_is_written_leaves_the_last_one(
+    tmp_path: Path,
+    state_after_every_step: None,
+    unbroken: tuple[dict[str, bytes], dict[str, float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def half(state: dict[str, Any], path: Path) -> None:
+        if state["step"] == 4:
+            path.write_bytes(b"half a st")
+            raise Killed
+        write(state, path)
+
+    write = torch.save
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", half)
+        with pytest.raises(Killed):
+            Trainer(tmp_path / "run", RECIPE, quiet=True).run(make_stage())
+    steps: list[int] = []
+    stage = make_stage(before=steps.append)
+    Trainer(tmp_path / "run", RECIPE, quiet=True).run(stage)
+    assert steps[0] == 3
+    assert bits(stage) == unbroken[0]
+
+
+def test_finished_stage_is_not_trained_again(
+    tmp_path: Path, unbroken: tuple[dict[str, bytes], dict[str, float]]
+) -> None:
+    steps: list[int] = []
+    stage = make_stage(before=steps.append)
+    result = Trainer(tmp_path / "unbroken", RECIPE, quiet=True).run(stage)
+    assert steps == []
+    assert (bits(stage), figures(result)) == unbroken
+
+
+def test_time_counts_all_runs(tmp_path: Path, state_after_every_step: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+
+    def tick(step: int) -> None:
+        clock[0] += 10
+
+    def tick_and_die(step: int) -> None:
+        tick(step)
+        kill_at(3)(step)
+
+    with pytest.raises(Killed):
+        Trainer(tmp_path, RECIPE, quiet=True).run(make_stage(before=tick_and_die))
+    clock[0] = 5.0
+    assert Trainer(tmp_path, RECIPE, quiet=True).run(make_stage(before=tick))["seconds"] == 70
+
+
+def test_states_are_written_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the set time and at the end, not after every step."""
+    clock, saved = [0.0], []
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(loop, "_SAVE_EVERY", 25.0)
+    write = torch.save
+    monkeypatch.setattr(torch, "save", lambda state, path: (saved.append(state["step"]), write(state, path)))
+
+    def tick(step: int) -> None:
+        clock[0] += 10
+
+    Trainer(tmp_path, RECIPE, quiet=True).run(make_stage(before=tick))
+    assert saved == [3, 6, 7]
+
+
+def test_stages_have_states_of_their_own(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path, RECIPE, quiet=True)
+    for name in ("one", "two"):
+        steps: list[int] = []
+        trainer.run(make_stage(name=name, before=steps.append))
+        assert len(steps) == 7
+
+
+def test_validation_and_log(tmp_path: Path) -> None:
+    result = Trainer(tmp_path, RECIPE, quiet=True).run(make_stage(steps=41, validate_every=15))
+    validated = [entry for entry in lines(tmp_path) if "sum" in entry]
+    assert [entry["step"] for entry in validated] == [15, 30, 41]
+    assert validated[-1]["sum"] == result["sum"]
+    losses = [entry for entry in lines(tmp_path) if "loss" in entry]
+    assert [entry["step"] for entry in losses] == [20, 40]
+    assert all(entry["stage"] == "stage" and entry["rate"] > 0 and entry["time"] > 0 for entry in losses)
+
+
+def test_progress_bar(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Trainer(tmp_path / "a", RECIPE, quiet=True).run(make_stage())
+    assert "stage" not in capfd.readouterr().err
+    Trainer(tmp_path / "b", RECIPE).run(make_stage())
+    assert "7/7" in capfd.readouterr().err
+
+
+def test_folder_of_another_recipe(tmp_path: Path) -> None:
+    Trainer(tmp_path, RECIPE, quiet=True).run(make_stage())
+    before = (tmp_path / "stage.pt").read_bytes()
+    with pytest.raises(ParameterError, match=r"holds a run of another recipe.*--run") as caught:
+        Trainer(tmp_path, {**RECIPE, "steps": 8})
+    assert str(tmp_path) in str(caught.value)
+    Trainer(tmp_path, dict(reversed(RECIPE.items())))
+    assert (tmp_path / "stage.pt").read_bytes() == before
+
+
+def test_folder_that_cannot_be_one(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("not a folder")
+    with pytest.raises((ParameterError, DataError), match="file"):
+        Trainer(path, RECIPE)
+
+
+def damaged_states() -> dict[str, Callable[[Path], None]]:
+    def cut(path: Path) -> None:
+        path.write_bytes(path.read_bytes()[:-50])
+
+    def flip(path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        for position in range(0, len(data), 13):
+            data[position] ^= 0x55
+        path.write_bytes(data)
+
+    def foreign(path: Path) -> None:
+        torch.save({"module": torch.zeros(3)}, path)
+
+    def number(path: Path) -> None:
+        torch.save(3, path)
+
+    def other_module(path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        state["module"] = nn.Linear(2, 2).state_dict()
+        torch.save(state, path)
+
+    def without_step(path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        del state["step"]
+        torch.save(state, path)
+
+    def figures_of_another_kind(path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        state["figures"] = 3
+        torch.save(state, path)
+
+    return {
+        "empty": lambda path: path.write_bytes(b"") and None,
+        "text": lambda path: path.write_text("state") and None,
+        **{f.__name__: f for f in (cut, flip, foreign, number, other_module, without_step, figures_of_another_kind)},
+    }
+
+
+@pytest.mark.parametrize("damage", damaged_states().values(), ids=damaged_states())
+def test_damaged_state(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    Trainer(tmp_path, RECIPE, quiet=True).run(make_stage())
+    path = tmp_path / "stage.pt"
+    damage(path)
+    with pytest.raises(DataError, match="delete it to train this stage again") as caught:
+        Trainer(tmp_path, RECIPE, quiet=True).run(make_stage())
+    assert str(path) in str(caught.value)
+
+
+class Bomb:
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Path.touch, (self.trace,)
+
+
+def test_state_cannot_run_code(tmp_path: Path) -> None:
+    trace = tmp_path / "executed"
+    Trainer(tmp_path, RECIPE, quiet=True)
+    for write in (lambda bomb, path: path.write_bytes(pickle.dumps(bomb)), torch.save):
+        write({"step": 1, "module": Bomb(trace)}, tmp_path / "stage.pt")
+        trace.unlink(missing_ok=True)
+        with pytest.raises(DataError, match="stage.pt"):
+            Trainer(tmp_path, RECIPE, quiet=True).run(make_stage())
+        assert not trace.exists()
+
+
+@pytest.mark.parametrize("steps", [3, 20, 25])
+def test_loss_that_is_not_finite(tmp_path: Path, steps: int) -> None:
+    """However short the stage is, weights that are no numbers never count as its result."""
+    stage = make_stage(steps=steps)
+    plain = stage.loss
+    stage.loss = lambda step: plain(step) * (float("nan") if step >= 2 else 1)
+    with pytest.raises(DataError, match="stage: the loss is nan at step .*lower the learning rate"):
+        Trainer(tmp_path, RECIPE, quiet=True).run(stage)
+
+
+def test_state_with_weights_that_are_no_numbers_is_not_kept(tmp_path: Path, state_after_every_step: None) -> None:
+    """Going on from it could never end well."""
+    stage = make_stage(steps=30)
+    plain = stage.loss
+    stage.loss = lambda step: plain(step) * (float("nan") if step >= 5 else 1)
+    with pytest.raises(DataError, match="the loss is nan"):
+        Trainer(tmp_path, RECIPE, quiet=True).run(stage)
+    state = torch.load(tmp_path / "stage.pt", weights_only=True)
+    assert all(bool(torch.isfinite(value).all()) for value in state["module"].values())
+
+
+def test_schedule() -> None:
+    factor = warm_cosine(300, 0.1, warm_up=100)
+    values = [factor(step) for step in range(301)]
+    assert values[0] == pytest.approx(0.01)
+    assert values[49] == pytest.approx(0.5)
+    assert values[99] == values[100] == 1
+    assert values[200] == pytest.approx(0.55)
+    assert values[300] == pytest.approx(0.1)
+    assert values[:100] == sorted(values[:100])
+    assert values[100:] == sorted(values[100:], reverse=True)
+    assert [warm_cosine(50, 1.0)(step) for step in (0, 49)] == [0.01, 0.5]
+    assert all(warm_cosine(500, 1.0)(step) == 1 for step in range(100, 501))
