@@ -26,7 +26,8 @@ class CamfError(Exception):
             parts.append(f"expected {expected.rstrip('.')}")
         if remedy:
             parts.append(remedy.rstrip("."))
-        super().__init__("; ".join(parts))
+        # One line each, also where a library that is quoted speaks in several.
+        super().__init__(" ".join("; ".join(parts).split()))
 
 
 class ImageError(CamfError):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.engines.engine import Engine
+from camf_ros.errors import ImageError
 from camf_ros.explain.shares import infrared_share
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.raw_image import Image
@@ -25,6 +26,7 @@ class FusedFrame(NamedTuple):
 
     Attributes:
         image: (H, W, 3) red, green, blue, or (H, W) grey if the RGB frame was grey; 0 to 255.
+        reference: Camera whose geometry the image has, ``rgb`` or ``thermal``.
         gain: Gain of the fusion rule.
         weights: (2, K), class activation weights, rows infrared and visible.
         infrared_activation: (K,), mean activation of each channel, at least 0.
@@ -34,6 +36,7 @@ class FusedFrame(NamedTuple):
     """
 
     image: NDArray[np.uint8]
+    reference: str
     gain: float
     weights: NDArray[np.float32]
     infrared_activation: NDArray[np.float32]
@@ -80,6 +83,9 @@ class FusionPipeline:
             ImageError: If a frame has no usable content.
             EngineError: If the inference fails.
         """
+        for name, image in (("thermal", thermal), ("RGB", rgb)):
+            if image.size == 0 or image.ndim not in (2, 3):
+                raise ImageError(f"{name} frame has shape {image.shape}", expected="a picture with pixels in it")
         settings = self._settings
         grey = self._thermal.apply(thermal, stamp)
         # The reference defines the geometry; the other frame is brought into it.
@@ -97,6 +103,7 @@ class FusionPipeline:
         weights = self.engine.channel_weights()
         return FusedFrame(
             visible.with_luminance(output.fused),
+            settings.reference,
             gain,
             weights,
             output.infrared_activation,

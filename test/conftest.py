@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("camf", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("camf")
 
-#: Gain that the small model's checkpoint names.
-SMALL_GAIN = 0.8
-
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
@@ -34,30 +31,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def make_small_network(seed: int = 7) -> CamfNetwork:
-    """A network of a few channels with biases and classifier weights that matter, as after a training."""
-    import torch  # noqa: PLC0415 - only for tests that use it
-
-    from camf_ros.network import Architecture, CamfNetwork  # noqa: PLC0415
-
-    random = torch.Generator().manual_seed(seed)
-    network = CamfNetwork(Architecture(encoder=(2, 3, 4, 5, 5, 5), decoder=(5, 5, 4, 3, 3)))
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            fan_in = parameter[0].numel()
-            scale = 0.1 if name.endswith("bias") else (2 / fan_in) ** 0.5
-            parameter.copy_(torch.randn(parameter.shape, generator=random) * scale)
-    return network.eval().requires_grad_(False)
-
-
 @pytest.fixture
 def small_network() -> CamfNetwork:
+    """A network of a few channels, float32, in evaluation mode."""
+    from small_model import make_small_network  # noqa: PLC0415 - PyTorch takes seconds to import
+
     return make_small_network()
 
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Checkpoint file of the small network. Tests read it and never write it."""
+    from small_model import SMALL_GAIN, make_small_network  # noqa: PLC0415
+
     from camf_ros.network import save_checkpoint  # noqa: PLC0415
 
     path = tmp_path_factory.mktemp("model") / "small.safetensors"

@@ -22,7 +22,9 @@ def relu(x: Array) -> Array:
     return np.maximum(x, 0.0)
 
 
-def convolve(x: Array, weight: NDArray[np.floating], bias: NDArray[np.floating], stride: int = 1, pad: int = 0) -> Array:
+def convolve(
+    x: Array, weight: NDArray[np.floating], bias: NDArray[np.floating], stride: int = 1, pad: int = 0
+) -> Array:
     """x (C, H, W), weight (O, C, h, w): sum of products at every place, zeros beyond the border."""
     weight = weight.astype(np.float64)
     x = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))

@@ -59,7 +59,9 @@ def write_data(folder: Path) -> Path:
         (folder / name).mkdir(parents=True)
     for index in range(COUNT):
         size = (50, 70) if index == 0 else (72, 90)
-        cv2.imwrite(str(folder / "natural" / "more" / f"n{index}.png"), soft(index, *size) // 2 + sharp(index, *size) // 2)
+        cv2.imwrite(
+            str(folder / "natural" / "more" / f"n{index}.png"), soft(index, *size) // 2 + sharp(index, *size) // 2
+        )
         cv2.imwrite(str(folder / "pairs" / "infrared" / f"p{index}.png"), soft(100 + index))
         cv2.imwrite(str(folder / "pairs" / "visible" / f"p{index}.jpg"), sharp(100 + index))
     return folder

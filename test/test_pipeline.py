@@ -9,8 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import SMALL_GAIN
 from numpy.typing import NDArray
+from small_model import SMALL_GAIN
 
 from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.errors import EngineError, ImageError
@@ -58,6 +58,7 @@ def test_result_is_the_engines_on_the_prepared_pair(
     visible = Visible(align(rgb, size))
     expected = engine.fuse(infrared, visible.luminance)
 
+    assert frame.reference == reference
     assert frame.image.dtype == np.uint8
     assert frame.image.shape == ((*size, 3) if kind == "colour" else size)
     np.testing.assert_array_equal(frame.image, visible.with_luminance(expected.fused))

@@ -11,14 +11,20 @@ from camf_ros.models import find_model
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("model", help="name of a shipped model, or a .safetensors file")
+    parser.add_argument("--markdown", action="store_true", help="the facts of a model card instead of JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the description as JSON."""
+    """Print the description."""
     from camf_ros.network import load_checkpoint
 
     path = find_model(arguments.model)
     checkpoint = load_checkpoint(path)
+    if arguments.markdown:
+        from camf_ros.training.card import card_facts
+
+        print(card_facts(checkpoint), end="")
+        return 0
     description = {
         "name": checkpoint.name,
         "file": str(path),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 
 from camf_ros.resources import share_file
@@ -20,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="checkpoint (default: RUN/NAME.safetensors)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def _given(arguments: argparse.Namespace) -> list[str]:
+    """The arguments that decide what is trained, for the model's provenance; where it is stored is of no interest."""
+    device = [] if arguments.device == "auto" else ["--device", arguments.device]
+    return [str(arguments.recipe), "--data", str(arguments.data), *device]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         run=folder,
         output=output,
         device=choose_device(arguments.device),
-        command=["camf", *sys.argv[1:]],
+        command=["camf", "train", *_given(arguments)],
         quiet=arguments.quiet,
     )
     _logger.info("%s written, weights %s", output, digest[:12])

@@ -61,7 +61,7 @@ class TorchEngine:
 
     def channel_weights(self) -> NDArray[np.float32]:
         """Class activation weights in use, (2, K), rows infrared and visible, each with mean :attr:`gain`."""
-        return np.asarray(self._weights.numpy(), np.float32)
+        return np.array(self._weights.numpy(), np.float32)
 
     def fuse(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8]) -> EngineOutput:
         """See :meth:`camf_ros.engines.engine.Engine.fuse`."""
@@ -69,6 +69,10 @@ class TorchEngine:
             raise ImageError(
                 f"infrared has shape {infrared.shape} and visible {visible.shape}",
                 expected="one shape (H, W) for both",
+            )
+        if infrared.dtype != np.uint8 or visible.dtype != np.uint8:
+            raise ImageError(
+                f"infrared is {infrared.dtype} and visible {visible.dtype}", expected="grey values 0 to 255 as uint8"
             )
         try:
             with torch.inference_mode():

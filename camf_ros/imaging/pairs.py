@@ -12,6 +12,11 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 SOURCES = ("infrared", "visible")
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a path is a file that is called like a picture."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
 def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
     """All pairs of a folder, (infrared, visible), sorted by name.
 
@@ -36,4 +41,13 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
 def _by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}", expected=f"subfolders {' and '.join(SOURCES)}")
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
+    result: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if not is_picture(path):
+            continue
+        if path.stem in result:
+            raise DataError(
+                f"{folder} has both {result[path.stem].name} and {path.name}", expected="one picture of each name"
+            )
+        result[path.stem] = path
+    return result

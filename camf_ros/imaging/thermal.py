@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.errors import ImageError
+from camf_ros.errors import ImageError, ParameterError
 from camf_ros.imaging.raw_image import Image
 from camf_ros.settings.spec import setting
 
@@ -44,6 +44,13 @@ class ThermalSettings:
         unit="s",
     )
 
+    def __post_init__(self) -> None:
+        if self.low_percentile >= self.high_percentile:
+            raise ParameterError(
+                f"thermal.low_percentile is {self.low_percentile:g}",
+                expected=f"less than thermal.high_percentile, which is {self.high_percentile:g}",
+            )
+
 
 class ThermalFrontEnd:
     """Linear stretch between two percentiles that follows the scene slowly.
@@ -61,11 +68,11 @@ class ThermalFrontEnd:
         """Grey picture of one frame.
 
         Args:
-            image: (H, W), uint8 (returned as it is), uint16 or float32; what is not finite becomes black.
+            image: (H, W), uint8 (returned as it is), uint16 or float32; NaN and -inf become black, +inf white.
             stamp: Acquisition time, seconds. A stamp before the last one starts anew.
 
         Returns:
-            (H, W), 0 to 255; all 128 for a picture without any contrast.
+            (H, W), 0 to 255. Where both levels are one, 128, with 255 above and 0 below.
 
         Raises:
             ImageError: If no value of a float image is finite.
@@ -74,13 +81,14 @@ class ThermalFrontEnd:
             return np.ascontiguousarray(image, dtype=np.uint8)
         low, high = self._follow(self._measure(image), stamp)
         if high <= low:
-            return np.full(image.shape, 128, np.uint8)
+            # An even scene; something small in it may still be hotter.
+            return np.where(image > high, 255, np.where(image < low, 0, 128)).astype(np.uint8)
         scale = 255.0 / (high - low)
         if image.dtype == np.uint16:
             # One look-up a pixel instead of float arithmetic on the whole picture.
             levels = (np.arange(65536, dtype=np.float64) - low) * scale
             return np.asarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)[image], np.uint8)
-        values = np.nan_to_num(image, nan=low, posinf=high, neginf=low).astype(np.float32)
+        values = np.nan_to_num(image, nan=low, posinf=high, neginf=low)
         return np.asarray(cv2.convertScaleAbs(np.clip(values, low, high) - np.float32(low), alpha=scale), np.uint8)
 
     def _measure(self, image: Image) -> tuple[float, float]:
@@ -88,6 +96,8 @@ class ThermalFrontEnd:
         sample = image[::stride, ::stride].ravel()
         if sample.dtype == np.float32:
             sample = sample[np.isfinite(sample)]
+            if sample.size == 0:  # bad pixels may lie just where the grid does
+                sample = image[np.isfinite(image)]
             if sample.size == 0:
                 raise ImageError("thermal image has no finite value", expected="kelvin, celsius or counts")
         low, high = np.percentile(sample, (self._settings.low_percentile, self._settings.high_percentile))

@@ -68,8 +68,13 @@ def save_checkpoint(path: Path, network: CamfNetwork, *, name: str, gain: float,
 
     Returns:
         The hash of the weights.
+
+    Raises:
+        CheckpointError: If weights or gain are such that the file could not be loaded again.
     """
     state = {key: value.detach().cpu().float().contiguous() for key, value in network.state_dict().items()}
+    _check_tensors(path, state, state)
+    _gain(path, repr(float(gain)))
     digest = weights_hash(state)
     metadata = {
         "format": _FORMAT,
@@ -108,7 +113,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     architecture_text, training_text, name, gain_text, stored = (
         _entry(path, metadata, key) for key in ("architecture", "training", "name", "gain", "hash")
     )
-    network = CamfNetwork(Architecture.from_dict(_json_object(path, "architecture", architecture_text)))
+    try:
+        architecture = Architecture.from_dict(_json_object(path, "architecture", architecture_text))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}", remedy=_REMEDY) from error
+    # Without memory behind it until the tensors are known to fit: widths are only what the file claims.
+    with torch.device("meta"):
+        network = CamfNetwork(architecture)
     _check_tensors(path, state, network.state_dict())
     digest = weights_hash(state)
     if digest != stored:
@@ -117,7 +128,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             expected=f"{stored[:12]}",
             remedy=_REMEDY,
         )
-    network.load_state_dict(state)
+    network.load_state_dict(state, assign=True)
     network.eval().requires_grad_(False)
     return Checkpoint(network, name, _gain(path, gain_text), digest, _json_object(path, "training", training_text))
 

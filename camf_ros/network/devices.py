@@ -21,8 +21,9 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ParameterError(f"device is {name!r}", expected="auto, cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ParameterError("device is 'cuda', but PyTorch sees no GPU here", remedy="use auto or cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        seen = torch.cuda.device_count() or "no"
+        raise ParameterError(f"device is {name!r}, but PyTorch sees {seen} GPU here", remedy="use auto or cpu")
     if device.type not in {"cpu", "cuda"}:
         raise ParameterError(f"device is {name!r}", expected="auto, cpu, cuda or cuda:N")
     return device

@@ -29,7 +29,8 @@ def class_activation_weights(linear_weight: Tensor, gain: float) -> Tensor:
     """
     if not 0 < gain < float("inf"):
         raise ParameterError(f"gain is {gain!r}", expected="a number above 0")
-    weights = 0.5 + 0.5 * torch.tanh(linear_weight)
+    # 0.5 + 0.5 tanh(v), in the form that does not round to 0 for strongly negative v.
+    weights = torch.sigmoid(2 * linear_weight)
     return gain * weights / weights.mean(dim=1, keepdim=True)
 
 

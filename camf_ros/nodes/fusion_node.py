@@ -135,14 +135,13 @@ class FusionNode(Node):  # type: ignore[misc]
     # In the worker's thread.
 
     def _process(self, pair: _Pair) -> None:
-        reference = self._configuration.settings.reference
         thermal = self._conversion.thermal(pair.thermal)
         rgb = self._conversion.rgb(pair.rgb)
         frame = self._pipeline.fuse(thermal, rgb, seconds(pair.thermal.header.stamp))
-        header = pair.rgb.header if reference == topics.RGB else pair.thermal.header
+        header = pair.rgb.header if frame.reference == topics.RGB else pair.thermal.header
         encoding = "rgb8" if frame.image.ndim == 3 else "mono8"
         self._fused.publish(image_message(frame.image, encoding, header))
-        if info := self._info.get(reference):
+        if info := self._info.get(frame.reference):
             self._fused_info.publish(camera_info_with(info, header))
         latency = time.monotonic() - pair.arrived
         self._weights.publish(self._weights_message(pair, frame, header, latency))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from camf_ros.errors import ParameterError
 
-Value = bool | int | float | str
-_V = TypeVar("_V", bool, int, float, str)
+Value = bool | int | float | str | tuple[str, ...]
+_V = TypeVar("_V", bool, int, float, str, tuple[str, ...])
 
-_KEY = "setting"
+#: Under this key a field's metadata holds its Spec, or the settings class that the field is made of.
+KEY = "setting"
+
+_TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list of texts"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Spec:
         name: Full name, parts separated by dots (``pairing.slop``).
         default: Its value if nobody sets it; gives the type.
         description: A sentence or two for people.
-        minimum: Smallest value of a number.
+        minimum: Smallest value of a number; numbers have both limits.
         maximum: Largest value of a number.
         choices: Closed list of texts.
         unit: Of a number, empty where it has none.
@@ -45,36 +47,42 @@ class Spec:
             ParameterError: If type, range or choice do not fit.
         """
         kind = type(self.default)
-        # ROS tells 1 from 1.0, people do not.
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if type(value) is not kind:
-            raise self._error(value)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            low = -math.inf if self.minimum is None else self.minimum
-            high = math.inf if self.maximum is None else self.maximum
-            if not low <= value <= high:
+        if kind is tuple:
+            if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) and text for text in value):
                 raise self._error(value)
-        if self.choices and value not in self.choices:
+            return tuple(value)
+        # ROS tells 1 from 1.0, people do not; compared before it is converted, because a huge one has no float.
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if type(value) is not kind and not (kind is float and whole):
             raise self._error(value)
-        return value
+        if self.minimum is not None and self.maximum is not None:
+            # Written so that NaN, which compares with nothing, fails.
+            if not self.minimum <= value <= self.maximum:  # type: ignore[operator]
+                raise self._error(value)
+        elif self.choices and value not in self.choices:
+            raise self._error(value)
+        return kind(value)  # type: ignore[arg-type, call-overload]
 
     @property
     def accepted(self) -> str:
         """What :meth:`check` accepts, in words."""
         if self.choices:
-            return " | ".join(f"'{choice}'" if choice == "" else choice for choice in self.choices)
-        if self.minimum is None and self.maximum is None:
-            return {bool: "true | false", str: "text"}.get(type(self.default), "number")
+            return " | ".join(self.choices)
+        if self.minimum is None or self.maximum is None:
+            return _TYPES[type(self.default)]
         unit = f" {self.unit}" if self.unit else ""
-        return f"{self.minimum:g} to {self.maximum:g}{unit}"
+        return f"{_number(self.minimum)} to {_number(self.maximum)}{unit}"
 
     def _error(self, value: object) -> ParameterError:
         return ParameterError(
             f"parameter {self.name} is {value!r}",
-            expected=f"{self.accepted} ({type(self.default).__name__})",
+            expected=f"{_TYPES[type(self.default)]}: {self.accepted}",
             remedy="correct it in the parameter file or on the command line",
         )
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"
 
 
 def setting(
@@ -90,10 +98,10 @@ def setting(
     """A field of a settings dataclass; see :class:`Spec` for the arguments."""
     spec = Spec("", default, description, minimum, maximum, choices, unit, dynamic)
     # A dataclass field in place of its value is how the standard library types field() as well.
-    result: Any = field(default=default, metadata={_KEY: spec})
+    result: Any = field(default=default, metadata={KEY: spec})
     return result  # type: ignore[no-any-return]
 
 
 def part(kind: type[Any]) -> Any:
     """A field that is a settings dataclass itself; its settings get the field's name before theirs."""
-    return field(default_factory=kind, metadata={_KEY: kind})
+    return field(default_factory=kind, metadata={KEY: kind})

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import DataError
-from camf_ros.imaging.pairs import SUFFIXES
+from camf_ros.imaging.pairs import SUFFIXES, is_picture
 
 GreyImage = NDArray[np.uint8]
 
@@ -53,7 +53,7 @@ def find_images(root: Path, folders: Iterable[str]) -> list[Path]:
         base = root / folder
         if not base.is_dir():
             raise DataError(f"there is no data folder {base}", remedy="check --data and the recipe's folders")
-        files = sorted(path for path in base.rglob("*") if path.suffix.lower() in SUFFIXES)
+        files = sorted(path for path in base.rglob("*") if is_picture(path))
         if not files:
             raise DataError(f"{base} holds no pictures", expected=f"files ending in {', '.join(sorted(SUFFIXES))}")
         found.extend(files)

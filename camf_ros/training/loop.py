@@ -76,7 +76,12 @@ class Trainer:
         """
         self.folder = folder
         self.quiet = quiet
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ParameterError(
+                f"the run folder {folder} cannot be made ({error})", remedy="name another one"
+            ) from error
         stored, text = folder / "recipe.json", json.dumps(recipe, indent=1, sort_keys=True)
         if stored.exists() and stored.read_text(encoding="utf-8") != text:
             raise ParameterError(
@@ -98,6 +103,12 @@ class Trainer:
         began = saved = time.monotonic()
 
         def save(step: int) -> None:
+            # A state that is not finite must not be written over the last good one, let alone end up in a model.
+            if not all(bool(torch.isfinite(value).all()) for value in stage.module.state_dict().values()):
+                raise DataError(
+                    f"{stage.name}: the weights are not finite any more at step {step}",
+                    remedy="lower the learning rate; the last good state is kept",
+                )
             state = {
                 "step": step,
                 "seconds": seconds + time.monotonic() - began,
@@ -121,10 +132,6 @@ class Trainer:
             bar.update()
             if done % 20 == 0:
                 value = float(loss.detach())
-                if not math.isfinite(value):
-                    raise DataError(
-                        f"{stage.name}: the loss is {value} at step {done}", remedy="lower the learning rate"
-                    )
                 bar.set_postfix(loss=f"{value:.5f}", **{k: f"{v:.3g}" for k, v in figures.items()})
                 self.log(stage=stage.name, step=done, loss=value, rate=scheduler.get_last_lr()[0])
             if stage.validate and (done % stage.validate_every == 0 or done == stage.steps):
@@ -151,12 +158,12 @@ class Trainer:
             stage.module.load_state_dict(state["module"])
             stage.optimizer.load_state_dict(state["optimizer"])
             scheduler.load_state_dict(state["scheduler"])
+            return int(state["step"]), float(state["seconds"]), dict(state["figures"])
         except Exception as error:  # torch.load raises many kinds for a damaged file
             raise DataError(
                 f"the training state {path} cannot be read ({error})",
                 remedy="delete it to train this stage again",
             ) from error
-        return int(state["step"]), float(state["seconds"]), dict(state["figures"])
 
 
 def _write(path: Path, data: bytes) -> None:

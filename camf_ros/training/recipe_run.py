@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 
 import torch
 
+from camf_ros.errors import DataError
+from camf_ros.imaging.pairs import find_pairs
 from camf_ros.network import CamfNetwork, save_checkpoint
 from camf_ros.training.autoencoder import autoencoder_stage
 from camf_ros.training.classifier import cross_validate, train_classifier
 from camf_ros.training.config import Recipe
-from camf_ros.training.images import find_images
+from camf_ros.training.images import find_images, split
 from camf_ros.training.loop import Trainer
 
 _logger = logging.getLogger(__name__)
@@ -46,6 +49,8 @@ def train(
         Hash of the weights.
     """
     commit = _commit()  # now: the checkout may have moved on when training ends
+    check_data(recipe, data)
+    hash_of_data = data_hash(data, sorted({*recipe.autoencoder.images, *recipe.classifier.pairs}))
     trainer = Trainer(run, recipe.to_dict(), quiet=quiet)
     torch.manual_seed(recipe.seed)
     network = CamfNetwork(recipe.architecture).to(device)
@@ -63,9 +68,9 @@ def train(
     }
     provenance: dict[str, Any] = {
         "recipe": recipe.to_dict(),
-        "command": " ".join(command),
+        "command": shlex.join(command),
         "commit": commit,
-        "data_hash": data_hash(data, sorted({*recipe.autoencoder.images, *recipe.classifier.pairs})),
+        "data_hash": hash_of_data,
         "torch": torch.__version__,
         "device": _device_name(device),
         "metrics": metrics,
@@ -74,6 +79,27 @@ def train(
     digest = save_checkpoint(output, network, name=recipe.name, gain=recipe.gain, training=provenance)
     trainer.log(stage="done", checkpoint=str(output), hash=digest)
     return digest
+
+
+def check_data(recipe: Recipe, data: Path) -> None:
+    """Find what is missing for either stage before the first one has taken its hours.
+
+    Raises:
+        DataError: If folders, pictures or counterparts are missing, or too few for the split or the folds.
+    """
+    stage1, stage2 = recipe.autoencoder, recipe.classifier
+    pairs = [infrared for folder in stage2.pairs for infrared, _ in find_pairs(data / folder)]
+    for where, files, share in (
+        ("autoencoder", find_images(data, stage1.images), stage1.validation),
+        ("classifier", pairs, stage2.validation),
+    ):
+        if not split(files, share).training:
+            raise DataError(
+                f"{where}.validation of {share:g} leaves none of {len(files)} pictures for training",
+                remedy="lower it, or add pictures",
+            )
+    if stage2.folds > len(pairs):
+        raise DataError(f"classifier.folds is {stage2.folds}", expected=f"at most {len(pairs)}, the number of pairs")
 
 
 def data_hash(root: Path, folders: Sequence[str]) -> str:

@@ -8,11 +8,12 @@ import numpy as np
 import plain_camf
 import pytest
 import torch
-from conftest import SMALL_GAIN
 from numpy.typing import NDArray
+from small_model import SMALL_GAIN
 
 from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.errors import CheckpointError, EngineError, ImageError, ParameterError
+from camf_ros.models import find_model, shipped_models
 from camf_ros.network import CamfNetwork, load_checkpoint, save_checkpoint
 from camf_ros.network.devices import has_fast_bfloat16
 
@@ -105,6 +106,15 @@ def test_bfloat16_with_the_papers_widths(paper_model: Path) -> None:
         np.testing.assert_allclose(got, expected, rtol=0.05, atol=0.01)
 
 
+@pytest.mark.parametrize(("precision", "least"), [("float32", 58), ("bfloat16", 50)])
+@pytest.mark.parametrize("name", shipped_models())
+def test_shipped_models(name: str, precision: str, least: float) -> None:
+    """The bound of float32 is what rounding to grey levels leaves of a perfect computation: 58.9 dB."""
+    model, (infrared, visible) = find_model(name), pair(49, 62)
+    engine = TorchEngine(model, device="cpu", precision=precision)
+    assert psnr(engine.fuse(infrared, visible).fused, exact(model, infrared, visible, engine.gain)) >= least
+
+
 @GPU
 @pytest.mark.parametrize(("precision", "least"), [("float32", 55), ("float16", 48), ("bfloat16", 42), ("auto", 48)])
 def test_gpu(paper_model: Path, precision: str, least: float) -> None:
@@ -174,9 +184,7 @@ def test_read_only_and_strided_arrays(engine: TorchEngine) -> None:
     ("infrared", "visible"),
     [((4, 5), (5, 4)), ((4, 5), (4, 5, 3)), ((4, 5, 1), (4, 5, 1)), ((0, 5), (0, 5)), ((4, 0), (4, 0)), ((5,), (5,))],
 )
-def test_shapes_that_make_no_pair(
-    engine: TorchEngine, infrared: tuple[int, ...], visible: tuple[int, ...]
-) -> None:
+def test_shapes_that_make_no_pair(engine: TorchEngine, infrared: tuple[int, ...], visible: tuple[int, ...]) -> None:
     with pytest.raises(ImageError, match=r"infrared has shape .*expected one shape"):
         engine.fuse(np.zeros(infrared, np.uint8), np.zeros(visible, np.uint8))
 
@@ -263,6 +271,8 @@ def test_failure_of_the_runtime_is_told(engine: TorchEngine, monkeypatch: pytest
     infrared, visible = pair(20, 31)
     with monkeypatch.context() as patch:
         patch.setattr(CamfNetwork, "forward", fail)
-        with pytest.raises(EngineError, match=r"torch cpu float32 failed on 31 x 20 pixels \(out of memory\); use a smaller"):
+        with pytest.raises(
+            EngineError, match=r"torch cpu float32 failed on 31 x 20 pixels \(out of memory\); use a smaller"
+        ):
             engine.fuse(infrared, visible)
     assert engine.fuse(infrared, visible).fused.shape == (20, 31)

@@ -71,7 +71,7 @@ def test_ranges(spec: Spec) -> None:
         else (math.nextafter(spec.minimum, -math.inf), math.nextafter(spec.maximum, math.inf))
     )
     for outside in (below, above, -math.inf, math.inf, math.nan):
-        with pytest.raises(ParameterError, match=rf"parameter {spec.name} is .*expected .* to .*{kind.__name__}"):
+        with pytest.raises(ParameterError, match=rf"parameter {spec.name} is .*expected a .*number: .* to "):
             spec.check(outside)
 
 
@@ -130,7 +130,7 @@ def test_names_that_are_no_text() -> None:
 
 
 def test_one_bad_value_refuses_all() -> None:
-    with pytest.raises(ParameterError, match="pairing.queue_size is 0"):
+    with pytest.raises(ParameterError, match=r"pairing\.queue_size is 0"):
         build(FusionSettings, {"gain": 1.0, "pairing.queue_size": 0})
 
 
@@ -148,7 +148,7 @@ def test_values_that_contradict_each_other() -> None:
 
 def test_black_must_lie_below_white() -> None:
     """Equal percentiles leave no contrast: every frame would be one grey."""
-    with pytest.raises(ParameterError, match="thermal.low_percentile"):
+    with pytest.raises(ParameterError, match=r"thermal\.low_percentile"):
         build(FusionSettings, {"thermal.low_percentile": 50.0, "thermal.high_percentile": 50.0})
 
 

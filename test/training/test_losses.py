@@ -21,9 +21,7 @@ def plain_laplacian(image: Array) -> Array:
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
             y, x = row + 1, column + 1
-            out[row, column] = (
-                image[y - 1, x] + image[y + 1, x] + image[y, x - 1] + image[y, x + 1] - 4 * image[y, x]
-            )
+            out[row, column] = image[y - 1, x] + image[y + 1, x] + image[y, x - 1] + image[y, x + 1] - 4 * image[y, x]
     return out
 
 

@@ -16,7 +16,7 @@ from camf_ros.errors import DataError
 from camf_ros.training.crops import generator, normalise, random_crops
 from camf_ros.training.images import find_images, is_validation, load_grey, split
 
-NAMES = st.text(st.characters(categories=["Lu", "Ll", "Nd"]), min_size=1, max_size=20)
+NAMES = st.text("abcxyzABÄß0189_-", min_size=1, max_size=20)
 
 
 @given(name=NAMES, share=st.floats(0, 1))

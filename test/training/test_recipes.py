@@ -57,7 +57,17 @@ def test_shipped_recipes(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[]", b"just text", b"3", b"name: [", b"\tname: x", b"\xff\xfe\xfa", b"\0", b"name: !!python/object:os.x {}"],
+    [
+        b"",
+        b"[]",
+        b"just text",
+        b"3",
+        b"name: [",
+        b"\tname: x",
+        b"\xff\xfe\xfa",
+        b"\0",
+        b"name: !!python/object:os.x {}",
+    ],
 )
 def test_no_recipe_at_all(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.yaml"
@@ -169,7 +179,7 @@ def test_mistakes(tmp_path: Path, name: str, value: object) -> None:
 def test_names_that_are_no_text(tmp_path: Path) -> None:
     path = write_recipe(tmp_path / "small.yaml", {"typo": 1})
     path.write_text(path.read_text(encoding="utf-8") + "\n7: 8\n", encoding="utf-8")
-    with pytest.raises(ParameterError, match="unknown entries"):
+    with pytest.raises(ParameterError, match="unknown parameters"):
         load_recipe(path)
 
 
