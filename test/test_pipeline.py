@@ -17,9 +17,10 @@ from camf_ros.errors import EngineError, ImageError
 from camf_ros.explain.shares import infrared_share
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.registration import ResizeRegistration
-from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalSettings
+from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.thermal import ThermalSettings
 
 THERMAL = (26, 33)
 RGB = (41, 58)

@@ -3,53 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.errors import ImageError, ParameterError
+from camf_ros.errors import ImageError
 from camf_ros.imaging.raw_image import Image
-from camf_ros.settings.spec import setting
+from camf_ros.settings.thermal import ThermalSettings
 
 # Percentiles are taken over about this many pixels: a regular grid of them is as good as all and much cheaper.
 _SAMPLES = 65536
-
-
-@dataclass(frozen=True)
-class ThermalSettings:
-    """How raw thermal values become grey levels."""
-
-    low_percentile: float = setting(
-        0.5,
-        "Percentile of the raw thermal values that becomes black. Only 16-bit and float images are stretched; 8-bit "
-        "ones are taken as they are.",
-        minimum=0.0,
-        maximum=50.0,
-        unit="%",
-    )
-    high_percentile: float = setting(
-        99.5,
-        "Percentile of the raw thermal values that becomes white.",
-        minimum=50.0,
-        maximum=100.0,
-        unit="%",
-    )
-    time_constant: float = setting(
-        1.0,
-        "Time in which black and white level follow a change of the scene by 63 %. 0: at once, which may flicker.",
-        minimum=0.0,
-        maximum=60.0,
-        unit="s",
-    )
-
-    def __post_init__(self) -> None:
-        if self.low_percentile >= self.high_percentile:
-            raise ParameterError(
-                f"thermal.low_percentile is {self.low_percentile:g}",
-                expected=f"less than thermal.high_percentile, which is {self.high_percentile:g}",
-            )
 
 
 class ThermalFrontEnd:

@@ -19,11 +19,11 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 
 from camf_ros.errors import CamfError
+from camf_ros.imaging.picture_strip import Triple, picture_strip, write_picture
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
 from camf_ros.nodes.image_conversion import ImageConversion
 from camf_ros.nodes.parameters import NodeParameters
-from camf_ros.nodes.picture_strip import Triple, picture_strip, write_picture
 from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
 from camf_ros.nodes.statistics import Summary, summarise
 from camf_ros.settings.monitor import MonitorSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from camf_ros.errors import ParameterError
-from camf_ros.imaging.thermal import ThermalSettings
 from camf_ros.settings.spec import part, setting
+from camf_ros.settings.thermal import ThermalSettings
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from camf_ros.errors import ImageError
-from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalSettings
+from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.settings.thermal import ThermalSettings
 
 #: Black is the smallest value and white the largest.
 FULL = ThermalSettings(low_percentile=0.0, high_percentile=100.0, time_constant=1.0)

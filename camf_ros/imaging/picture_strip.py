@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import DataError
 from camf_ros.imaging.raw_image import Image
-from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalSettings
+from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.settings.thermal import ThermalSettings
 
 _TILE_WIDTH, _GAP, _TITLE = 640, 6, 30
 _BACKGROUND, _INK = 24, 235

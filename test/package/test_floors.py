@@ -1,0 +1,77 @@
+"""The floors of the house: a folder imports only what lies below it, and each runtime stays in its place."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2] / "camf_ros"
+
+# Parts from the ground up; a part may import itself and those in lower rows.
+FLOORS = (
+    {"errors", "msg"},
+    {"resources", "scene"},
+    {"settings", "models", "explain"},
+    {"imaging", "network"},
+    {"engines"},
+    {"pipeline"},
+    {"training", "evaluation"},
+    {"nodes", "cli"},
+)
+# Where what may be imported, by the first part of its name.
+HOMES = {
+    "torch": ("network", "training", "engines/torch_engine.py"),
+    "safetensors": ("network",),
+    "tqdm": ("training", "cli"),
+    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "nodes/source_material.py"),
+    **dict.fromkeys(
+        ("rclpy", "sensor_msgs", "std_msgs", "diagnostic_msgs", "rcl_interfaces", "message_filters", "cv_bridge"),
+        ("nodes",),
+    ),
+}
+
+
+def imports() -> list[tuple[str, str]]:
+    found = []
+    for path in sorted(ROOT.rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found += [(name, alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found += [(name, f"{node.module}.{alias.name}") for alias in node.names]
+    assert len(found) > 300
+    return found
+
+
+def floor(part: str) -> int:
+    return next((level for level, parts in enumerate(FLOORS) if part in parts), -1)
+
+
+def test_every_part_has_a_floor():
+    parts = {
+        path.name.removesuffix(".py")
+        for path in ROOT.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert {part for part in parts - {"__init__"} if floor(part) < 0} == set()
+
+
+def test_imports_go_down():
+    wrong = []
+    for name, imported in imports():
+        if not imported.startswith("camf_ros."):
+            continue
+        importer, target = name.split("/")[0].removesuffix(".py"), imported.split(".")[1]
+        if importer not in {"__init__", target} and floor(target) >= floor(importer):
+            wrong.append(f"{name} imports {imported}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", sorted(HOMES))
+def test_runtimes_stay_in_their_place(package):
+    places = {name for name, imported in imports() if imported.split(".")[0] == package}
+    assert places, f"nothing imports {package}: take it out of this list"
+    assert [name for name in sorted(places) if not name.startswith(HOMES[package])] == []
