@@ -51,6 +51,6 @@ setup(
         "PyYAML>=5.4",
         "tqdm>=4.57",
     ],
-    extras_require={"torch": ["torch>=2.4"]},
+    extras_require={"torch": ["torch>=2.4"], "evaluation": ["scikit-image>=0.18"]},
     entry_points={"console_scripts": ["camf = camf_ros.cli.main:main"]},
 )

@@ -59,7 +59,6 @@ class FusionPipeline:
             registration: How one picture gets into the geometry of the other; a change of size when left out.
         """
         self.engine = engine
-        self._model_gain = engine.gain
         self._settings = settings or FusionSettings()
         self._registration = registration or ResizeRegistration()
         self._thermal = ThermalFrontEnd(self._settings.thermal)
@@ -94,7 +93,7 @@ class FusionPipeline:
         else:
             rgb = self._registration.align(rgb, _size(grey))
         visible = Visible(rgb)
-        gain = settings.gain or self._model_gain
+        gain = settings.gain or self.engine.model_gain
         if gain != self.engine.gain:
             self.engine.gain = gain
         started = time.monotonic()

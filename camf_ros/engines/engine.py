@@ -29,11 +29,13 @@ class Engine(Protocol):
         description: Runtime, device and arithmetic, for people: ``torch cpu bfloat16``.
         model_name: Name of the model.
         model_hash: SHA-256 (hex) of its weights.
+        model_gain: Gain that the model was validated with; :attr:`gain` starts there.
     """
 
     description: str
     model_name: str
     model_hash: str
+    model_gain: float
 
     def fuse(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8]) -> EngineOutput:
         """Fuse two grey pictures of one size, each (H, W), 0 to 255.

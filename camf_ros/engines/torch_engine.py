@@ -46,7 +46,7 @@ class TorchEngine:
         self._rule: Callable[[float], Tensor] = lambda gain: class_activation_weights(linear_weight, gain)
         self._network = checkpoint.network.to(self._device, self._dtype)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.gain = checkpoint.gain
+        self.model_gain = self.gain = checkpoint.gain
         self.description = f"torch {self._device} {str(self._dtype).removeprefix('torch.')}"
 
     @property

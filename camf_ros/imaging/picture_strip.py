@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.errors import DataError
 from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.settings.thermal import ThermalSettings
@@ -43,17 +41,6 @@ def picture_strip(triples: Sequence[Triple], titles: Sequence[str] = ("thermal",
     for row in rows:
         parts += [row, gap]
     return np.concatenate(parts)
-
-
-def write_picture(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write (H, W, 3) red, green, blue or (H, W) grey to a file.
-
-    Raises:
-        DataError: If the file cannot be written.
-    """
-    stored = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
-    if not cv2.imwrite(str(path), stored):
-        raise DataError(f"{path} cannot be written", expected="a folder that can be written to and a known file type")
 
 
 def _row(triple: Triple) -> NDArray[np.uint8]:

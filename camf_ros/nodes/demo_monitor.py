@@ -19,7 +19,8 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 
 from camf_ros.errors import CamfError
-from camf_ros.imaging.picture_strip import Triple, picture_strip, write_picture
+from camf_ros.imaging.picture_files import write_png
+from camf_ros.imaging.picture_strip import Triple, picture_strip
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
 from camf_ros.nodes.image_conversion import ImageConversion
@@ -78,24 +79,27 @@ class DemoMonitor(Node):  # type: ignore[misc]
         self._fused[_key(message.header.stamp)] = message
         if len(self._fused) > _KEPT:
             self._fused.popitem(last=False)
+        self._collect()
 
     def _on_info(self, _message: CameraInfo) -> None:
         self._counts["camera_info"] += 1
 
     def _on_weights(self, message: ChannelWeights) -> None:
         self._weights.append(message)
-        # Pictures are taken evenly over the run; the first ones have not settled yet.
-        due = self._settings.seconds * (len(self._triples) + 0.5) / self._settings.pictures
-        if len(self._triples) >= self._settings.pictures or self._first is None:
+        self._collect()
+
+    def _collect(self) -> None:
+        """Take a picture for the strip when one is due and all of its parts are there, whichever came last."""
+        if not self._weights or self._first is None or len(self._triples) >= self._settings.pictures:
             return
+        # Evenly over the run; the first ones have not settled yet.
+        due = self._settings.seconds * (len(self._triples) + 0.5) / self._settings.pictures
         if time.monotonic() - self._first < due:
             return
-        parts = (
-            self._inputs[topics.THERMAL].get(_key(message.thermal_stamp)),
-            self._inputs[topics.RGB].get(_key(message.rgb_stamp)),
-            self._fused.get(_key(message.header.stamp)),
-        )
-        thermal, rgb, fused = parts
+        weights = self._weights[-1]
+        thermal = self._inputs[topics.THERMAL].get(_key(weights.thermal_stamp))
+        rgb = self._inputs[topics.RGB].get(_key(weights.rgb_stamp))
+        fused = self._fused.get(_key(weights.header.stamp))
         if thermal is None or rgb is None or fused is None:
             return
         convert = self._conversion
@@ -129,7 +133,7 @@ class DemoMonitor(Node):  # type: ignore[misc]
         summary = self.summary()
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         if self._triples:
-            write_picture(folder / "strip.png", picture_strip(self._triples))
+            write_png(folder / "strip.png", picture_strip(self._triples))
         if not self.finished.done():
             self.finished.set_result(self._counts["fused"] > 0)
 
@@ -190,7 +194,7 @@ def main() -> int:
         rclpy.spin_until_future_complete(node, node.finished)
         return 0 if node.finished.done() and node.finished.result() else 1
     except CamfError as error:
-        print(f"cannot start: {error}")
+        print(f"stopped: {error}")
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         return 1

@@ -16,10 +16,10 @@ def run_node(create: Callable[[], Node]) -> int:
     """Create a node, spin it in a single-threaded executor, destroy it.
 
     Args:
-        create: Makes the node; may raise :class:`CamfError`, which ends the process with its message.
+        create: Makes the node; a :class:`CamfError` from it, or later from a callback, ends the process with its message.
 
     Returns:
-        Exit status: 0 after a requested end, 1 if the node could not start.
+        Exit status: 0 after a requested end, 1 after an error.
     """
     rclpy.init()
     node: Node | None = None
@@ -27,7 +27,7 @@ def run_node(create: Callable[[], Node]) -> int:
         node = create()
         rclpy.spin(node)
     except CamfError as error:
-        print(f"cannot start: {error}", file=sys.stderr)
+        print(f"stopped: {error}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.errors import DataError
 from camf_ros.imaging.pairs import find_pairs
+from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
 from camf_ros.imaging.raw_image import Image
 from camf_ros.scene import NightStreet, Pinhole
 
@@ -78,26 +77,20 @@ class FolderMaterial:
         self._pairs = find_pairs(folder)
         self._rate = rate
         self._frames_per_pair = max(1, round(hold * rate))
-        self._cached: dict[Path, Image] = {}
+        self._cached: dict[Path, NDArray[Any]] = {}
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def thermal(self, t: float) -> Image:
-        """See :class:`SourceMaterial`; 16-bit pictures stay 16-bit, colour becomes grey."""
-        image = self._load(self._pair(t)[0])
-        if image.ndim == 3:
-            return _array(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
-        return image
+        """See :class:`SourceMaterial`; 16-bit pictures stay 16-bit."""
+        path = self._pair(t)[0]
+        return thermal_of(self._load(path), path.name)
 
     def rgb(self, t: float) -> NDArray[np.uint8]:
         """See :class:`SourceMaterial`."""
-        image = self._load(self._pair(t)[1])
-        if image.dtype == np.uint16:
-            image = np.right_shift(image, 8).astype(np.uint8)
-        if image.ndim == 3:
-            return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-        return np.asarray(image, np.uint8)
+        path = self._pair(t)[1]
+        return rgb_of(self._load(path), path.name)
 
     def thermal_camera(self, t: float) -> Pinhole:
         """See :class:`SourceMaterial`; a nominal geometry, since pictures do not bring one."""
@@ -111,21 +104,13 @@ class FolderMaterial:
         # By the number of the frame, not by the time: two frames that fire almost together show one pair, always.
         return self._pairs[round(t * self._rate) // self._frames_per_pair % len(self._pairs)]
 
-    def _load(self, path: Path) -> Image:
+    def _load(self, path: Path) -> NDArray[Any]:
         if path not in self._cached:
-            image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-            if image is None or image.dtype not in (np.uint8, np.uint16):
-                raise DataError(f"{path} cannot be read", expected="a picture of 8 or 16 bits")
             # The pair that is shown and the one before it: two cameras do not change over at the same moment.
             while len(self._cached) >= 4:
                 del self._cached[next(iter(self._cached))]
-            self._cached[path] = _array(image[:, :, :3] if image.ndim == 3 else image)
+            self._cached[path] = read_picture(path)
         return self._cached[path]
-
-
-def _array(image: Any) -> Image:
-    """OpenCV's stubs promise less than what it returns."""
-    return np.asarray(image)
 
 
 def _nominal(image: NDArray[np.generic]) -> Pinhole:

@@ -25,7 +25,7 @@ HOMES = {
     "torch": ("network", "training", "engines/torch_engine.py"),
     "safetensors": ("network",),
     "tqdm": ("training", "cli"),
-    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "nodes/source_material.py"),
+    "cv2": ("imaging", "scene", "training", "cli", "evaluation"),
     **dict.fromkeys(
         ("rclpy", "sensor_msgs", "std_msgs", "diagnostic_msgs", "rcl_interfaces", "message_filters", "cv_bridge"),
         ("nodes",),

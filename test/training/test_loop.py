@@ -290,9 +290,7 @@ def test_loss_that_is_not_finite(tmp_path: Path, steps: int) -> None:
     stage = make_stage(steps=steps)
     plain = stage.loss
     stage.loss = lambda step: plain(step) * (float("nan") if step >= 2 else 1)
-    with pytest.raises(
-        DataError, match=r"stage: the weights are not finite .*lower the learning rate"
-    ):
+    with pytest.raises(DataError, match=r"stage: the weights are not finite .*lower the learning rate"):
         Trainer(tmp_path, RECIPE, quiet=True).run(stage)
 
 

@@ -1,0 +1,100 @@
+"""camf evaluate: score fused pictures, by a model or by anyone, with the nine metrics of the field."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from camf_ros.evaluation.methods import Method
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with infrared/ and visible/ pictures of equal names",
+    )
+    method = parser.add_mutually_exclusive_group(required=True)
+    method.add_argument("--model", metavar="NAME", help="fuse with a shipped model, or a .safetensors file")
+    method.add_argument("--fused", type=Path, metavar="DIR", help="folder of fused pictures with the same names")
+    method.add_argument("--baseline", choices=("max", "average"), help="pixelwise maximum or mean of the two")
+    parser.add_argument("--gain", type=float, metavar="G", help="gain of the fusion rule (default: the model's)")
+    parser.add_argument(
+        "--device", default="auto", help="of the model: auto, cpu, cuda or cuda:N (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        help="of the model: auto, float32, bfloat16 or float16 (default: %(default)s, alike on every machine)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, unrounded, to this file too")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score, or tell all problems."""
+    from tqdm import tqdm
+
+    from camf_ros.errors import DataError, ParameterError
+    from camf_ros.evaluation.library import scikit_image
+    from camf_ros.evaluation.metrics import score
+    from camf_ros.evaluation.report import table, write_json
+    from camf_ros.evaluation.samples import check_samples, find_samples
+
+    if arguments.gain is not None and arguments.model is None:
+        raise ParameterError("--gain is given without --model", remedy="leave it out: there is no rule to set")
+    if arguments.json is not None and arguments.json.is_dir():
+        raise DataError(f"{arguments.json} is a folder", expected="a file name after --json")
+    scikit_image("metrics")  # now rather than after minutes of fusion
+    found = find_samples(arguments.data, arguments.fused)
+    if found.ignored:
+        print(f"not pictures, ignored: {', '.join(map(str, found.ignored))}", file=sys.stderr)
+    bar = {"disable": arguments.quiet, "unit": "picture"}
+    checks = tqdm(check_samples(found.samples), total=len(found.samples), desc="reading", leave=False, **bar)
+    problems = [*found.problems, *(problem for problem in checks if problem)]
+    if problems:
+        return _refuse(problems)
+    name, fuse = _method(arguments)
+    scores: dict[str, dict[str, float]] = {}
+    for sample in tqdm(found.samples, desc=name, **bar):
+        pictures = sample.read()
+        scores[sample.name] = score(pictures[0], pictures[1], fuse(*pictures))
+    if arguments.json is not None:
+        write_json(arguments.json, name, scores)
+    print(f"{name}, {len(scores)} pairs of {arguments.data}\n{table(scores)}")
+    return 0
+
+
+def _refuse(problems: Iterable[str]) -> int:
+    # A mean over what is left would pass for one over all.
+    lines = list(problems)
+    for line in lines:
+        print(f"camf evaluate: {line}", file=sys.stderr)
+    print(f"camf evaluate: nothing scored because of {len(lines)} problems", file=sys.stderr)
+    return 1
+
+
+def _method(arguments: argparse.Namespace) -> tuple[str, Method]:
+    """Name of what is scored, and where its pictures come from."""
+    from camf_ros.evaluation.methods import BASELINES, by_model, given
+
+    if arguments.baseline is not None:
+        return arguments.baseline, BASELINES[arguments.baseline]
+    if arguments.fused is not None:
+        return arguments.fused.resolve().name, given
+    from camf_ros.engines.torch_engine import TorchEngine
+    from camf_ros.models import find_model
+    from camf_ros.settings.fusion import FusionSettings
+    from camf_ros.settings.table import build
+
+    settings = build(FusionSettings, {"gain": arguments.gain or 0.0})
+    engine = TorchEngine(find_model(arguments.model), device=arguments.device, precision=arguments.precision)
+    name = f"{engine.model_name}, gain {settings.gain:g}" if settings.gain else engine.model_name
+    return name, by_model(engine, settings)

@@ -1,0 +1,75 @@
+"""camf fuse: fuse two pictures, two folders of pictures, or two videos, in colour."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from camf_ros.errors import DataError
+from camf_ros.settings.fusion import FusionSettings
+
+_logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("infrared", metavar="INFRARED", help="picture, folder, or video (also frame_%%04d.png)")
+    parser.add_argument("visible", metavar="VISIBLE", help="likewise; pictures of folders are paired by their names")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="OUT", help="name of a .png, a folder, or for videos an .mp4"
+    )
+    default = FusionSettings()
+    parser.add_argument("--model", default=default.model, help="model name or .safetensors file (default: %(default)s)")
+    parser.add_argument(
+        "--gain", type=float, default=0.0, metavar="G", help="of the fusion rule (default: the model's)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16 (default: %(default)s)")
+    parser.add_argument(
+        "--reference",
+        default=default.reference,
+        choices=("rgb", "thermal"),
+        help="whose geometry (default: %(default)s)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fuse; tell what was fused, and what was skipped and why."""
+    # Before PyTorch is imported: a wrong path is told at once.
+    from camf_ros.cli import stills, videos
+    from camf_ros.models import find_model
+    from camf_ros.settings.table import build
+
+    settings = build(FusionSettings, {"gain": arguments.gain, "reference": arguments.reference})
+    kind = _kind(arguments.infrared)
+    if (other := _kind(arguments.visible)) != kind:
+        raise DataError(
+            f"{arguments.infrared} is a {kind} and {arguments.visible} a {other}", expected="two inputs of one kind"
+        )
+    job: stills.StillsJob | videos.VideoJob
+    if kind == "video":
+        job = videos.VideoJob(arguments.infrared, arguments.visible, arguments.output)
+    else:
+        job = stills.StillsJob(Path(arguments.infrared), Path(arguments.visible), arguments.output)
+
+    from camf_ros.engines.torch_engine import TorchEngine
+
+    engine = TorchEngine(find_model(arguments.model), device=arguments.device, precision=arguments.precision)
+    outcome = job.run(engine, settings, quiet=arguments.quiet)
+    for note in outcome.notes:
+        _logger.info("%s", note)
+    for reason, names in outcome.skipped.items():
+        _logger.warning("skipped %s: %s", ", ".join(names), reason)
+    _logger.info("%d fused into %s, %d skipped", outcome.fused, arguments.output, outcome.skipped_count)
+    return 1 if outcome.skipped else 0
+
+
+def _kind(source: str) -> str:
+    from camf_ros.imaging.pairs import is_picture
+
+    path = Path(source)
+    if path.is_dir():
+        return "folder"
+    return "picture" if is_picture(path) else "video"

@@ -1,0 +1,126 @@
+"""The pictures that are scored: found by name, read as grey, and every problem told before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from camf_ros.errors import CamfError, DataError
+from camf_ros.evaluation.metrics import check_size
+from camf_ros.imaging.luminance import GreyImage, Visible
+from camf_ros.imaging.pairs import SOURCES, is_picture
+from camf_ros.imaging.picture_files import read_picture, rgb_of
+from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.settings.fusion import FusionSettings
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of each source, and the fused one where it exists already.
+
+    Attributes:
+        name: The files' name without ending.
+        infrared: File.
+        visible: File.
+        fused: File, or None where the picture is fused on the spot.
+    """
+
+    name: str
+    infrared: Path
+    visible: Path
+    fused: Path | None
+
+    def read(self) -> tuple[GreyImage, ...]:
+        """The pictures: luminance of coloured ones; raw thermal counts as the grey picture that a model is given.
+
+        Returns:
+            Infrared, visible, and fused where that exists: each (H, W) uint8, 0 to 255.
+
+        Raises:
+            DataError: If a file cannot be read as a picture.
+        """
+        sources = (_infrared_grey(self.infrared), _grey(self.visible))
+        return sources if self.fused is None else (*sources, _grey(self.fused))
+
+
+class Found(NamedTuple):
+    """What folders hold.
+
+    Attributes:
+        samples: Sorted by name.
+        problems: One line each: pictures without counterpart, and names that are there twice.
+        ignored: Files that are not called like pictures.
+    """
+
+    samples: list[Sample]
+    problems: list[str]
+    ignored: list[Path]
+
+
+def find_samples(data: Path, fused: Path | None = None) -> Found:
+    """All samples of a folder.
+
+    Args:
+        data: Has subfolders ``infrared`` and ``visible`` with pictures of equal names; the endings may differ.
+        fused: Folder of fused pictures with the same names.
+
+    Raises:
+        DataError: If a folder is missing, or there is no picture at all.
+    """
+    folders = [data / source for source in SOURCES]
+    if fused is not None:
+        folders.append(fused)
+    problems: list[str] = []
+    ignored: list[Path] = []
+    tables = [_by_name(folder, problems, ignored) for folder in folders]
+    names = sorted(set().union(*tables))
+    if not names:
+        raise DataError(f"there are no pictures in {' and '.join(map(str, folders))}", remedy="check the folders")
+    samples: list[Sample] = []
+    for name in names:
+        missing = [str(folder) for folder, table in zip(folders, tables, strict=True) if name not in table]
+        if missing:
+            problems.append(f"{name}: no picture of this name in {' and '.join(missing)}")
+        else:
+            files = [table[name] for table in tables]
+            samples.append(Sample(name, files[0], files[1], files[2] if fused is not None else None))
+    return Found(samples, problems, ignored)
+
+
+def check_samples(samples: Iterable[Sample]) -> Iterator[str | None]:
+    """Read every sample once; for each its problem in one line, or None."""
+    for sample in samples:
+        try:
+            check_size(*sample.read())
+        except CamfError as error:
+            yield f"{sample.name}: {error}"
+        else:
+            yield None
+
+
+def _by_name(folder: Path, problems: list[str], ignored: list[Path]) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}", remedy="check the paths")
+    table: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if not is_picture(path):
+            ignored.append(path)
+        elif path.stem in table:
+            problems.append(f"{path.stem}: {folder} has both {table[path.stem].name} and {path.name}")
+        else:
+            table[path.stem] = path
+    return table
+
+
+def _grey(path: Path) -> GreyImage:
+    return Visible(rgb_of(read_picture(path), str(path))).luminance
+
+
+def _infrared_grey(path: Path) -> GreyImage:
+    image = read_picture(path)
+    if image.ndim == 2:
+        # Levels of this picture alone.
+        return ThermalFrontEnd(FusionSettings().thermal).apply(image, stamp=0.0)
+    return Visible(rgb_of(image, str(path))).luminance
