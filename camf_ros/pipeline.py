@@ -82,9 +82,7 @@ class FusionPipeline:
             ImageError: If a frame has no usable content.
             EngineError: If the inference fails.
         """
-        for name, image in (("thermal", thermal), ("RGB", rgb)):
-            if image.size == 0 or image.ndim not in (2, 3):
-                raise ImageError(f"{name} frame has shape {image.shape}", expected="a picture with pixels in it")
+        _check(thermal, rgb)
         settings = self._settings
         grey = self._thermal.apply(thermal, stamp)
         # The reference defines the geometry; the other frame is brought into it.
@@ -109,6 +107,19 @@ class FusionPipeline:
             output.visible_activation,
             infrared_share(weights, output.infrared_activation, output.visible_activation),
             inference_time,
+        )
+
+
+def _check(thermal: Image, rgb: NDArray[np.uint8]) -> None:
+    if thermal.size == 0 or thermal.ndim != 2 or thermal.dtype not in (np.uint8, np.uint16, np.float32):
+        raise ImageError(
+            f"thermal frame has shape {thermal.shape} and type {thermal.dtype}",
+            expected="(H, W) with pixels, of uint8, uint16 or float32",
+        )
+    if rgb.size == 0 or rgb.ndim < 2 or rgb.shape[2:] not in ((), (3,)) or rgb.dtype != np.uint8:
+        raise ImageError(
+            f"RGB frame has shape {rgb.shape} and type {rgb.dtype}",
+            expected="(H, W, 3) or (H, W) with pixels, of uint8",
         )
 
 

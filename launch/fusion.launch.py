@@ -6,9 +6,9 @@ parameter file says.
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from camf_ros.nodes import topics
@@ -51,9 +51,10 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument(
         "use_sim_time",
-        default_value="false",
-        choices=["true", "false"],
-        description="Take the time from /clock, as with a simulator or 'ros2 bag play --clock'.",
+        default_value="",
+        choices=["", "true", "false"],
+        description="Take the time from /clock, as with a simulator or 'ros2 bag play --clock'. Empty: as the "
+        "parameter file says, else false.",
     ),
     DeclareLaunchArgument(
         "log_level",
@@ -75,13 +76,16 @@ def info_topic(image_topic: str) -> str:
     return f"{image_topic.rpartition('/')[0]}/camera_info" if "/" in image_topic else "camera_info"
 
 
-def fusion_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """The node, once the arguments are known."""
+def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The nodes, once the arguments are known."""
 
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    given = {name: value(name) for name in ("model", "device") if value(name)}
+    # As texts: a model called 1e3 is not a number.
+    given = {name: ParameterValue(value(name), value_type=str) for name in ("model", "device") if value(name)}
+    if value("use_sim_time"):
+        given["use_sim_time"] = value("use_sim_time") == "true"
     remappings = []
     for argument, image, info in (
         ("thermal_topic", topics.THERMAL_IMAGE, topics.THERMAL_INFO),
@@ -91,19 +95,31 @@ def fusion_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         wanted = value(argument)
         if wanted != image:
             remappings += [(image, wanted), (info, info_topic(wanted))]
-    return [
-        Node(
-            package="camf_ros",
-            executable="fusion_node",
-            name="fusion",
-            namespace=value("namespace"),
-            # The file first, then what was given by hand: an argument left out keeps the file's value.
-            parameters=[value("params_file"), {"use_sim_time": value("use_sim_time") == "true", **given}],
-            remappings=remappings,
-            arguments=["--ros-args", "--log-level", value("log_level")],
-            output="screen",
-        )
-    ]
+    fusion = Node(
+        package="camf_ros",
+        executable="fusion_node",
+        name="fusion",
+        namespace=value("namespace"),
+        # The file first, then what was given by hand: an argument left out keeps the file's value.
+        parameters=[value("params_file"), given],
+        remappings=remappings,
+        arguments=["--ros-args", "--log-level", value("log_level")],
+        output="screen",
+        # An inference on a slow CPU may take longer than the 5 s that launch gives by default.
+        sigterm_timeout="15",
+    )
+    if value("rviz") == "false":
+        return [fusion]
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=value("namespace"),
+        arguments=["-d", PathJoinSubstitution([SHARE, "config", "fusion.rviz"])],
+        parameters=[{"use_sim_time": value("use_sim_time") == "true"}],
+        remappings=remappings,
+        output="screen",
+    )
+    return [fusion, rviz]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -112,20 +128,6 @@ def generate_launch_description() -> LaunchDescription:
         [
             *ARGUMENTS,
             *(SetEnvironmentVariable(name, path) for name, path in profile_to_set().items()),
-            OpaqueFunction(function=fusion_node),
-            Node(
-                package="rviz2",
-                executable="rviz2",
-                namespace=LaunchConfiguration("namespace"),
-                arguments=["-d", PathJoinSubstitution([SHARE, "config", "fusion.rviz"])],
-                parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
-                remappings=[
-                    (topics.THERMAL_IMAGE, LaunchConfiguration("thermal_topic")),
-                    (topics.RGB_IMAGE, LaunchConfiguration("rgb_topic")),
-                    (topics.FUSED_IMAGE, LaunchConfiguration("fused_topic")),
-                ],
-                condition=IfCondition(LaunchConfiguration("rviz")),
-                output="screen",
-            ),
+            OpaqueFunction(function=nodes),
         ]
     )

@@ -77,11 +77,16 @@ class TorchEngine:
         try:
             with torch.inference_mode():
                 output = self._network(self._upload(infrared), self._upload(visible), self._weights.to(self._device))
+                activations = torch.stack((output.infrared_activation[0], output.visible_activation[0])).cpu().numpy()
+                if not np.isfinite(activations).all():
+                    raise EngineError(
+                        f"{self.description} gave values that are not finite", remedy="use precision float32"
+                    )
                 fused = output.fused.float().mul_(127.5).add_(127.5).round_().clamp_(0, 255)
                 return EngineOutput(
                     fused[0, 0].to(torch.uint8).cpu().numpy(),
-                    output.infrared_activation[0].cpu().numpy(),
-                    output.visible_activation[0].cpu().numpy(),
+                    activations[0],
+                    activations[1],
                 )
         except RuntimeError as error:  # out of memory and every failure inside a kernel
             raise EngineError(

@@ -1,4 +1,4 @@
-"""Raw image buffers, as ROS image messages carry them, to arrays and back.
+"""Raw image buffers, as ROS image messages carry them, to arrays.
 
 Knows encodings, row padding and byte order; knows no ROS. Arrays that leave are in this machine's byte order.
 """

@@ -14,6 +14,8 @@ from camf_ros.settings.thermal import ThermalSettings
 
 # Percentiles are taken over about this many pixels: a regular grid of them is as good as all and much cheaper.
 _SAMPLES = 65536
+# From one frame to the next the range of a scene does not change by such a factor.
+_MOST_SPAN_RATIO = 20.0
 
 
 class ThermalFrontEnd:
@@ -33,7 +35,7 @@ class ThermalFrontEnd:
 
         Args:
             image: (H, W), uint8 (returned as it is), uint16 or float32; NaN and -inf become black, +inf white.
-            stamp: Acquisition time, seconds. A stamp before the last one starts anew.
+            stamp: Acquisition time, seconds. One that is not later than the last starts anew.
 
         Returns:
             (H, W), 0 to 255. Where both levels are one, 128, with 255 above and 0 below.
@@ -69,7 +71,12 @@ class ThermalFrontEnd:
 
     def _follow(self, measured: tuple[float, float], stamp: float) -> tuple[float, float]:
         elapsed = stamp - self._stamp
-        if self._levels is None or elapsed < 0 or self._settings.time_constant == 0:
+        if (
+            self._levels is None
+            or elapsed <= 0  # the clock went back, or the camera does not tell the time
+            or self._settings.time_constant == 0
+            or _unlike(self._levels, measured)
+        ):
             self._levels = measured
         else:
             # A first-order low-pass on elapsed time: independent of the frame rate.
@@ -78,3 +85,13 @@ class ThermalFrontEnd:
             self._levels = (low + share * (measured[0] - low), high + share * (measured[1] - high))
         self._stamp = stamp
         return self._levels
+
+
+def _unlike(levels: tuple[float, float], others: tuple[float, float]) -> bool:
+    """Whether two pairs of levels have so little in common that one must not be followed slowly from the other.
+
+    A frame of another range (the camera recalibrated), or one with corrupt values, would else spoil minutes.
+    """
+    spans = sorted((levels[1] - levels[0], others[1] - others[0]))
+    apart = levels[0] > others[1] or others[0] > levels[1]
+    return apart or spans[1] > _MOST_SPAN_RATIO * spans[0]

@@ -7,6 +7,8 @@ where launch is not installed.
 from __future__ import annotations
 
 import argparse
+import ctypes
+import json
 import os
 import random
 import signal
@@ -21,6 +23,8 @@ from camf_ros.resources import share_file
 
 # A node answers SIGINT at once, but may have an inference to finish.
 _GRACE = 15.0
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 only if fused pictures came back over the topic.
     """
     arguments = _parse(argv)
-    environment = _environment()
+    environment = _environment(arguments.domain)
+    settings = " ".join(f"{name}={environment[name]}" for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"))
+    print(f"to look on: {settings} ros2 topic echo /fusion/channel_weights", flush=True)
     output: Path = arguments.output
     output.mkdir(parents=True, exist_ok=True)
     for old in ("summary.json", "strip.png"):  # a result of an earlier run must not pass for one of this run
@@ -38,15 +44,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = {"rate": arguments.rate}
     if arguments.pairs:
         source |= {"pairs": str(arguments.pairs.resolve())}
-    fusion = {"model": arguments.model, "reference": arguments.reference}
+    # Diagnostics often enough that the summary's counters are those of its end.
+    fusion = {"model": arguments.model, "reference": arguments.reference, "diagnostics_period": 0.2}
     monitor = {"output": str(output.resolve()), "seconds": arguments.seconds}
-    # SIGTERM ends the demo as Ctrl-C does: by way of the finally below.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A closed terminal and SIGTERM end the demo as Ctrl-C does: by way of the finally below.
+    for number in _ENDS:
+        signal.signal(number, signal.default_int_handler)
     processes: list[subprocess.Popen[bytes]] = []
     try:
         processes.append(_start("fusion_node", "fusion.yaml", fusion, environment))
         processes.append(_start("source_node", "source.yaml", source, environment))
-        watcher = _start("demo_monitor", None, monitor, environment)
+        watcher = _start("demo_monitor", "demo_monitor.yaml", monitor, environment)
         processes.append(watcher)
         status = _wait(watcher, processes)
     except KeyboardInterrupt:
@@ -56,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _stop(processes)
     if status == 0:
         print(f"\n{(output / 'summary.json').read_text(encoding='utf-8')}\nPictures: {output / 'strip.png'}")
-    else:
-        print("the demo failed: no fused picture came back over the topic", file=sys.stderr)
+    elif status == 1:
+        print("the demo failed: no fused picture came back over the topic; the lines above say why", file=sys.stderr)
     return status
 
 
@@ -78,6 +86,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="camf-paper", help="model name or file (default: %(default)s)")
     parser.add_argument("--reference", default="rgb", choices=("rgb", "thermal"), help="camera whose geometry is kept")
     parser.add_argument(
+        "--domain", type=int, choices=range(233), metavar="N", help="ROS_DOMAIN_ID (default: chosen at random)"
+    )
+    parser.add_argument(
         "--output", type=Path, default=Path("demo_output"), metavar="DIR", help="for the results (default: %(default)s)"
     )
     arguments = parser.parse_args(argv)
@@ -88,26 +99,31 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def _environment() -> dict[str, str]:
-    """A middleware of our own: nobody else's nodes are disturbed, nor do theirs show up here."""
-    environment = {**os.environ, **profile_to_set()}
-    environment.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 101)))
-    environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    environment["PYTHONUNBUFFERED"] = "1"
-    return environment
+def _environment(domain: int | None) -> dict[str, str]:
+    """A domain of our own on this machine alone, whatever the shell says: a robot must not see these cameras."""
+    environment = {**os.environ, **profile_to_set(), "PYTHONUNBUFFERED": "1"}
+    environment["ROS_DOMAIN_ID"] = str(domain if domain is not None else random.randint(1, 101))
+    # The first is Humble's, the second what later distributions have; those warn about the first.
+    local = {"ROS_LOCALHOST_ONLY": "1"} if environment.get("ROS_DISTRO") == "humble" else {}
+    return {**environment, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **local}
 
 
 def _start(
-    executable: str, parameter_file: str | None, parameters: dict[str, object], environment: dict[str, str]
+    executable: str, parameter_file: str, parameters: dict[str, object], environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
     prefix = share_file("package.xml").parents[2]
     command = [str(prefix / "lib" / "camf_ros" / executable), "--ros-args"]
-    if parameter_file:
-        command += ["--params-file", str(share_file(f"config/{parameter_file}"))]
+    command += ["--params-file", str(share_file(f"config/{parameter_file}"))]
     for name, value in parameters.items():
-        command += ["-p", f"{name}:={value}"]
+        # ROS reads the value as YAML, and JSON is YAML in which a path stays the text it is.
+        command += ["-p", f"{name}:={json.dumps(value)}"]
     # A session of its own, so that Ctrl-C in the terminal reaches this process alone and it ends the others in order.
-    return subprocess.Popen(command, env=environment, start_new_session=True)
+    return subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=_end_with_parent)  # noqa: PLW1509 (no threads here)
+
+
+def _end_with_parent() -> None:
+    """In the child: ask Linux for a SIGINT when the demo itself is killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _wait(watcher: subprocess.Popen[bytes], processes: Sequence[subprocess.Popen[bytes]]) -> int:
@@ -123,6 +139,8 @@ def _wait(watcher: subprocess.Popen[bytes], processes: Sequence[subprocess.Popen
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     """SIGINT, then SIGKILL for what does not listen."""
+    for number in _ENDS:  # an impatient second Ctrl-C must not leave the rest of them running
+        signal.signal(number, signal.SIG_IGN)
     for process in processes:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)

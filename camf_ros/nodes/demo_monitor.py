@@ -13,12 +13,10 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 
-from camf_ros.errors import CamfError
 from camf_ros.imaging.picture_files import write_png
 from camf_ros.imaging.picture_strip import Triple, picture_strip
 from camf_ros.msg import ChannelWeights
@@ -26,11 +24,12 @@ from camf_ros.nodes import topics
 from camf_ros.nodes.image_conversion import ImageConversion
 from camf_ros.nodes.parameters import NodeParameters
 from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
+from camf_ros.nodes.running import run_node
 from camf_ros.nodes.statistics import Summary, summarise
 from camf_ros.settings.monitor import MonitorSettings
 
 # Input frames that are kept until the fused picture made of them comes back.
-_KEPT = 60
+_KEPT = 150
 
 
 def _key(stamp: Any) -> int:
@@ -48,10 +47,14 @@ class DemoMonitor(Node):  # type: ignore[misc]
         self._conversion = ImageConversion(use_cv_bridge=False)
         self._began = time.monotonic()
         self._first: float | None = None
+        self._last = 0.0
         self._counts = {topics.THERMAL: 0, topics.RGB: 0, "fused": 0, "camera_info": 0}
         self._inputs: dict[str, OrderedDict[int, Image]] = {topics.THERMAL: OrderedDict(), topics.RGB: OrderedDict()}
         self._fused: OrderedDict[int, Image] = OrderedDict()
-        self._weights: list[ChannelWeights] = []
+        self._weights: ChannelWeights | None = None
+        self._latency: list[float] = []
+        self._inference: list[float] = []
+        self._skew: list[float] = []
         self._ages: list[float] = []
         self._triples: list[Triple] = []
         self._diagnostics: dict[str, str] = {}
@@ -73,8 +76,9 @@ class DemoMonitor(Node):  # type: ignore[misc]
 
     def _on_fused(self, message: Image) -> None:
         self._counts["fused"] += 1
+        self._last = time.monotonic()
         if self._first is None:
-            self._first = time.monotonic()
+            self._first = self._last
         self._ages.append(1e-9 * (self.get_clock().now().nanoseconds - _key(message.header.stamp)))
         self._fused[_key(message.header.stamp)] = message
         if len(self._fused) > _KEPT:
@@ -85,18 +89,21 @@ class DemoMonitor(Node):  # type: ignore[misc]
         self._counts["camera_info"] += 1
 
     def _on_weights(self, message: ChannelWeights) -> None:
-        self._weights.append(message)
+        self._weights = message
+        self._latency.append(message.latency)
+        self._inference.append(message.inference_time)
+        self._skew.append(abs(message.skew))
         self._collect()
 
     def _collect(self) -> None:
         """Take a picture for the strip when one is due and all of its parts are there, whichever came last."""
-        if not self._weights or self._first is None or len(self._triples) >= self._settings.pictures:
+        weights = self._weights
+        if weights is None or self._first is None or len(self._triples) >= self._settings.pictures:
             return
         # Evenly over the run; the first ones have not settled yet.
         due = self._settings.seconds * (len(self._triples) + 0.5) / self._settings.pictures
         if time.monotonic() - self._first < due:
             return
-        weights = self._weights[-1]
         thermal = self._inputs[topics.THERMAL].get(_key(weights.thermal_stamp))
         rgb = self._inputs[topics.RGB].get(_key(weights.rgb_stamp))
         fused = self._fused.get(_key(weights.header.stamp))
@@ -115,7 +122,7 @@ class DemoMonitor(Node):  # type: ignore[misc]
         then, counts = self._shown
         self._shown = (now, dict(self._counts))
         rate = {name: (count - counts[name]) / (now - then) for name, count in self._counts.items()}
-        latency = summarise([weights.latency for weights in self._weights[-50:]])
+        latency = summarise(self._latency[-50:])
         dropped = self._diagnostics.get("dropped for a newer pair", "-")
         print(
             f"thermal {rate['thermal']:5.1f} Hz | rgb {rate['rgb']:5.1f} Hz | fused {rate['fused']:5.1f} Hz | "
@@ -135,16 +142,18 @@ class DemoMonitor(Node):  # type: ignore[misc]
         if self._triples:
             write_png(folder / "strip.png", picture_strip(self._triples))
         if not self.finished.done():
-            self.finished.set_result(self._counts["fused"] > 0)
+            self.finished.set_result(bool(self._triples))
 
     def summary(self) -> dict[str, object]:
         """What was received, and how fast."""
         seconds = time.monotonic() - self._first if self._first is not None else 0.0
-        latency = summarise([weights.latency for weights in self._weights])
-        inference = summarise([weights.inference_time for weights in self._weights])
-        skew = summarise([abs(weights.skew) for weights in self._weights])
+        # From the first fused picture to the last: one interval fewer than pictures.
+        span = self._last - self._first if self._first is not None else 0.0
+        latency = summarise(self._latency)
+        inference = summarise(self._inference)
+        skew = summarise(self._skew)
         age = summarise(self._ages)
-        last = self._weights[-1] if self._weights else None
+        last = self._weights
 
         def count(key: str) -> int:
             return int(self._diagnostics.get(key, 0))
@@ -159,7 +168,7 @@ class DemoMonitor(Node):  # type: ignore[misc]
             "pairs_rejected": count("rejected"),
             "fused_received": self._counts["fused"],
             "fused_camera_info_received": self._counts["camera_info"],
-            "fused_rate_hz": round(self._counts["fused"] / seconds, 2) if seconds else 0.0,
+            "fused_rate_hz": round((self._counts["fused"] - 1) / span, 2) if span > 0 else 0.0,
             "latency_ms": _milliseconds(latency),
             "inference_ms": _milliseconds(inference),
             "stamp_to_reception_ms": _milliseconds(age),
@@ -181,24 +190,15 @@ def _milliseconds(summary: Summary) -> dict[str, float]:
     }
 
 
+def _listen(node: DemoMonitor) -> int:
+    rclpy.spin_until_future_complete(node, node.finished)
+    return 0 if node.finished.done() and node.finished.result() else 1
+
+
 def main() -> int:
     """Listen until enough was seen.
 
     Returns:
         Exit status: 0 if fused pictures came back over the topic.
     """
-    rclpy.init()
-    node: DemoMonitor | None = None
-    try:
-        node = DemoMonitor()
-        rclpy.spin_until_future_complete(node, node.finished)
-        return 0 if node.finished.done() and node.finished.result() else 1
-    except CamfError as error:
-        print(f"stopped: {error}")
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 1
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+    return run_node(DemoMonitor, _listen)

@@ -44,13 +44,23 @@ def input_status(name: str, snapshot: Snapshot, rate: Rates, timeout: float) -> 
     values["pair skew p95 (ms)"] = f"{1e3 * snapshot.skew.p95:.2f}"
     if silent:
         return _status(f"{name}: inputs", WARN, f"no frames from {' and '.join(silent)}", values)
-    if snapshot.pairs == 0:
-        return _status(f"{name}: inputs", WARN, "frames, but no pair: compare the stamps with pairing.slop", values)
+    if snapshot.pair_age is None or snapshot.pair_age > timeout:
+        since = "yet" if snapshot.pair_age is None else f"for {snapshot.pair_age:.0f} s"
+        text = f"frames, but no pair {since}: compare the stamps with pairing.slop"
+        return _status(f"{name}: inputs", WARN, text, values)
     return _status(f"{name}: inputs", OK, "both cameras are there", values)
 
 
 def fusion_status(
-    name: str, snapshot: Snapshot, rate: Rates, *, dropped: int, engine: Mapping[str, object], news: int
+    name: str,
+    snapshot: Snapshot,
+    rate: Rates,
+    *,
+    dropped: int,
+    engine: Mapping[str, object],
+    news: int,
+    timeout: float,
+    alive: bool,
 ) -> DiagnosticStatus:
     """State of the fusion itself.
 
@@ -60,7 +70,9 @@ def fusion_status(
         rate: The rates.
         dropped: Pairs that a newer one displaced before their turn.
         engine: What runs: description, model, hash, gain, conversion.
-        news: Pairs rejected since the last message.
+        news: Frames and pairs rejected since the last message.
+        timeout: Seconds with pairs and without a fused image that count as a failure.
+        alive: Whether the worker's thread runs.
     """
     values: dict[str, object] = {
         "fused": snapshot.fused,
@@ -74,9 +86,14 @@ def fusion_status(
         "inference p95 (ms)": f"{1e3 * snapshot.inference.p95:.1f}",
         **engine,
     }
+    if not alive:
+        return _status(f"{name}: fusion", ERROR, "the worker has ended: restart the node", values)
+    pairs_come = snapshot.pair_age is not None and snapshot.pair_age <= timeout
+    if pairs_come and snapshot.unfused is not None and snapshot.unfused > timeout:
+        text = f"pairs arrive, none was fused for {snapshot.unfused:.0f} s"
+        return _status(f"{name}: fusion", ERROR, text, values)
     if news:
-        level = WARN if rate.fused > 0 else ERROR
-        return _status(f"{name}: fusion", level, f"{news} pairs rejected since the last report", values)
+        return _status(f"{name}: fusion", WARN, f"{news} rejected since the last report", values)
     return _status(f"{name}: fusion", OK, f"{rate.fused:.1f} fused images a second", values)
 
 

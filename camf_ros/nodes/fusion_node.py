@@ -9,12 +9,15 @@ import time
 import traceback
 from typing import NamedTuple
 
+import numpy as np
+from builtin_interfaces.msg import Time
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.engines.create import create_engine
 from camf_ros.errors import CamfError
-from camf_ros.models import find_model
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
 from camf_ros.nodes.diagnostics import DiagnosticsPublisher, fusion_status, input_status, rates
@@ -33,6 +36,8 @@ from camf_ros.settings.fusion import FusionSettings
 
 # One line per cause and this many seconds: a camera that sends nonsense sends it thirty times a second.
 _LOG_PERIOD = 5.0
+# Rows and columns.
+_WARM_UP_SIZE = (64, 64)
 
 
 class _Pair(NamedTuple):
@@ -59,12 +64,9 @@ class FusionNode(Node):  # type: ignore[misc]
         self._configuration = NodeParameters(self, FusionSettings, self._configure)
         settings = self._configuration.settings
         self._conversion = ImageConversion(use_cv_bridge=cv_bridge_works())
-        engine = TorchEngine(
-            find_model(settings.model),
-            device=settings.device,
-            precision=settings.precision,
-            threads=settings.threads,
-        )
+        engine = create_engine(settings)
+        # The first run of a network takes longer than the others; better now than with the first pair.
+        engine.fuse(*np.zeros((2, *_WARM_UP_SIZE), np.uint8))
         self._pipeline = FusionPipeline(engine, settings)
         self.get_logger().info(
             f"model {engine.model_name} ({engine.model_hash[:12]}) on {engine.description}, "
@@ -82,10 +84,13 @@ class FusionNode(Node):  # type: ignore[misc]
             self.create_subscription(
                 CameraInfo, topic, lambda info, camera=camera: self._info.update({camera: info}), SENSOR_INPUT
             )
-        self._pairing = Pairing(self, settings.pairing, on_pair=self._paired, on_frame=self._frame)
+        self._pairing = Pairing(
+            self, settings.pairing, on_pair=self._paired, on_frame=self._frame, on_bad_stamp=self._bad_stamp
+        )
         self._silence = SilenceWatch(self, settings.no_data_timeout)
         self._reported = (self._statistics.snapshot(time.monotonic()), time.monotonic())
-        self.create_timer(settings.diagnostics_period, self._report)
+        # By the steady clock: reports go on where simulated time stands still.
+        self.create_timer(settings.diagnostics_period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def destroy_node(self) -> None:
         """Finish the pair in work, then go."""
@@ -102,8 +107,12 @@ class FusionNode(Node):  # type: ignore[misc]
         self._statistics.frame(camera, time.monotonic())
 
     def _paired(self, thermal: Image, rgb: Image) -> None:
-        self._statistics.pair(_skew(thermal, rgb))
-        self._mailbox.put(_Pair(thermal, rgb, time.monotonic()))
+        now = time.monotonic()
+        self._statistics.pair(_skew(thermal, rgb), now)
+        self._mailbox.put(_Pair(thermal, rgb, now))
+
+    def _bad_stamp(self, camera: str, stamp: Time) -> None:
+        self._reject("stamp", f"{camera} frame: stamp is {stamp.sec} s; expected a time not before 0; check the driver")
 
     def _report(self) -> None:
         now = time.monotonic()
@@ -127,7 +136,16 @@ class FusionNode(Node):  # type: ignore[misc]
         self._diagnostics.publish(
             [
                 input_status(name, snapshot, rate, timeout),
-                fusion_status(name, snapshot, rate, dropped=dropped, engine=running, news=news),
+                fusion_status(
+                    name,
+                    snapshot,
+                    rate,
+                    dropped=dropped,
+                    engine=running,
+                    news=news,
+                    timeout=timeout,
+                    alive=self._worker.alive,
+                ),
             ]
         )
         self._silence.look(snapshot)
@@ -141,13 +159,28 @@ class FusionNode(Node):  # type: ignore[misc]
         header = pair.rgb.header if frame.reference == topics.RGB else pair.thermal.header
         encoding = "rgb8" if frame.image.ndim == 3 else "mono8"
         self._fused.publish(image_message(frame.image, encoding, header))
-        if info := self._info.get(frame.reference):
-            self._fused_info.publish(camera_info_with(info, header))
-        latency = time.monotonic() - pair.arrived
+        self._publish_info(frame, header)
+        now = time.monotonic()
+        latency = now - pair.arrived
         self._weights.publish(self._weights_message(pair, frame, header, latency))
-        self._statistics.fused(latency, frame.inference_time)
+        self._statistics.fused(latency, frame.inference_time, now)
 
-    def _weights_message(self, pair: _Pair, frame: FusedFrame, header: object, latency: float) -> ChannelWeights:
+    def _publish_info(self, frame: FusedFrame, header: Header) -> None:
+        """The reference camera's calibration, if there is one and it speaks of pictures of this size."""
+        info = self._info.get(frame.reference)
+        if info is None:
+            return
+        height, width = frame.image.shape[:2]
+        if (info.width, info.height) == (width, height):
+            self._fused_info.publish(camera_info_with(info, header))
+        else:
+            self._log(
+                "camera_info",
+                f"{frame.reference} camera_info is for {info.width} x {info.height} and the image has "
+                f"{width} x {height}: not passed on",
+            )
+
+    def _weights_message(self, pair: _Pair, frame: FusedFrame, header: Header, latency: float) -> ChannelWeights:
         engine = self._pipeline.engine
         return ChannelWeights(
             header=header,
@@ -170,15 +203,22 @@ class FusionNode(Node):  # type: ignore[misc]
     def _failed(self, error: Exception) -> None:
         if not self.context.ok():
             return  # told to stop in the middle of a pair: nothing can be published any more, and nothing is wrong
-        reason = error.reason if isinstance(error, CamfError) else "internal"
-        self._statistics.rejected(reason)
-        now = time.monotonic()
-        if now - self._logged.get(reason, -_LOG_PERIOD) < _LOG_PERIOD:
-            return
-        self._logged[reason] = now
         # A CamfError says it all; anything else is a bug of ours, and its place is what matters.
-        text = str(error) if isinstance(error, CamfError) else "".join(traceback.format_exception(error))
-        self.get_logger().error(f"pair not fused ({reason}): {text}")
+        known = isinstance(error, CamfError)
+        text = str(error) if known else "".join(traceback.format_exception(error))
+        self._reject(error.reason if isinstance(error, CamfError) else "internal", text)
+
+    # In either thread.
+
+    def _reject(self, reason: str, text: str) -> None:
+        self._statistics.rejected(reason)
+        self._log(reason, f"not fused ({reason}): {text}")
+
+    def _log(self, cause: str, text: str) -> None:
+        now = time.monotonic()
+        if now - self._logged.get(cause, -_LOG_PERIOD) >= _LOG_PERIOD:
+            self._logged[cause] = now
+            self.get_logger().error(text)
 
 
 def _skew(thermal: Image, rgb: Image) -> float:

@@ -1,4 +1,4 @@
-"""sensor_msgs/Image to arrays and back."""
+"""Arrays to sensor_msgs/Image, and other fields of messages, at the price of one copy."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import message_filters
+from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -32,6 +33,7 @@ class Pairing:
         *,
         on_pair: Callable[[Image, Image], None],
         on_frame: Callable[[str], None],
+        on_bad_stamp: Callable[[str, Time], None],
     ) -> None:
         """Subscribe.
 
@@ -41,8 +43,10 @@ class Pairing:
             on_pair: Called with (thermal, RGB) in the executor's thread. Must not raise: message_filters calls it while
                 holding a lock that an exception would leave locked.
             on_frame: Called with the camera's name for each message, paired or not.
+            on_bad_stamp: Called with the camera's name and the stamp for each message whose stamp is no time.
         """
-        self._on_frame = on_frame
+        self._on_frame, self._on_bad_stamp = on_frame, on_bad_stamp
+        self._subscribers: list[message_filters.Subscriber] = []
         self._newest: dict[str, float] = {}
         thermal = self._subscribe(node, topics.THERMAL, topics.THERMAL_IMAGE)
         rgb = self._subscribe(node, topics.RGB, topics.RGB_IMAGE)
@@ -56,16 +60,22 @@ class Pairing:
 
     def _subscribe(self, node: Node, camera: str, topic: str) -> Any:
         subscriber = message_filters.Subscriber(node, Image, topic, qos_profile=SENSOR_INPUT)
-        # Registered before the synchroniser, so it sees each message first.
-        subscriber.registerCallback(lambda message: self._arrived(camera, message))
-        return subscriber
+        # Between subscriber and synchroniser, because the latter raises on what is no time, and that ends the node.
+        gate = message_filters.SimpleFilter()
+        subscriber.registerCallback(lambda message: self._arrived(camera, message, gate))
+        self._subscribers.append(subscriber)
+        return gate
 
-    def _arrived(self, camera: str, message: Image) -> None:
+    def _arrived(self, camera: str, message: Image, gate: Any) -> None:
         self._on_frame(camera)
+        if message.header.stamp.sec < 0:
+            self._on_bad_stamp(camera, message.header.stamp)
+            return
         stamp = seconds(message.header.stamp)
         if stamp < self._newest.get(camera, stamp) - _JUMP:
             self._forget_after(stamp + _JUMP)
         self._newest[camera] = max(stamp, self._newest.get(camera, stamp))
+        gate.signalMessage(message)
 
     def _forget_after(self, limit: float) -> None:
         """Drop waiting messages with later stamps: they would hold the queues and never find a counterpart."""

@@ -77,6 +77,8 @@ def _descriptor(spec: Spec) -> ParameterDescriptor:
         description=spec.description,
         additional_constraints=f"accepts {spec.accepted}" if spec.choices else "",
         read_only=not spec.dynamic,
+        # People write 1 where 1.0 is meant; the settings take it, ROS by itself does not.
+        dynamic_typing=isinstance(spec.default, float),
     )
     low = -math.inf if spec.minimum is None else spec.minimum
     high = math.inf if spec.maximum is None else spec.maximum

@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TypeVar
 
 import rclpy
+from rclpy.exceptions import ROSInterruptException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from camf_ros.errors import CamfError
 
+_N = TypeVar("_N", bound=Node)
 
-def run_node(create: Callable[[], Node]) -> int:
+
+def run_node(create: Callable[[], _N], spin: Callable[[_N], int | None] = rclpy.spin) -> int:
     """Create a node, spin it in a single-threaded executor, destroy it.
 
     Args:
-        create: Makes the node; a :class:`CamfError` from it, or later from a callback, ends the process with its message.
+        create: Makes the node; a :class:`CamfError` from it, or later from a callback, ends the process with its
+            message.
+        spin: Returns when the node is done, with the exit status if it is not 0.
 
     Returns:
         Exit status: 0 after a requested end, 1 after an error.
     """
     rclpy.init()
-    node: Node | None = None
+    node: _N | None = None
     try:
         node = create()
-        rclpy.spin(node)
+        return spin(node) or 0
     except CamfError as error:
-        print(f"stopped: {error}", file=sys.stderr)
+        print(f"{'cannot start' if node is None else 'stopped'}: {error}", file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+    except (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException):
+        return 0
+    except Exception:
+        if rclpy.ok():
+            raise
+        return 0  # told to stop while the node was being made: what fails then fails for want of a context
     finally:
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-    return 0

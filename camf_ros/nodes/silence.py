@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from rclpy.node import Node
 
 from camf_ros.nodes import topics
@@ -22,21 +24,29 @@ class SilenceWatch:
         """
         self._node = node
         self._timeout = timeout
-        self._since = node.get_clock().now()
+        # Not the node's clock: under simulated time it may stand still, which is one of the troubles.
+        self._since = time.monotonic()
         self._said: dict[str, str] = {}
 
     def look(self, snapshot: Snapshot) -> None:
         """Compare the numbers with what should be there."""
         for camera, age in snapshot.ages.items():
-            waited = (self._node.get_clock().now() - self._since).nanoseconds * 1e-9 if age is None else age
+            waited = time.monotonic() - self._since if age is None else age
             self._say(camera, self._cause(camera, age is None) if waited > self._timeout else "")
         together = all(age is not None and age <= self._timeout for age in snapshot.ages.values())
-        enough = min(snapshot.frames.values()) > 2 * self._timeout
+        waited = time.monotonic() - self._since if snapshot.pair_age is None else snapshot.pair_age
         self._say(
             "pairs",
             "frames of both cameras arrive, but no two stamps are close enough for a pair: are both clocks "
             "synchronised? Else raise pairing.slop"
-            if together and enough and snapshot.pairs == 0
+            if together and waited > self._timeout
+            else "",
+        )
+        stands = self._node.get_parameter("use_sim_time").value and self._node.get_clock().now().nanoseconds == 0
+        self._say(
+            "clock",
+            "use_sim_time is set, but nothing comes on /clock: start the simulator, or 'ros2 bag play --clock'"
+            if stands and time.monotonic() - self._since > self._timeout
             else "",
         )
 

@@ -21,7 +21,7 @@ class Summary(NamedTuple):
 
 
 def summarise(values: Iterable[float]) -> Summary:
-    """Mean, median and 95th percentile (nearest rank)."""
+    """Mean, median and 95th percentile: the values nearest to those places in the sorted list."""
     ordered = sorted(values)
     if not ordered:
         return Summary(0.0, 0.0, 0.0)
@@ -45,6 +45,9 @@ class Snapshot:
         frames: Frames that arrived, by camera.
         ages: Seconds since the last frame of each camera; None before the first.
         pairs: Pairs that were formed.
+        pair_age: Seconds since the last pair; None before the first.
+        unfused: Seconds for which there were pairs and none was fused: since the last fused image or, before it, since
+            the first pair; None before the first pair.
         fused: Pairs that were fused and published.
         rejected: Pairs that were not, by reason.
         skew: Difference of the stamps in a pair, absolute, seconds.
@@ -55,6 +58,8 @@ class Snapshot:
     frames: Mapping[str, int]
     ages: Mapping[str, float | None]
     pairs: int
+    pair_age: float | None
+    unfused: float | None
     fused: int
     rejected: Mapping[str, int]
     skew: Summary
@@ -72,6 +77,8 @@ class Statistics:
     def __post_init__(self) -> None:
         self._streams = {camera: _Stream() for camera in self.cameras}
         self._pairs = 0
+        self._last_pair: float | None = None
+        self._last_fused: float | None = None
         self._fused = 0
         self._rejected: Counter[str] = Counter()
         self._skew: deque[float] = deque(maxlen=_WINDOW)
@@ -85,16 +92,20 @@ class Statistics:
             stream.frames += 1
             stream.last = now
 
-    def pair(self, skew: float) -> None:
+    def pair(self, skew: float, now: float) -> None:
         """A pair was formed."""
         with self._lock:
             self._pairs += 1
+            self._last_pair = now
+            if self._last_fused is None:  # from here on a fused image is due
+                self._last_fused = now
             self._skew.append(abs(skew))
 
-    def fused(self, latency: float, inference: float) -> None:
+    def fused(self, latency: float, inference: float, now: float) -> None:
         """A fused image was published."""
         with self._lock:
             self._fused += 1
+            self._last_fused = now
             self._latency.append(latency)
             self._inference.append(inference)
 
@@ -113,6 +124,8 @@ class Statistics:
                     for camera, stream in self._streams.items()
                 },
                 self._pairs,
+                None if self._last_pair is None else now - self._last_pair,
+                None if self._last_fused is None else now - self._last_fused,
                 self._fused,
                 dict(self._rejected),
                 summarise(self._skew),

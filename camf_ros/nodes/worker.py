@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -46,9 +47,17 @@ class Worker(Generic[_T]):
             self._thread.join(_JOIN_TIMEOUT)
         return not self._thread.is_alive()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         while (item := self._mailbox.take()) is not None:
             try:
                 self._work(item)
             except Exception as error:  # whatever it is: counted and logged, and the next pair is fused
-                self._failed(error)
+                try:
+                    self._failed(error)
+                except Exception:  # not even reporting works; going on is all that is left
+                    traceback.print_exc()

@@ -20,9 +20,9 @@ class PairingSettings:
         choices=("approximate", "exact"),
     )
     slop: float = setting(
-        0.02,
-        "Largest difference of stamps in a pair. As small as the cameras allow: a wide slop lets a frame pair with an "
-        "early neighbour before its nearest one has arrived.",
+        0.016,
+        "Largest difference of stamps in a pair; at most half the period of the faster camera, since a wide slop lets "
+        "a frame pair with an early neighbour before its nearest one has arrived.",
         minimum=0.0,
         maximum=10.0,
         unit="s",

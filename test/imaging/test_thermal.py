@@ -139,8 +139,8 @@ def test_huge_marker_of_invalid_pixels(marker: float) -> None:
 
 
 def white_level(front_end: ThermalFrontEnd, stamp: float) -> float:
-    """White level after a frame from 0 to 2000, read off the grey level of the value 400."""
-    grey = front_end.apply(ramp(0, 2000, np.float32), stamp)
+    """White level just after a stamp, read off the grey levels of a frame from 0 to 2000."""
+    grey = front_end.apply(ramp(0, 2000, np.float32), stamp + 1e-6)
     values = ramp(0, 2000, np.float32)
     inside = (grey > 0) & (grey < 255)
     return float(255 * values[inside].sum() / grey[inside].astype(np.float64).sum())
@@ -164,10 +164,28 @@ def test_without_time_constant_levels_follow_at_once() -> None:
     assert white_level(front_end, 0.001) == pytest.approx(2000, rel=0.001)
 
 
-def test_same_stamp_again_changes_no_level() -> None:
+def test_a_camera_that_does_not_tell_the_time_gets_levels_frame_by_frame() -> None:
     front_end = ThermalFrontEnd(FULL)
-    front_end.apply(ramp(0, 1000, np.float32), 5.0)
-    assert white_level(front_end, 5.0) == pytest.approx(1000, rel=0.002)
+    front_end.apply(ramp(0, 1000, np.float32), 0.0)
+    grey = front_end.apply(ramp(0, 2000, np.float32), 0.0)
+    assert (grey.min(), grey.max(), (grey == 255).mean() < 0.01) == (0, 255, True)
+
+
+def test_one_corrupt_frame_spoils_no_more_than_itself() -> None:
+    front_end = ThermalFrontEnd(ThermalSettings())
+    good = ramp(280, 310, np.float32)
+    corrupt = good.copy()
+    corrupt[: corrupt.shape[0] // 8] = 3e38
+    before = front_end.apply(good, 1.0)
+    front_end.apply(corrupt, 1.1)
+    np.testing.assert_array_equal(front_end.apply(good, 1.2), before)
+
+
+def test_a_camera_that_recalibrates_to_another_range_is_followed_at_once() -> None:
+    front_end = ThermalFrontEnd(ThermalSettings())
+    before = front_end.apply(ramp(7000, 7600, np.uint16), 1.0)
+    after = front_end.apply(ramp(9000, 9600, np.uint16), 1.1)
+    np.testing.assert_array_equal(after, before)
 
 
 def test_stamps_that_go_back_start_anew() -> None:

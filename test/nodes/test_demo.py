@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 
 import cv2
 import numpy as np
@@ -26,9 +27,21 @@ def pairs(tmp_path):
     return tmp_path
 
 
-def demo(*arguments: object) -> subprocess.Popen[str]:
-    command = [executable("demo"), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+@pytest.fixture
+def demo():
+    """Starts the demo; one that a failed test leaves is ended."""
+    started = []
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        command = [executable("demo"), *map(str, arguments)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
 
 
 def children() -> set[str]:
@@ -37,7 +50,7 @@ def children() -> set[str]:
     return {line for line in listing.splitlines() if "lib/camf_ros/" in line}
 
 
-def test_pairs_of_a_folder_come_back_fused(pairs, model, tmp_path):
+def test_pairs_of_a_folder_come_back_fused(demo, pairs, model, tmp_path):
     output = tmp_path / "out"
     process = demo("--pairs", pairs, "--seconds", 3, "--rate", 10, "--model", model, "--output", output)
     log, _ = process.communicate(timeout=180)
@@ -60,7 +73,7 @@ def test_pairs_of_a_folder_come_back_fused(pairs, model, tmp_path):
     assert "Hz" in log
 
 
-def test_without_a_model_the_demo_fails_and_says_why(pairs, tmp_path):
+def test_without_a_model_the_demo_fails_and_says_why(demo, pairs, tmp_path):
     process = demo("--pairs", pairs, "--model", "no-such-model", "--output", tmp_path / "out")
     log, _ = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -68,21 +81,25 @@ def test_without_a_model_the_demo_fails_and_says_why(pairs, tmp_path):
     assert not (tmp_path / "out" / "summary.json").exists()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_leaves_no_process_behind(pairs, model, tmp_path, how):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, "twice", signal.SIGKILL])
+def test_interrupted_it_leaves_no_process_behind(demo, pairs, model, tmp_path, how):
     marker = str(tmp_path / "out")
     process = demo("--pairs", pairs, "--seconds", 600, "--model", model, "--output", marker)
     for line in process.stdout:  # until all three processes are at work
         if "Hz |" in line:
             break
     assert [line for line in children() if marker in line]
-    process.send_signal(how)
+    for number in (signal.SIGINT, signal.SIGINT) if how == "twice" else (how,):
+        process.send_signal(number)
     log, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, log
-    assert not [line for line in children() if marker in line or str(model) in line]
+    assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), log
+    end = time.monotonic() + (20 if how == signal.SIGKILL else 0)
+    while (left := [line for line in children() if marker in line or str(model) in line]) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert left == []
 
 
-def test_wrong_usage_is_named(tmp_path):
+def test_wrong_usage_is_named(demo, tmp_path):
     process = demo("--pairs", tmp_path / "nothing")
     log, _ = process.communicate(timeout=60)
     assert process.returncode == 2

@@ -97,13 +97,15 @@ def test_summary_of_nothing_and_of_known_values():
 def test_statistics_count_what_they_are_told():
     statistics = Statistics(("thermal", "rgb"))
     statistics.frame("thermal", 10.0)
-    statistics.pair(-0.004)
-    statistics.fused(0.2, 0.1)
+    statistics.pair(-0.004, 11.0)
+    assert statistics.snapshot(11.5).unfused == 0.5
+    statistics.fused(0.2, 0.1, 12.0)
     statistics.rejected("encoding")
     statistics.rejected("encoding")
     snapshot = statistics.snapshot(12.5)
     assert snapshot.frames == {"thermal": 1, "rgb": 0}
     assert snapshot.ages == {"thermal": 2.5, "rgb": None}
+    assert (snapshot.pair_age, snapshot.unfused) == (1.5, 0.5)
     assert (snapshot.pairs, snapshot.fused, snapshot.rejected) == (1, 1, {"encoding": 2})
     assert snapshot.skew.mean == 0.004, "absolute"
     assert (snapshot.latency.median, snapshot.inference.median) == (0.2, 0.1)

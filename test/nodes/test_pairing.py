@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import rclpy
 from harness import PATIENCE, qos
@@ -24,14 +26,23 @@ class Bench:
         self.node = rclpy.create_node("bench", context=self.context)
         self.frames: list[str] = []
         self.pairs: list[tuple[int, int]] = []
-        self.pairing = Pairing(self.node, settings, on_pair=self._pair, on_frame=self.frames.append)
+        self.bad: list[tuple[str, int]] = []
+        self.pairing = Pairing(
+            self.node,
+            settings,
+            on_pair=self._pair,
+            on_frame=self.frames.append,
+            on_bad_stamp=lambda camera, stamp: self.bad.append((camera, stamp.sec)),
+        )
         self.publishers = {
             camera: self.node.create_publisher(Image, topic, qos("reliable"))
             for camera, topic in ((topics.THERMAL, topics.THERMAL_IMAGE), (topics.RGB, topics.RGB_IMAGE))
         }
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
+        end = time.monotonic() + PATIENCE
         while not all(p.get_subscription_count() for p in self.publishers.values()):
+            assert time.monotonic() < end, "the subscriptions were not found"
             self.executor.spin_once(timeout_sec=0.05)
 
     def _pair(self, thermal: Image, rgb: Image) -> None:
@@ -106,6 +117,14 @@ def test_after_a_jump_back_the_first_pair_is_found_although_the_queues_were_full
     made = bench(queue_size=3)
     made.feed(*[("rgb", 90_000 + 100 * k) for k in range(5)], ("thermal", 95_000))
     assert made.feed(("thermal", 2000), ("rgb", 2003)) == [(2000, 2003)]
+
+
+@pytest.mark.parametrize("policy", ["approximate", "exact"])
+def test_a_stamp_before_all_time_is_reported_and_does_no_harm(bench, policy):
+    made = bench(policy=policy)
+    pairs = made.feed(("rgb", -5000), ("thermal", -5000), ("rgb", 1000), ("thermal", 1000))
+    assert pairs == [(1000, 1000)]
+    assert made.bad == [("rgb", -5), ("thermal", -5)]
 
 
 def test_a_frame_that_is_merely_late_clears_nothing(bench):

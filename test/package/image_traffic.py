@@ -16,7 +16,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+# Deep enough for all of them: a reader that is off the processor for a moment must not look like lost memory.
+QOS = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
 # topic: encoding, width, height, bytes of a pixel
 CAMERAS = {"rgb/image_raw": ("rgb8", 1280, 720, 3), "thermal/image_raw": ("mono16", 640, 512, 2)}
 

@@ -21,7 +21,6 @@ MANIFEST = ET.parse(ROOT / "package.xml").getroot()
 ROSDEP_KEYS = {
     "cv2": "python3-opencv",
     "numpy": "python3-numpy",
-    "skimage": "python3-skimage",
     "torch": "python3-pytorch-pip",
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
