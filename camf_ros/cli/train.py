@@ -22,9 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _given(arguments: argparse.Namespace) -> list[str]:
-    """The arguments that decide what is trained, for the model's provenance; where it is stored is of no interest."""
+    """The arguments that decide what is trained, for the model's provenance.
+
+    Where data and results are stored does not: the data are named by their hash.
+    """
     device = [] if arguments.device == "auto" else ["--device", arguments.device]
-    return [str(arguments.recipe), "--data", str(arguments.data), *device]
+    return [Path(arguments.recipe).name, "--data", "DIR", *device]
 
 
 def run(arguments: argparse.Namespace) -> int:

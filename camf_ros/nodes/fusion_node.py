@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import deque
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +38,9 @@ from camf_ros.settings.fusion import FusionSettings
 
 # One line per cause and this many seconds: a camera that sends nonsense sends it thirty times a second.
 _LOG_PERIOD = 5.0
+_INFO_TOPICS = {topics.THERMAL: topics.THERMAL_INFO, topics.RGB: topics.RGB_INFO}
+# A second at 30 Hz.
+_INFOS = 30
 # Rows and columns.
 _WARM_UP_SIZE = (64, 64)
 
@@ -73,17 +78,16 @@ class FusionNode(Node):  # type: ignore[misc]
             f"images by {'cv_bridge' if self._conversion.backend == 'cv_bridge' else 'our own conversion'}"
         )
         self._statistics = Statistics((topics.THERMAL, topics.RGB))
-        self._info: dict[str, CameraInfo] = {}
+        # The last few, because the one that belongs to a pair in work may have been followed by others.
+        self._infos: dict[str, deque[CameraInfo]] = {camera: deque(maxlen=_INFOS) for camera in _INFO_TOPICS}
         self._logged: dict[str, float] = {}
         self._fused = self.create_publisher(Image, topics.FUSED_IMAGE, OUTPUT)
         self._fused_info = self.create_publisher(CameraInfo, topics.FUSED_INFO, OUTPUT)
         self._weights = self.create_publisher(ChannelWeights, topics.CHANNEL_WEIGHTS, OUTPUT)
         self._diagnostics = DiagnosticsPublisher(self)
         self._worker.start()
-        for camera, topic in ((topics.THERMAL, topics.THERMAL_INFO), (topics.RGB, topics.RGB_INFO)):
-            self.create_subscription(
-                CameraInfo, topic, lambda info, camera=camera: self._info.update({camera: info}), SENSOR_INPUT
-            )
+        for camera, topic in _INFO_TOPICS.items():
+            self.create_subscription(CameraInfo, topic, partial(self._on_info, camera), SENSOR_INPUT)
         self._pairing = Pairing(
             self, settings.pairing, on_pair=self._paired, on_frame=self._frame, on_bad_stamp=self._bad_stamp
         )
@@ -102,6 +106,9 @@ class FusionNode(Node):  # type: ignore[misc]
 
     def _configure(self, settings: FusionSettings) -> None:
         self._pipeline.configure(settings)
+
+    def _on_info(self, camera: str, info: CameraInfo) -> None:
+        self._infos[camera].append(info)
 
     def _frame(self, camera: str) -> None:
         self._statistics.frame(camera, time.monotonic())
@@ -167,9 +174,11 @@ class FusionNode(Node):  # type: ignore[misc]
 
     def _publish_info(self, frame: FusedFrame, header: Header) -> None:
         """The reference camera's calibration, if there is one and it speaks of pictures of this size."""
-        info = self._info.get(frame.reference)
-        if info is None:
+        infos = tuple(self._infos[frame.reference])
+        if not infos:
             return
+        # The image's own; a camera that sends it rarely, or once, means the last one.
+        info = next((info for info in infos if info.header.stamp == header.stamp), infos[-1])
         height, width = frame.image.shape[:2]
         if (info.width, info.height) == (width, height):
             self._fused_info.publish(camera_info_with(info, header))

@@ -1,0 +1,76 @@
+"""The models that come with the package: they load, do what they are for, and their cards say what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.imaging.luminance import Visible
+from camf_ros.models import find_model, shipped_models
+from camf_ros.network import load_checkpoint
+from camf_ros.pipeline import FusionPipeline
+from camf_ros.scene import NightStreet
+from camf_ros.settings.fusion import FusionSettings
+from camf_ros.training.card import card_facts
+
+#: A moment with people near and far.
+MOMENT = 12.0
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def test_the_default_model_is_shipped():
+    assert FusionSettings().model in shipped_models()
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_card_holds_the_facts_of_the_checkpoint(name):
+    card = (CHECKOUT / "models" / f"{name}.md").read_text(encoding="utf-8")
+    assert card_facts(load_checkpoint(find_model(name))) in card, f"write them anew: camf info {name} --markdown"
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_checkpoint_knows_where_it_comes_from(name):
+    training = load_checkpoint(find_model(name)).training
+    for entry in ("recipe", "command", "commit", "data_hash", "metrics"):
+        assert training[entry], entry
+    assert training["recipe"]["name"] == name
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_classifier_tells_the_sources_apart(name):
+    metrics = load_checkpoint(find_model(name)).training["metrics"]
+    # Guessing reaches 0.5.
+    assert min(metrics["cross_validated_accuracy"]) > 0.7
+
+
+@pytest.fixture(scope="module")
+def street():
+    """The scene at half size: quick, and still full of detail."""
+    return NightStreet(1, rgb_size=(640, 360), thermal_size=(320, 256))
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_fused_street_shows_what_only_one_camera_sees(name, street):
+    engine = TorchEngine(find_model(name), device="cpu", precision="float32")
+    rgb = street.rgb(MOMENT)
+    frame = FusionPipeline(engine).fuse(street.thermal(MOMENT), rgb, MOMENT)
+    fused, visible = Visible(frame.image).luminance.astype(float), Visible(rgb).luminance.astype(float)
+    # Dark figures in the RGB picture, hot ones in the thermal: the fused picture shows them lighter than RGB does.
+    near = [person for person in street.people(MOMENT) if person.distance < 20]
+    assert near
+    for person in near:
+        width, height = person.right - person.left, person.bottom - person.top
+        trunk = np.s_[
+            round(person.top + 0.2 * height) : round(person.top + 0.5 * height),
+            round(person.left + 0.4 * width) : round(person.left + 0.6 * width),
+        ]
+        if fused[trunk].size:
+            assert fused[trunk].mean() > visible[trunk].mean() + 15, person
+    # Structure that only RGB has, street-wide: what is fine in the fused picture goes with what is fine in RGB.
+    fine = [picture - cv2.GaussianBlur(picture, (0, 0), 3) for picture in (fused, visible)]
+    assert np.corrcoef(fine[0].ravel(), fine[1].ravel())[0, 1] > 0.5
+    assert frame.infrared_share.std() > 0.01, "channels differ in what they take from where"
