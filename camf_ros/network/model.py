@@ -44,8 +44,24 @@ class CamfNetwork(nn.Module):
         self.encoder = Encoder(self.architecture)
         self.decoder = Decoder(self.architecture)
         self.classifier = AuxiliaryClassifier(self.architecture)
+        self.initialise("he")
+
+    def initialise(self, method: str) -> None:
+        """Draw new weights for encoder and decoder.
+
+        Args:
+            method: ``he`` (He et al., 2015) keeps the variance through eleven layers of ReLU; ``glorot`` (Glorot and
+                Bengio, 2010; uniform) is the default of the framework that the paper's authors used.
+        """
         for part in (self.encoder, self.decoder):
-            _initialise(part)
+            for layer in part.modules():
+                if isinstance(layer, nn.Conv2d):
+                    if method == "he":
+                        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                    else:
+                        nn.init.xavier_uniform_(layer.weight)
+                    if layer.bias is not None:
+                        nn.init.zeros_(layer.bias)
 
     def class_activation_weights(self, gain: float) -> Tensor:
         """Weights of the fusion rule, (2, K), rows infrared and visible, each with mean ``gain``.
@@ -94,15 +110,6 @@ class CamfNetwork(nn.Module):
         size = (image.shape[-2], image.shape[-1])
         reconstruction: Tensor = self.decoder(self.encoder(image), size)
         return reconstruction
-
-
-def _initialise(part: nn.Module) -> None:
-    """He et al. (2015): keeps the variance through eleven layers of ReLU, where PyTorch's default lets it fade."""
-    for layer in part.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
 
 
 def _pad(image: Tensor) -> Tensor:

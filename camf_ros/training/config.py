@@ -50,6 +50,9 @@ class AutoEncoderRecipe:
         maximum=1,
     )
     final_rate: float = setting(1.0, "Share of the learning rate that is left at the end.", minimum=0, maximum=1)
+    initialisation: str = setting(
+        "he", "How encoder and decoder begin; the paper's authors have glorot.", choices=("he", "glorot")
+    )
     mse_weight: float = setting(
         5.0, "Weight of the mean squared error in the loss; the paper has 5.", minimum=0, maximum=1e6
     )

@@ -54,6 +54,8 @@ def train(
     trainer = Trainer(run, recipe.to_dict(), quiet=quiet)
     torch.manual_seed(recipe.seed)
     network = CamfNetwork(recipe.architecture).to(device)
+    if recipe.autoencoder.initialisation != "he":  # which it begins with
+        network.initialise(recipe.autoencoder.initialisation)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     stage1 = trainer.run(autoencoder_stage(network, recipe, data, device))
     _logger.info("auto-encoder: %s", stage1)

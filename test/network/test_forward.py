@@ -159,3 +159,12 @@ def test_shapes_that_cannot_be_reconstructed(small_network: CamfNetwork) -> None
 def test_impossible_gain(small_network: CamfNetwork) -> None:
     with pytest.raises(ParameterError, match="gain is 0"):
         small_network.class_activation_weights(0.0)
+
+
+def test_initialisation_has_the_variance_of_its_formula() -> None:
+    network = CamfNetwork()
+    weight = network.encoder.layers[3].weight  # 64 to 128 channels: enough values for a statistic
+    assert float(weight.var()) == pytest.approx(2 / (64 * 9), rel=0.05), "He: 2 / fan in"
+    network.initialise("glorot")
+    assert float(weight.var()) == pytest.approx(2 / ((64 + 128) * 9), rel=0.05), "Glorot: 2 / (fan in + fan out)"
+    assert float(weight.abs().max()) <= (6 / ((64 + 128) * 9)) ** 0.5, "uniform"
