@@ -39,6 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CamfError as error:
         print(f"camf {arguments.command}: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        # PyTorch is no dependency of the installation: which build of it fits, the machine's owner knows.
+        remedy = "install PyTorch: pip install torch" if error.name == "torch" else f"pip install {error.name}"
+        print(f"camf {arguments.command}: {error.name} is not installed; {remedy}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"camf {arguments.command}: interrupted", file=sys.stderr)
         return 130

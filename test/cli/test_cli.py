@@ -216,3 +216,13 @@ def test_bug_is_not_disguised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("camf_ros.cli.info.run", fail)
     with pytest.raises(ZeroDivisionError):
         main(["info", "x"])
+
+
+def test_without_pytorch_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name == "camf_ros.network" or name.startswith("camf_ros.network.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(["info", "camf-paper"]) == 1
+    assert "pip install torch" in capsys.readouterr().err
