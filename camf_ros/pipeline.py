@@ -19,6 +19,7 @@ from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.registration import Registration, ResizeRegistration
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.settings.fusion import FusionSettings
+from camf_ros.steady_gain import SteadyGain
 
 
 class FusedFrame(NamedTuple):
@@ -27,8 +28,8 @@ class FusedFrame(NamedTuple):
     Attributes:
         image: (H, W, 3) red, green, blue, or (H, W) grey if the RGB frame was grey; 0 to 255.
         reference: Camera whose geometry the image has, ``rgb`` or ``thermal``.
-        gain: Gain of the fusion rule.
-        weights: (2, K), class activation weights, rows infrared and visible.
+        gain: Gain of the fusion rule, above 0.
+        weights: (2, K), class activation weights times the gain, rows infrared and visible, each with mean ``gain``.
         infrared_activation: (K,), mean activation of each channel, at least 0.
         visible_activation: (K,), likewise.
         infrared_share: (K,), share of each fused channel that comes from infrared, 0 to 1.
@@ -62,6 +63,7 @@ class FusionPipeline:
         self._settings = settings or FusionSettings()
         self._registration = registration or ResizeRegistration()
         self._thermal = ThermalFrontEnd(self._settings.thermal)
+        self._steady = SteadyGain()
 
     def configure(self, settings: FusionSettings) -> None:
         """Use other settings from the next frame on; only those that can change at run time are looked at."""
@@ -73,7 +75,8 @@ class FusionPipeline:
         Args:
             thermal: (h, w), uint8 grey, uint16 counts or float32 temperatures.
             rgb: (h', w', 3) red, green, blue, or (h', w') grey; 0 to 255.
-            stamp: Acquisition time of the thermal frame, seconds; levels of raw thermal images follow the scene by it.
+            stamp: Acquisition time, seconds. Levels of raw thermal images and the automatic gain follow the scene by
+                it; one that is not later than the last starts both anew.
 
         Returns:
             The fused frame in the size of the reference camera.
@@ -91,17 +94,22 @@ class FusionPipeline:
         else:
             rgb = self._registration.align(rgb, _size(grey))
         visible = Visible(rgb)
-        gain = settings.gain or self.engine.model_gain
-        if gain != self.engine.gain:
-            self.engine.gain = gain
+        if settings.gain:
+            gain, hold = settings.gain, 1.0
+            # A later automatic gain starts from its own frame, not from this constant.
+            self._steady.forget()
+        else:
+            gain, hold = self._steady.wanted(stamp, settings.gain_time_constant)
         started = time.monotonic()
-        output = self.engine.fuse(grey, visible.luminance)
+        output = self.engine.fuse(grey, visible.luminance, gain=gain, hold=hold)
         inference_time = time.monotonic() - started
-        weights = self.engine.channel_weights()
+        if not settings.gain:
+            self._steady.used(output.gain, stamp)
+        weights = np.float32(output.gain) * self.engine.channel_weights()
         return FusedFrame(
             visible.with_luminance(output.fused),
             settings.reference,
-            gain,
+            output.gain,
             weights,
             output.infrared_activation,
             output.visible_activation,

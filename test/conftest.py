@@ -42,10 +42,10 @@ def small_network() -> CamfNetwork:
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Checkpoint file of the small network. Tests read it and never write it."""
-    from small_model import SMALL_GAIN, make_small_network  # noqa: PLC0415
+    from small_model import make_small_network  # noqa: PLC0415
 
     from camf_ros.network import save_checkpoint  # noqa: PLC0415
 
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_checkpoint(path, make_small_network(), name="small", gain=SMALL_GAIN, training={"command": "made by a test"})
+    save_checkpoint(path, make_small_network(), name="small", training={"command": "made by a test"})
     return path

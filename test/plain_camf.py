@@ -5,7 +5,8 @@ Slow and obvious on purpose: what the package computes is held against this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,41 +65,102 @@ def encode_layers(weights: Weights, image: Array) -> list[Array]:
     return outputs
 
 
-def decode(weights: Weights, features: Array, second: tuple[int, int], first: tuple[int, int]) -> Array:
-    """Image of features (K, h, w); ``second`` and ``first`` are the sizes of encoder layers 2 and 1."""
+def decode(weights: Weights, features: Mapping[int, Array], second: tuple[int, int], first: tuple[int, int]) -> Array:
+    """Image of features (K, h, w) by their encoder layer; ``second`` and ``first`` are the sizes of layers 2 and 1."""
 
     def layer(x: Array, index: int, pad: int) -> Array:
         name = f"decoder.layers.{index}"
         return relu(convolve(x, weights[f"{name}.weight"], weights[f"{name}.bias"], pad=pad))
 
-    x = layer(layer(features, 0, 1), 1, 1)
-    x = layer(resize(x, *second), 2, 1)
-    x = layer(layer(resize(x, *first), 3, 0), 4, 0)
+    def with_finer(x: Array, number: int) -> Array:
+        return np.concatenate([x, features[number]]) if number in features else x
+
+    x = layer(layer(features[6], 0, 1), 1, 1)
+    x = layer(with_finer(resize(x, *second), 2), 2, 1)
+    x = layer(layer(with_finer(resize(x, *first), 1), 3, 0), 4, 0)
     return np.tanh(convolve(x, weights["decoder.head.weight"], weights["decoder.head.bias"]))[0]
 
 
-def activation_weights(linear: NDArray[np.floating], gain: float) -> Array:
-    """w = 0.5 + 0.5 tanh(v), then scaled so that the mean of each row is the gain."""
+def activation_weights(linear: NDArray[np.floating]) -> Array:
+    """w = 0.5 + 0.5 tanh(v), then scaled so that the mean of each row is 1."""
     w = 0.5 + 0.5 * np.tanh(linear.astype(np.float64))
-    return np.stack([gain * row / row.mean() for row in w])
+    return np.stack([row / row.mean() for row in w])
 
 
-def fuse(weights: Weights, infrared: Array, visible: Array, gain: float) -> tuple[Array, Array, Array]:
-    """The whole network for one pair (H, W) in -1 to 1: fused image and the mean activations of both sources."""
-    layers = [encode_layers(weights, np.pad(image, 2, mode="edge")) for image in (infrared, visible)]
-    infrared_features, visible_features = layers[0][-1], layers[1][-1]
-    w = activation_weights(weights["classifier.linear.weight"], gain)
-    fused = np.zeros_like(infrared_features)
-    for channel in range(fused.shape[0]):
-        fused[channel] = w[0, channel] * infrared_features[channel] + w[1, channel] * visible_features[channel]
-    sizes = [(layer.shape[1], layer.shape[2]) for layer in layers[0]]
-    image = decode(weights, fused, sizes[1], sizes[0])
-    return image, infrared_features.mean(axis=(1, 2)), visible_features.mean(axis=(1, 2))
+def automatic_gain(infrared: Array, visible: Array, w: Array) -> float:
+    """As much energy (variance over the picture) in the weighted sum of features (K, h, w) as in both together."""
+    # 1 % of the brightness is as good as no contrast; the rest, so that two silent pictures have a gain, which is 1.
+    apart = summed = 1e-12 + 1e-4 * sum(float(np.sum(x.mean((1, 2)) ** 2)) for x in (infrared, visible))
+    for channel in range(infrared.shape[0]):
+        apart += float(infrared[channel].var() + visible[channel].var())
+        summed += float((w[0, channel] * infrared[channel] + w[1, channel] * visible[channel]).var())
+    return float(np.clip(np.sqrt(apart / summed), 0.5, 1.5))
 
 
-def classify(weights: Weights, features: Array) -> Array:
-    """Scores (infrared, visible) of features (K, h, w)."""
-    x = features
+class Fused(NamedTuple):
+    """Fused image (H, W), the mean activations (K,) of both sources, and the gain."""
+
+    image: Array
+    infrared: Array
+    visible: Array
+    gain: float
+
+
+def fuse(
+    weights: Weights,
+    infrared: Array,
+    visible: Array,
+    gain: float | None = None,
+    *,
+    hold: float = 1.0,
+    layers: Sequence[int] = (6,),
+) -> Fused:
+    """The whole network for one pair (H, W) in -1 to 1.
+
+    Without a gain that of the pair is taken; with one, ``hold`` of it and the rest of the pair's. ``layers`` are the
+    encoder layers that are fused.
+    """
+    encoded = [encode_layers(weights, np.pad(image, 2, mode="edge")) for image in (infrared, visible)]
+    w = activation_weights(weights["classifier.linear.weight"])
+    own = automatic_gain(encoded[0][5], encoded[1][5], w[:, w.shape[1] - encoded[0][5].shape[0] :])
+    used = own if gain is None else hold * gain + (1 - hold) * own
+    fused, start = {}, 0
+    for number in layers:
+        ir, vis = (outputs[number - 1] for outputs in encoded)
+        fused[number] = np.zeros_like(ir)
+        for channel in range(ir.shape[0]):
+            factors = w[:, start + channel]
+            fused[number][channel] = used * (factors[0] * ir[channel] + factors[1] * vis[channel])
+        start += ir.shape[0]
+    sizes = [(output.shape[1], output.shape[2]) for output in encoded[0]]
+    activations = [np.concatenate([outputs[number - 1].mean(axis=(1, 2)) for number in layers]) for outputs in encoded]
+    return Fused(decode(weights, fused, sizes[1], sizes[0]), *activations, used)
+
+
+def shrink(x: Array, height: int, width: int) -> Array:
+    """Means over the boxes that divide x (C, H, W) into height x width, each as wide as whole pixels need."""
+
+    def ends(index: int, new: int, old: int) -> slice:
+        return slice(index * old // new, -(-(index + 1) * old // new))
+
+    return np.array(
+        [
+            [
+                [
+                    plane[ends(row, height, x.shape[1]), ends(column, width, x.shape[2])].mean()
+                    for column in range(width)
+                ]
+                for row in range(height)
+            ]
+            for plane in x
+        ]
+    )
+
+
+def classify(weights: Weights, features: Sequence[Array]) -> Array:
+    """Scores (infrared, visible) of the features (K, h, w) of each fused layer, finest first."""
+    *fine, deepest = features
+    x = np.concatenate([*(shrink(layer, *deepest.shape[1:]) for layer in fine), deepest])
     for index, stride in enumerate(CLASSIFIER_STRIDES):
         weight, bias = (weights[f"classifier.stages.{index}.branches.{kind}"] for kind in ("weight", "bias"))
         channels = []

@@ -17,8 +17,7 @@ COUNT = 8
 RECIPE: dict[str, Any] = {
     "name": "small",
     "seed": 3,
-    "gain": 0.9,
-    "architecture": {"encoder": [2, 3, 4, 5, 5, 5], "decoder": [5, 5, 4, 3, 3]},
+    "architecture": {"encoder": [2, 3, 4, 5, 5, 5], "decoder": [5, 5, 4, 3, 3], "fused": [6]},
     "autoencoder": {
         "images": ["natural", "pairs"],
         "validation": 0.3,
@@ -37,6 +36,15 @@ RECIPE: dict[str, Any] = {
         "folds": 2,
         "fold_steps": 2,
     },
+}
+#: A third stage, for the recipes that have one.
+FUSION: dict[str, Any] = {
+    "pairs": ["pairs"],
+    "validation": 0.3,
+    "steps": 6,
+    "batch": 4,
+    "crop": 64,
+    "learning_rate": 0.01,
 }
 
 
@@ -78,7 +86,7 @@ def recipe_with(changes: dict[str, Any]) -> dict[str, Any]:
         if value is ...:
             del place[leaf]
         else:
-            place[leaf] = value
+            place[leaf] = copy.deepcopy(value)
     return recipe
 
 

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from small_model import SMALL_GAIN
 
+from camf_ros.engines.engine import EngineOutput
 from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.errors import EngineError, ImageError
 from camf_ros.explain.shares import infrared_share
@@ -65,7 +66,8 @@ def test_result_is_the_engines_on_the_prepared_pair(
     np.testing.assert_array_equal(frame.image, visible.with_luminance(expected.fused))
     np.testing.assert_array_equal(frame.infrared_activation, expected.infrared_activation)
     np.testing.assert_array_equal(frame.visible_activation, expected.visible_activation)
-    np.testing.assert_array_equal(frame.weights, engine.channel_weights())
+    assert frame.gain == expected.gain
+    np.testing.assert_array_equal(frame.weights, np.float32(expected.gain) * engine.channel_weights())
     np.testing.assert_array_equal(
         frame.infrared_share, infrared_share(frame.weights, frame.infrared_activation, frame.visible_activation)
     )
@@ -104,18 +106,87 @@ def test_messages_own_memory_is_not_written(engine: TorchEngine) -> None:
     np.testing.assert_array_equal(rgb, colour())
 
 
-def test_gain_of_the_model_and_of_the_settings(engine: TorchEngine) -> None:
+def test_constant_gain(engine: TorchEngine) -> None:
+    """Whatever came before, and whatever the time constant: the picture is the engine's with this gain."""
     pipeline = FusionPipeline(engine)
-    images = []
-    for setting, gain in ((0.0, SMALL_GAIN), (2.0, 2.0), (0.25, 0.25), (0.0, SMALL_GAIN)):
-        pipeline.configure(FusionSettings(gain=setting))
-        frame = pipeline.fuse(counts(), colour(), 1.0)
-        assert frame.gain == gain
+    infrared = ResizeRegistration().align(ThermalFrontEnd(ThermalSettings()).apply(counts(), 1.0), RGB)
+    visible = Visible(colour())
+    for number, gain in enumerate((SMALL_GAIN, 2.0, 0.25, SMALL_GAIN)):
+        pipeline.configure(FusionSettings(gain=gain, gain_time_constant=10.0))
+        frame = pipeline.fuse(counts(), colour(), 1.0 + 0.1 * number)
+        assert frame.gain == pytest.approx(gain, rel=1e-6)
+        np.testing.assert_allclose(frame.weights, gain * engine.channel_weights(), rtol=1e-6)
         np.testing.assert_allclose(frame.weights.mean(axis=1), gain, rtol=1e-6)
-        images.append(frame.image)
-    np.testing.assert_array_equal(images[0], images[3])
-    assert not np.array_equal(images[0], images[1])
-    assert not np.array_equal(images[1], images[2])
+        expected = engine.fuse(infrared, visible.luminance, gain=gain)
+        np.testing.assert_array_equal(frame.image, visible.with_luminance(expected.fused))
+
+
+def flickering(number: int) -> NDArray[np.uint8]:
+    """An RGB frame of its own, then one that shows what the thermal frame shows, and so on."""
+    if number % 2 == 0:
+        return colour()
+    same = ThermalFrontEnd(ThermalSettings()).apply(counts(), 0.0)
+    return np.dstack([ResizeRegistration().align(same, RGB)] * 3)
+
+
+def gains(engine: TorchEngine, stamps: list[float], settings: FusionSettings | None = None) -> list[float]:
+    pipeline = FusionPipeline(engine, settings)
+    return [pipeline.fuse(counts(), flickering(number), stamp).gain for number, stamp in enumerate(stamps)]
+
+
+def alone(engine: TorchEngine) -> list[float]:
+    """Automatic gains of the two kinds of frame."""
+    return [FusionPipeline(engine).fuse(counts(), flickering(number), 0.0).gain for number in range(2)]
+
+
+def test_automatic_gain_does_not_flicker(engine: TorchEngine) -> None:
+    one, two = alone(engine)
+    assert abs(one - two) > 0.1, "the pictures ask for different gains"
+    got = gains(engine, [10 + number / 30 for number in range(40)])
+    assert got[0] == one
+    swing = np.abs(np.diff(got)).max()
+    assert 0 < swing <= abs(one - two) * (1 - np.exp(-1 / 30)) + 1e-6
+
+
+def test_time_constant_of_the_gain(engine: TorchEngine) -> None:
+    one, two = alone(engine)
+    stamps = [10.0, 10.5]
+    for time_constant in (0.2, 1.0, 5.0):
+        settings = FusionSettings(gain_time_constant=time_constant)
+        left = np.exp(-0.5 / time_constant)
+        assert gains(engine, stamps, settings) == pytest.approx([one, two + left * (one - two)], rel=1e-5)
+    assert gains(engine, stamps, FusionSettings(gain_time_constant=0.0)) == [one, two]
+
+
+def test_automatic_gain_starts_anew_when_the_clock_does(engine: TorchEngine) -> None:
+    one, two = alone(engine)
+    assert gains(engine, [10.0, 10.0, 9.0]) == [one, two, one]
+
+
+def test_between_constant_and_automatic_gain(engine: TorchEngine) -> None:
+    """After a constant the automatic gain is at once that of the frame: neither the constant nor what was before it."""
+    one, two = alone(engine)
+    pipeline = FusionPipeline(engine)
+    assert pipeline.fuse(counts(), flickering(0), 1.0).gain == one
+    pipeline.configure(FusionSettings(gain=2.0))
+    assert pipeline.fuse(counts(), flickering(1), 1.1).gain == 2.0
+    pipeline.configure(FusionSettings())
+    assert pipeline.fuse(counts(), flickering(1), 1.2).gain == two
+
+
+def test_failed_frame_leaves_the_gain_as_it_was(engine: TorchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = gains(engine, [1.0, 1.2])[1]
+    pipeline = FusionPipeline(engine)
+    pipeline.fuse(counts(), flickering(0), 1.0)
+
+    def fail(*_arguments: object, **_more: object) -> EngineOutput:
+        raise EngineError("the runtime failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "fuse", fail)
+        with pytest.raises(EngineError):
+            pipeline.fuse(counts(), flickering(0), 1.1)
+    assert pipeline.fuse(counts(), flickering(1), 1.2).gain == pytest.approx(expected, rel=1e-6)
 
 
 def test_frames_that_left_do_not_change_with_the_gain(engine: TorchEngine) -> None:
@@ -190,7 +261,7 @@ def test_frames_without_pixels(
 
 
 def test_engines_failure_passes_through(engine: TorchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_more: object) -> None:
         raise EngineError("the runtime failed")
 
     pipeline = FusionPipeline(engine)

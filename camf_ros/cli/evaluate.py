@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     method.add_argument("--model", metavar="NAME", help="fuse with a shipped model, or a .safetensors file")
     method.add_argument("--fused", type=Path, metavar="DIR", help="folder of fused pictures with the same names")
     method.add_argument("--baseline", choices=("max", "average"), help="pixelwise maximum or mean of the two")
-    parser.add_argument("--gain", type=float, metavar="G", help="gain of the fusion rule (default: the model's)")
+    parser.add_argument(
+        "--gain", type=float, metavar="G", help="constant gain of the fusion rule (default: automatic, of each pair)"
+    )
     parser.add_argument(
         "--device", default="auto", help="of the model: auto, cpu, cuda or cuda:N (default: %(default)s)"
     )
@@ -94,7 +96,7 @@ def _method(arguments: argparse.Namespace) -> tuple[str, Method]:
     from camf_ros.settings.fusion import FusionSettings
     from camf_ros.settings.table import build
 
-    settings = build(FusionSettings, {"gain": arguments.gain or 0.0})
+    settings = build(FusionSettings, {} if arguments.gain is None else {"gain": arguments.gain})
     engine = TorchEngine(find_model(arguments.model), device=arguments.device, precision=arguments.precision)
     name = f"{engine.model_name}, gain {settings.gain:g}" if settings.gain else engine.model_name
     return name, by_model(engine, settings)

@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     default = FusionSettings()
     parser.add_argument("--model", default=default.model, help="model name or .safetensors file (default: %(default)s)")
     parser.add_argument(
-        "--gain", type=float, default=0.0, metavar="G", help="of the fusion rule (default: the model's)"
+        "--gain",
+        type=float,
+        default=default.gain,
+        metavar="G",
+        help="constant gain of the fusion rule (default: automatic, from the pictures; steady in a video)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16 (default: %(default)s)")

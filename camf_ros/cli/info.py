@@ -1,4 +1,4 @@
-"""camf info: say what a checkpoint is: architecture, gain, hash, training data and metrics."""
+"""camf info: say what a checkpoint is: architecture, hash, training data and metrics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ def run(arguments: argparse.Namespace) -> int:
         "name": checkpoint.name,
         "file": str(path),
         "hash": checkpoint.hash,
-        "gain": checkpoint.gain,
         "architecture": checkpoint.network.architecture.to_dict(),
         "training": dict(checkpoint.training),
     }

@@ -17,7 +17,7 @@ from camf_ros.settings.fusion import FusionSettings
 
 
 class StillsJob:
-    """Pictures to fuse, each on its own: no thermal level carries over from one to the next."""
+    """Pictures to fuse, each on its own: no thermal level and no gain carries over from one to the next."""
 
     def __init__(self, infrared: Path, visible: Path, output: Path) -> None:
         """Find the pictures.

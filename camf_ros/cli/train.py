@@ -13,7 +13,11 @@ _logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("recipe", help="YAML file, or the name of one in config/training (such as camf-paper)")
+    parser.epilog = (
+        "Several GPUs, or CPU processes with --device cpu: torchrun --nproc-per-node N --no-python -- camf train ...; "
+        "each batch is divided among the N processes."
+    )
+    parser.add_argument("recipe", help="YAML file, or the name of one in config/training (such as camf)")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with the recipe's data folders")
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder of states and log (default: runs/NAME)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="checkpoint (default: RUN/NAME.safetensors)")
@@ -33,8 +37,8 @@ def _given(arguments: argparse.Namespace) -> list[str]:
 def run(arguments: argparse.Namespace) -> int:
     """Train."""
     # PyTorch takes seconds to import: only the subcommands that need it do.
-    from camf_ros.network.devices import choose_device
     from camf_ros.training.config import load_recipe
+    from camf_ros.training.distributed import is_first, joined
     from camf_ros.training.recipe_run import train
 
     path = Path(arguments.recipe)
@@ -43,14 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(path)
     folder = arguments.run or Path("runs") / recipe.name
     output = arguments.output or folder / f"{recipe.name}.safetensors"
-    digest = train(
-        recipe,
-        data=arguments.data,
-        run=folder,
-        output=output,
-        device=choose_device(arguments.device),
-        command=["camf", "train", *_given(arguments)],
-        quiet=arguments.quiet,
-    )
-    _logger.info("%s written, weights %s", output, digest[:12])
+    with joined(arguments.device) as device:
+        if not is_first():  # whose messages would be those of the first one again
+            logging.getLogger("camf_ros").setLevel(logging.WARNING)
+        digest = train(
+            recipe,
+            data=arguments.data,
+            run=folder,
+            output=output,
+            device=device,
+            command=["camf", "train", *_given(arguments)],
+            quiet=arguments.quiet,
+        )
+        _logger.info("%s written, weights %s", output, digest[:12])
     return 0

@@ -26,17 +26,16 @@ _RATE = 25.0
 
 
 class _Pair(NamedTuple):
-    """Two frames as read, with their times from the start in seconds."""
+    """Two frames as read, and the time of the leading one from the start in seconds."""
 
     number: int
+    time: float
     lead: NDArray[Any]
-    lead_time: float
     other: NDArray[Any]
-    other_time: float
 
 
 class VideoJob:
-    """Two videos that start together. Thermal levels follow the scene from frame to frame, as in the node."""
+    """Two videos that start together. Thermal levels and gain follow the scene from frame to frame, as in the node."""
 
     def __init__(self, infrared: str, visible: str, output: Path) -> None:
         """Open the videos.
@@ -82,12 +81,12 @@ class VideoJob:
             total = lead.announced or None
             for pair in tqdm(_pairs(lead, other), total=total, desc="fusing", unit="frame", disable=quiet):
                 pairs += 1
-                infrared, visible, stamp = pair.lead, pair.other, pair.lead_time
-                if not by_thermal:
-                    infrared, visible, stamp = visible, infrared, pair.other_time
+                infrared, visible = (pair.lead, pair.other) if by_thermal else (pair.other, pair.lead)
                 try:
                     thermal, rgb = thermal_of(infrared, "the infrared frame"), rgb_of(visible, "the visible frame")
-                    fused = pipeline.fuse(thermal, rgb, stamp).image
+                    # The leading camera's time, also where that is RGB: it goes on while a slower thermal camera's
+                    # frame is shown again, and what follows the scene by a time that stands still starts anew.
+                    fused = pipeline.fuse(thermal, rgb, pair.time).image
                 except CamfError as error:
                     failed.setdefault(str(error), []).append(pair.number)
                     continue
@@ -139,7 +138,7 @@ def _pairs(lead: VideoReader, other: VideoReader) -> Iterator[_Pair]:
             held = other.read()
         if held is None or other.frames_read <= nearest:
             return
-        yield _Pair(index, frame, index / lead.rate, held, nearest / other.rate)
+        yield _Pair(index, index / lead.rate, frame, held)
 
 
 def _account_for_the_rest(lead: VideoReader, other: VideoReader, pairs: int, outcome: Outcome) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from camf_ros.errors import ParameterError
 
 
 class EngineOutput(NamedTuple):
@@ -15,45 +18,64 @@ class EngineOutput(NamedTuple):
         fused: (H, W), 0 to 255.
         infrared_activation: (K,), mean of each encoder channel over the infrared picture, at least 0.
         visible_activation: (K,), likewise for the visible picture.
+        gain: Gain of the fusion rule that was used, above 0.
     """
 
     fused: NDArray[np.uint8]
     infrared_activation: NDArray[np.float32]
     visible_activation: NDArray[np.float32]
+    gain: float
 
 
 class Engine(Protocol):
-    """A CAMF model, ready to fuse. Used from one thread at a time.
+    """A CAMF model, ready to fuse. Keeps nothing from one frame to the next. Used from one thread at a time.
 
     Attributes:
         description: Runtime, device and arithmetic, for people: ``torch cpu bfloat16``.
         model_name: Name of the model.
         model_hash: SHA-256 (hex) of its weights.
-        model_gain: Gain that the model was validated with; :attr:`gain` starts there.
     """
 
     description: str
     model_name: str
     model_hash: str
-    model_gain: float
 
-    def fuse(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8]) -> EngineOutput:
-        """Fuse two grey pictures of one size, each (H, W), 0 to 255.
+    def fuse(
+        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
+    ) -> EngineOutput:
+        """Fuse two grey pictures of one size.
+
+        Args:
+            infrared: (H, W), 0 to 255.
+            visible: (H, W), 0 to 255.
+            gain: Gain of the fusion rule. 0: automatic, from this pair alone. Any other is used as it is, unless
+                ``hold`` says less.
+            hold: For a gain that follows the automatic one slowly: the share of ``gain`` that is kept, 0 to 1. The
+                rest is the automatic gain of this pair: ``hold gain + (1 - hold) automatic``. Without a ``gain`` there
+                is nothing to keep, and it is not looked at.
 
         Raises:
             ImageError: If the sizes differ.
+            ParameterError: If ``gain`` or ``hold`` is out of range.
             EngineError: If the runtime fails, for example for want of memory.
         """
         ...
 
-    @property
-    def gain(self) -> float:
-        """Gain of the fusion rule in use."""
-        ...
-
-    @gain.setter
-    def gain(self, value: float) -> None: ...
-
     def channel_weights(self) -> NDArray[np.float32]:
-        """Class activation weights in use, (2, K), rows infrared and visible, each with mean :attr:`gain`."""
+        """Class activation weights before the gain, (2, K), rows infrared and visible, each with mean 1.
+
+        A constant of the model; the array is the caller's own.
+        """
         ...
+
+
+def check_gain(gain: float, hold: float) -> None:
+    """Check what :meth:`Engine.fuse` is told.
+
+    Raises:
+        ParameterError: If ``gain`` is no finite number of at least 0, or ``hold`` none from 0 to 1.
+    """
+    if not 0 <= gain < math.inf:
+        raise ParameterError(f"gain is {gain}", expected="a number above 0, or 0 for the automatic gain")
+    if not 0 <= hold <= 1:
+        raise ParameterError(f"hold is {hold}", expected="a share from 0 to 1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camf_ros.engines.engine import EngineOutput
+from camf_ros.engines.engine import EngineOutput, check_gain
 from camf_ros.errors import EngineError, ImageError, ParameterError
-from camf_ros.network import class_activation_weights, load_checkpoint
+from camf_ros.network import load_checkpoint
 from camf_ros.network.devices import choose_device, has_fast_bfloat16
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -42,29 +41,22 @@ class TorchEngine:
         self.model_name = checkpoint.name
         self.model_hash = checkpoint.hash
         # The rule is computed in float32 on the CPU, whatever the network runs in: the weights are published.
-        linear_weight = checkpoint.network.classifier.linear.weight.detach().clone()
-        self._rule: Callable[[float], Tensor] = lambda gain: class_activation_weights(linear_weight, gain)
+        weights = checkpoint.network.class_activation_weights().detach()
+        self._channel_weights: NDArray[np.float32] = np.array(weights.numpy(), np.float32)
+        self._weights = weights.to(self._device)
         self._network = checkpoint.network.to(self._device, self._dtype)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.model_gain = self.gain = checkpoint.gain
         self.description = f"torch {self._device} {str(self._dtype).removeprefix('torch.')}"
 
-    @property
-    def gain(self) -> float:
-        """Gain of the fusion rule in use."""
-        return self._gain
-
-    @gain.setter
-    def gain(self, value: float) -> None:
-        self._weights = self._rule(value)
-        self._gain = value
-
     def channel_weights(self) -> NDArray[np.float32]:
-        """Class activation weights in use, (2, K), rows infrared and visible, each with mean :attr:`gain`."""
-        return np.array(self._weights.numpy(), np.float32)
+        """See :meth:`camf_ros.engines.engine.Engine.channel_weights`."""
+        return np.array(self._channel_weights, np.float32)
 
-    def fuse(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8]) -> EngineOutput:
+    def fuse(
+        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
+    ) -> EngineOutput:
         """See :meth:`camf_ros.engines.engine.Engine.fuse`."""
+        check_gain(gain, hold)
         if infrared.ndim != 2 or infrared.shape != visible.shape or infrared.size == 0:
             raise ImageError(
                 f"infrared has shape {infrared.shape} and visible {visible.shape}",
@@ -76,23 +68,36 @@ class TorchEngine:
             )
         try:
             with torch.inference_mode():
-                output = self._network(self._upload(infrared), self._upload(visible), self._weights.to(self._device))
-                activations = torch.stack((output.infrared_activation[0], output.visible_activation[0])).cpu().numpy()
-                if not np.isfinite(activations).all():
+                output = self._network(
+                    self._upload(infrared),
+                    self._upload(visible),
+                    self._weights,
+                    gain=self._scalar(gain) if gain else None,
+                    hold=self._scalar(hold) if gain and hold < 1 else None,
+                )
+                # One way back from the device for all small results.
+                small = torch.cat((output.infrared_activation[0], output.visible_activation[0], output.gain))
+                figures = small.cpu().numpy()
+                infrared_activation, visible_activation = np.split(figures[:-1], 2)
+                if not np.isfinite(figures).all():
                     raise EngineError(
                         f"{self.description} gave values that are not finite", remedy="use precision float32"
                     )
                 fused = output.fused.float().mul_(127.5).add_(127.5).round_().clamp_(0, 255)
                 return EngineOutput(
                     fused[0, 0].to(torch.uint8).cpu().numpy(),
-                    activations[0],
-                    activations[1],
+                    infrared_activation,
+                    visible_activation,
+                    float(figures[-1]),
                 )
         except RuntimeError as error:  # out of memory and every failure inside a kernel
             raise EngineError(
                 f"{self.description} failed on {infrared.shape[1]} x {infrared.shape[0]} pixels ({error})",
                 remedy="use a smaller image, another device or float32",
             ) from error
+
+    def _scalar(self, value: float) -> Tensor:
+        return torch.tensor([value], dtype=torch.float32, device=self._device)
 
     def _upload(self, grey: NDArray[np.uint8]) -> Tensor:
         # A copy, because PyTorch cannot wrap a read-only buffer, which is what a message gives.

@@ -15,7 +15,7 @@ def infrared_share(weights: Vector, infrared_activation: Vector, visible_activat
     exactly: ``w_ir a_ir / (w_ir a_ir + w_vis a_vis)`` with the mean activations a.
 
     Args:
-        weights: (2, K), class activation weights, rows infrared and visible.
+        weights: (2, K), class activation weights, rows infrared and visible; before or after the gain, which cancels.
         infrared_activation: (K,), mean activation of each channel over the infrared picture, at least 0.
         visible_activation: (K,), likewise.
 

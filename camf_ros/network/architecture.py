@@ -1,6 +1,6 @@
-"""The shape of a CAMF network: how many channels each layer has.
+"""The shape of a CAMF network: how many channels each layer has, and which encoder layers are fused.
 
-Layer strides and the order of the layers are the method; the widths are a choice, stored in every checkpoint.
+Layer strides and the order of the layers are the method; the rest is a choice, stored in every checkpoint.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from camf_ros.errors import CheckpointError
 
 #: Strides of the six encoder layers (CAMF, table of the network).
 ENCODER_STRIDES = (1, 2, 2, 1, 1, 1)
+#: Encoder layers whose features can be fused: the last one of each size, full, half and quarter.
+FUSIBLE_LAYERS = (1, 2, 6)
 #: Strides of the four stages of the auxiliary classifier.
 CLASSIFIER_STRIDES = (1, 2, 1, 2)
 #: Parallel depthwise convolutions that are summed in one classifier stage.
@@ -20,6 +22,7 @@ CLASSIFIER_BRANCHES = 4
 #: Rows of the classifier's linear layer, in this order.
 CLASSES = ("infrared", "visible")
 
+_FUSIBLE = ((6,), (2, 6), (1, 6), (1, 2, 6))
 # A checkpoint is a file from anywhere: a width beyond this would only exhaust the memory.
 _MAX_WIDTH = 4096
 
@@ -29,12 +32,15 @@ class Architecture:
     """Channel counts of a CAMF network; the defaults are the paper's.
 
     Attributes:
-        encoder: Output channels of the six encoder layers. The last one is the number of class activation weights.
+        encoder: Output channels of the six encoder layers.
         decoder: Output channels of the five 3x3 decoder layers; the 1x1 layer to one grey channel follows.
+        fused: Encoder layers, counted from 1, whose features the fusion rule sums for the decoder. The paper has the
+            last one alone; the first two (1: full size, 2: half size) carry detail past the down-sampling.
     """
 
     encoder: tuple[int, ...] = (16, 32, 64, 128, 128, 128)
     decoder: tuple[int, ...] = (128, 128, 64, 32, 32)
+    fused: tuple[int, ...] = (6,)
 
     def __post_init__(self) -> None:
         for name, count in (("encoder", len(ENCODER_STRIDES)), ("decoder", 5)):
@@ -46,11 +52,21 @@ class Architecture:
                     f"architecture has {name} widths {widths!r}",
                     expected=f"{count} whole numbers between 1 and {_MAX_WIDTH}",
                 )
+        # 6.0 and True are equal to layers, but are none.
+        if self.fused not in _FUSIBLE or any(type(layer) is not int for layer in self.fused):
+            raise CheckpointError(
+                f"architecture has fused layers {self.fused!r}", expected=f"one of {', '.join(map(str, _FUSIBLE))}"
+            )
+
+    @property
+    def fused_channels(self) -> tuple[int, ...]:
+        """Channels of each fused encoder layer, finest first."""
+        return tuple(self.encoder[layer - 1] for layer in self.fused)
 
     @property
     def channels(self) -> int:
-        """Number of encoder channels, which is the number of class activation weights per source."""
-        return self.encoder[-1]
+        """Number of fused channels, which is the number of class activation weights per source."""
+        return sum(self.fused_channels)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, as stored in a checkpoint."""
@@ -61,7 +77,7 @@ class Architecture:
         """Read what :meth:`to_dict` wrote.
 
         Raises:
-            CheckpointError: On unknown or missing entries and on impossible widths.
+            CheckpointError: On unknown or missing entries and on impossible widths or layers.
         """
         known = {field.name for field in fields(cls)}
         if set(data) != known:

@@ -23,7 +23,7 @@ from camf_ros.network.architecture import Architecture
 from camf_ros.network.model import CamfNetwork
 
 _FORMAT = "camf-checkpoint"
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _REMEDY = "use a .safetensors file written by 'camf train'"
 
 
@@ -34,14 +34,12 @@ class Checkpoint:
     Attributes:
         network: The network with the weights in it, float32, on the CPU, in evaluation mode.
         name: Model name, for example ``camf-paper``.
-        gain: Gain of the fusion rule that this model was validated with, above 0.
         hash: SHA-256 (hex) of the weights: equal weights have equal hashes, whatever the rest of the file says.
         training: What the weights were made from and how good they are: data, command, seed, commit, metrics.
     """
 
     network: CamfNetwork
     name: str
-    gain: float
     hash: str
     training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,31 +54,28 @@ def weights_hash(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def save_checkpoint(path: Path, network: CamfNetwork, *, name: str, gain: float, training: Mapping[str, Any]) -> str:
+def save_checkpoint(path: Path, network: CamfNetwork, *, name: str, training: Mapping[str, Any]) -> str:
     """Write a checkpoint, whole or not at all.
 
     Args:
         path: File to write; replaced if it is there.
         network: Its weights are stored as float32.
         name: Model name.
-        gain: Default gain of the fusion rule, above 0.
         training: Provenance, anything that JSON can hold.
 
     Returns:
         The hash of the weights.
 
     Raises:
-        CheckpointError: If weights or gain are such that the file could not be loaded again.
+        CheckpointError: If the weights are such that the file could not be loaded again.
     """
     state = {key: value.detach().cpu().float().contiguous() for key, value in network.state_dict().items()}
     _check_tensors(path, state, state)
-    _gain(path, repr(float(gain)))
     digest = weights_hash(state)
     metadata = {
         "format": _FORMAT,
         "format_version": str(_FORMAT_VERSION),
         "name": name,
-        "gain": repr(float(gain)),
         "architecture": json.dumps(network.architecture.to_dict()),
         "training": json.dumps(dict(training)),
         "hash": digest,
@@ -108,10 +103,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"{path} has format version {metadata.get('format_version')!r}",
             expected=f"{_FORMAT_VERSION}",
-            remedy="update camf_ros",
+            remedy="use a model made by this version of camf_ros, or the version that made this one",
         )
-    architecture_text, training_text, name, gain_text, stored = (
-        _entry(path, metadata, key) for key in ("architecture", "training", "name", "gain", "hash")
+    architecture_text, training_text, name, stored = (
+        _entry(path, metadata, key) for key in ("architecture", "training", "name", "hash")
     )
     try:
         architecture = Architecture.from_dict(_json_object(path, "architecture", architecture_text))
@@ -130,7 +125,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     network.load_state_dict(state, assign=True)
     network.eval().requires_grad_(False)
-    return Checkpoint(network, name, _gain(path, gain_text), digest, _json_object(path, "training", training_text))
+    return Checkpoint(network, name, digest, _json_object(path, "training", training_text))
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -160,16 +155,6 @@ def _json_object(path: Path, key: str, text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} has {key} of type {type(value).__name__}", expected="an object", remedy=_REMEDY)
     return value
-
-
-def _gain(path: Path, text: str) -> float:
-    try:
-        gain = float(text)
-    except ValueError:
-        gain = float("nan")
-    if not 0 < gain < float("inf"):
-        raise CheckpointError(f"{path} has gain {text!r}", expected="a number above 0", remedy=_REMEDY)
-    return gain
 
 
 def _check_tensors(path: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

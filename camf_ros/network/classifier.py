@@ -6,6 +6,8 @@ what lets the fusion rule read its weights off the classifier, as in class activ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -52,11 +54,12 @@ class AuxiliaryClassifier(nn.Module):
         self.stages = nn.ModuleList(_Stage(architecture.channels, stride) for stride in CLASSIFIER_STRIDES)
         self.linear = nn.Linear(architecture.channels, len(CLASSES))
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Class scores of encoder features.
 
         Args:
-            features: (N, K, h, w) with h and w at least :data:`MIN_FEATURE_SIZE`.
+            features: Of each fused encoder layer, finest first; the last have (h, w) of at least
+                :data:`MIN_FEATURE_SIZE`, and finer ones are averaged down to that.
 
         Returns:
             (N, 2) logits, in the order of :data:`~camf_ros.network.architecture.CLASSES`.
@@ -64,14 +67,15 @@ class AuxiliaryClassifier(nn.Module):
         Raises:
             ImageError: If the features are too small for the four 'valid' stages.
         """
-        height, width = features.shape[-2:]
+        height, width = features[-1].shape[-2:]
         if not torch.compiler.is_compiling() and min(height, width) < MIN_FEATURE_SIZE:
             raise ImageError(
                 f"features of {width} x {height} are too small for the classifier",
                 expected=f"at least {MIN_FEATURE_SIZE} x {MIN_FEATURE_SIZE}",
                 remedy=f"give images of at least {4 * MIN_FEATURE_SIZE} pixels a side",
             )
-        x = features
+        # The mean keeps channels apart, and keeps how much of a texture there is, since no feature is negative.
+        x = torch.cat([*(F.adaptive_avg_pool2d(fine, (height, width)) for fine in features[:-1]), features[-1]], dim=1)
         for stage in self.stages:
             x = stage(x)
         logits: Tensor = self.linear(x.mean((-2, -1)))

@@ -16,22 +16,26 @@ class Encoder(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        self.fused = architecture.fused
         widths = (1, *architecture.encoder)
         self.layers = nn.ModuleList(
             nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
             for (inputs, outputs), stride in zip(pairwise(widths), ENCODER_STRIDES, strict=True)
         )
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Features of grey images.
 
         Args:
             image: (N, 1, H, W), range -1 to 1.
 
         Returns:
-            (N, K, ceil(H / 4), ceil(W / 4)), at least 0.
+            Features of each fused layer, finest first, at least 0; the last ones are (N, K, ceil(H / 4), ceil(W / 4)).
         """
+        features = []
         x = image
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers, start=1):
             x = F.relu(cast(Tensor, layer(x)))
-        return x
+            if number in self.fused:
+                features.append(x)
+        return tuple(features)

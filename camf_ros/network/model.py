@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from camf_ros.network.classifier import AuxiliaryClassifier
 from camf_ros.network.decoder import BORDER, Decoder
 from camf_ros.network.encoder import Encoder
 from camf_ros.network.fusion_rule import class_activation_weights, fuse_features
+from camf_ros.network.gain import automatic_gain
 
 
 class FusionOutput(NamedTuple):
@@ -23,11 +25,13 @@ class FusionOutput(NamedTuple):
         fused: (N, 1, H, W), range -1 to 1.
         infrared_activation: (N, K), mean of each channel over the picture, at least 0, before weighting.
         visible_activation: (N, K), likewise.
+        gain: (N,), the gain that was used.
     """
 
     fused: Tensor
     infrared_activation: Tensor
     visible_activation: Tensor
+    gain: Tensor
 
 
 class CamfNetwork(nn.Module):
@@ -63,35 +67,61 @@ class CamfNetwork(nn.Module):
                     if layer.bias is not None:
                         nn.init.zeros_(layer.bias)
 
-    def class_activation_weights(self, gain: float) -> Tensor:
-        """Weights of the fusion rule, (2, K), rows infrared and visible, each with mean ``gain``.
+    def class_activation_weights(self) -> Tensor:
+        """Weights of the fusion rule before the gain, (2, K), rows infrared and visible, each with mean 1."""
+        return class_activation_weights(self.classifier.linear.weight)
 
-        Raises:
-            ParameterError: If the gain is not above 0.
-        """
-        return class_activation_weights(self.classifier.linear.weight, gain)
-
-    def forward(self, infrared: Tensor, visible: Tensor, weights: Tensor) -> FusionOutput:
+    def forward(
+        self, infrared: Tensor, visible: Tensor, weights: Tensor, gain: Tensor | None = None, hold: Tensor | None = None
+    ) -> FusionOutput:
         """Fuse.
 
         Args:
             infrared: (N, 1, H, W), grey, range -1 to 1.
             visible: (N, 1, H, W), grey, range -1 to 1.
-            weights: (2, K), what each channel of either source is multiplied by: usually
-                :meth:`class_activation_weights`.
+            weights: (2, K), usually :meth:`class_activation_weights`.
+            gain: (N,), the gain of the fusion rule so far; automatic for each pair when left out.
+            hold: (N,), from 0 (automatic gain of this pair) to 1 (``gain`` as it is): what lies between follows slowly.
+                1 when left out.
 
         Raises:
             ImageError: If the shapes differ or are not (N, 1, H, W).
         """
         _check_pair(infrared, visible)
-        count = infrared.shape[0]
         # One batch of both sources through the shared encoder is faster than two passes.
         images = _pad(torch.cat((infrared, visible)))
         features = self.encoder(images)
-        activation = features.mean((-2, -1), dtype=torch.float32)
-        fused_features = fuse_features(features[:count], features[count:], weights)
         size = (images.shape[-2], images.shape[-1])
-        return FusionOutput(self.decoder(fused_features, size), activation[:count], activation[count:])
+        return self.fuse_encoded(features, size, weights, gain, hold)
+
+    def fuse_encoded(
+        self,
+        features: Sequence[Tensor],
+        size: tuple[int, int],
+        weights: Tensor,
+        gain: Tensor | None = None,
+        hold: Tensor | None = None,
+    ) -> FusionOutput:
+        """Fusion rule and decoder on what the encoder gave.
+
+        Args:
+            features: Of each fused layer, first N infrared pictures, then the N visible ones.
+            size: (H, W) of the pictures.
+            weights: As for :meth:`forward`.
+            gain: Likewise.
+            hold: Likewise.
+
+        Returns:
+            A fused picture that lacks the outer 2 pixels, as the decoder's; (N, 1, H - 4, W - 4).
+        """
+        infrared, visible = zip(*(f.chunk(2) for f in features), strict=True)
+        if gain is None or hold is not None:
+            # Not a way for gradients: the rule is not what is being trained.
+            deepest = infrared[-1].detach(), visible[-1].detach()
+            own = automatic_gain(*deepest, weights[:, -deepest[0].shape[1] :])
+            gain = own if gain is None or hold is None else own + hold * (gain - own)
+        fused = self.decoder(fuse_features(infrared, visible, weights, gain), size)
+        return FusionOutput(fused, _activation(infrared), _activation(visible), gain)
 
     def reconstruct(self, image: Tensor) -> Tensor:
         """The auto-encoder alone, without fusion.
@@ -110,6 +140,10 @@ class CamfNetwork(nn.Module):
         size = (image.shape[-2], image.shape[-1])
         reconstruction: Tensor = self.decoder(self.encoder(image), size)
         return reconstruction
+
+
+def _activation(features: Sequence[Tensor]) -> Tensor:
+    return torch.cat([x.mean((-2, -1), dtype=torch.float32) for x in features], dim=1)
 
 
 def _pad(image: Tensor) -> Tensor:

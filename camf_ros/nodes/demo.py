@@ -20,6 +20,7 @@ from pathlib import Path
 
 from camf_ros.nodes.middleware import profile_to_set
 from camf_ros.resources import share_file
+from camf_ros.settings.fusion import FusionSettings
 
 # A node answers SIGINT at once, but may have an inference to finish.
 _GRACE = 15.0
@@ -83,7 +84,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--rate", type=float, default=10.0, metavar="HZ", help="frames a second of either camera (default: %(default)g)"
     )
-    parser.add_argument("--model", default="camf-paper", help="model name or file (default: %(default)s)")
+    parser.add_argument("--model", default=FusionSettings().model, help="model name or file (default: %(default)s)")
     parser.add_argument("--reference", default="rgb", choices=("rgb", "thermal"), help="camera whose geometry is kept")
     parser.add_argument(
         "--domain", type=int, choices=range(233), metavar="N", help="ROS_DOMAIN_ID (default: chosen at random)"

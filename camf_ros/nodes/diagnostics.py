@@ -97,6 +97,18 @@ def fusion_status(
     return _status(f"{name}: fusion", OK, f"{rate.fused:.1f} fused images a second", values)
 
 
+def gain_values(constant: float, used: float | None) -> dict[str, object]:
+    """The gain of the fusion rule, and where it comes from.
+
+    Args:
+        constant: The setting; 0 for the automatic gain.
+        used: Gain of the last fused image; None before the first.
+    """
+    if constant:
+        return {"gain": f"{constant:.3f}", "gain mode": "constant"}
+    return {"gain": "none yet" if used is None else f"{used:.3f}", "gain mode": "automatic"}
+
+
 class DiagnosticsPublisher:
     """Publishes statuses."""
 

@@ -22,7 +22,7 @@ from camf_ros.engines.create import create_engine
 from camf_ros.errors import CamfError
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
-from camf_ros.nodes.diagnostics import DiagnosticsPublisher, fusion_status, input_status, rates
+from camf_ros.nodes.diagnostics import DiagnosticsPublisher, fusion_status, gain_values, input_status, rates
 from camf_ros.nodes.image_conversion import ImageConversion, cv_bridge_works
 from camf_ros.nodes.image_messages import camera_info_with, float_array, image_message
 from camf_ros.nodes.mailbox import Mailbox
@@ -77,6 +77,8 @@ class FusionNode(Node):  # type: ignore[misc]
             f"model {engine.model_name} ({engine.model_hash[:12]}) on {engine.description}, "
             f"images by {'cv_bridge' if self._conversion.backend == 'cv_bridge' else 'our own conversion'}"
         )
+        # Of the last fused image.
+        self._gain: float | None = None
         self._statistics = Statistics((topics.THERMAL, topics.RGB))
         # The last few, because the one that belongs to a pair in work may have been followed by others.
         self._infos: dict[str, deque[CameraInfo]] = {camera: deque(maxlen=_INFOS) for camera in _INFO_TOPICS}
@@ -134,7 +136,7 @@ class FusionNode(Node):  # type: ignore[misc]
             "engine": engine.description,
             "model": engine.model_name,
             "model hash": engine.model_hash,
-            "gain": engine.gain,
+            **gain_values(self._configuration.settings.gain, self._gain),
             "image conversion": self._conversion.backend,
         }
         news = sum(snapshot.rejected.values()) - sum(before.rejected.values())
@@ -170,6 +172,7 @@ class FusionNode(Node):  # type: ignore[misc]
         now = time.monotonic()
         latency = now - pair.arrived
         self._weights.publish(self._weights_message(pair, frame, header, latency))
+        self._gain = frame.gain
         self._statistics.fused(latency, frame.inference_time, now)
 
     def _publish_info(self, frame: FusedFrame, header: Header) -> None:

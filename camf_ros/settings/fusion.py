@@ -37,10 +37,18 @@ class FusionSettings:
     model: str = setting("camf-paper", "Name of a shipped model, or path of a .safetensors file made by 'camf train'.")
     gain: float = setting(
         0.0,
-        "Gain of the fusion rule: the mean class activation weight of each source. 0 takes the gain that the model was "
-        "validated with.",
+        "Gain of the fusion rule: the mean class activation weight of each source. 0: automatic, from what both "
+        "cameras show in the frame itself. Any other value is a constant.",
         minimum=0.0,
         maximum=4.0,
+        dynamic=True,
+    )
+    gain_time_constant: float = setting(
+        1.0,
+        "Time in which the automatic gain follows a change of the scene by 63 %. 0: at once, which may flicker.",
+        minimum=0.0,
+        maximum=60.0,
+        unit="s",
         dynamic=True,
     )
     device: str = setting(

@@ -1,1 +1,1 @@
-"""Training of CAMF in the paper's two stages: auto-encoder, then auxiliary classifier on the frozen encoder."""
+"""Training of CAMF in stages: auto-encoder, auxiliary classifier on the frozen encoder, fusion through the rule."""

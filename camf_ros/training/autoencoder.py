@@ -16,6 +16,7 @@ from camf_ros.network.devices import autocast
 from camf_ros.network.model import CamfNetwork
 from camf_ros.training.config import Recipe
 from camf_ros.training.crops import generator, normalise, random_crops
+from camf_ros.training.distributed import share
 from camf_ros.training.images import GreyImage, find_images, load_grey, split
 from camf_ros.training.loop import Stage, warm_cosine
 
@@ -76,9 +77,13 @@ def autoencoder_stage(network: CamfNetwork, recipe: Recipe, data: Path, device: 
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, "autoencoder", step)
-        x = random_crops(training, settings.batch, settings.crop, rng).to(device)
+        x = share(random_crops(training, settings.batch, settings.crop, rng)).to(device)
         with autocast(device):
-            output = network.reconstruct_inner(x)
+            *fine, deepest = network.encoder(x)
+            if fine:
+                seen = share(torch.from_numpy(rng.random(settings.batch) >= settings.skip_dropout)).to(x)
+                fine = [features * seen[:, None, None, None] for features in fine]
+            output = network.decoder([*fine, deepest], (settings.crop, settings.crop))
         target = x[..., inner, inner]
         return reconstruction_loss(output.float(), target, settings.mse_weight, settings.laplacian_weight)
 

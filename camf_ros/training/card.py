@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from camf_ros.network import Checkpoint
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from camf_ros.evaluation.metrics import METRICS
+from camf_ros.network import CamfNetwork, Checkpoint
+
+# Size of the pictures for which the work is given, in pixels.
+_WIDTH, _HEIGHT = 640, 480
+_STAGES = ("autoencoder", "classifier", "fusion")
 
 
 def card_facts(checkpoint: Checkpoint) -> str:
@@ -27,8 +35,9 @@ def card_facts(checkpoint: Checkpoint) -> str:
         f"| hash of the weights | `{checkpoint.hash}` |",
         f"| encoder widths | {_list(network.architecture.encoder)} |",
         f"| decoder widths | {_list(network.architecture.decoder)} |",
+        f"| encoder layers that are fused | {_list(network.architecture.fused)} |",
         f"| parameters | {fusing} to fuse, {judging} in the auxiliary classifier |",
-        f"| gain | {checkpoint.gain:g} |",
+        f"| work for one pair of {_WIDTH} x {_HEIGHT} | {_operations(network) / 1e9:.1f} GFLOP |",
         "",
         "| training | |",
         "|---|---|",
@@ -38,27 +47,63 @@ def card_facts(checkpoint: Checkpoint) -> str:
         f"| SHA-256 of the data | `{training.get('data_hash', '')}` |",
         f"| PyTorch, device | {training.get('torch', '')}, {training.get('device', '')} |",
     ]
-    for stage in ("autoencoder", "classifier"):
-        settings = ", ".join(f"{name} {_value(value)}" for name, value in recipe.get(stage, {}).items())
+    finer = len(network.architecture.fused) > 1
+    used = [stage for stage in _STAGES if recipe.get(stage, {}).get("steps")]
+    for stage in used:
+        meant = (entry for entry in recipe[stage].items() if entry[0] != "skip_dropout" or finer)
+        settings = ", ".join(f"{name} {_value(value)}" for name, value in meant)
         lines.append(f"| {stage} | {settings} |")
     lines += ["", "| measured while training | |", "|---|---|"]
+    # The fusion stage may change the encoder and does change the decoder that these figures were measured with.
+    when = ", before the fusion stage" if "fusion" in used else ""
     for name, value in metrics.get("autoencoder", {}).items():
         if name.startswith("psnr "):
-            lines.append(f"| reconstruction of unseen pictures, {name.removeprefix('psnr ')} | {value:.2f} dB |")
+            lines.append(f"| reconstruction of unseen pictures, {name.removeprefix('psnr ')}{when} | {value:.2f} dB |")
     accuracy = metrics.get("classifier", {}).get("accuracy")
     if accuracy is not None:
-        lines.append(f"| classifier's accuracy on unseen pairs | {100 * accuracy:.1f} % |")
+        lines.append(f"| classifier's accuracy on unseen pairs{when} | {100 * accuracy:.1f} % |")
     folds = metrics.get("cross_validated_accuracy") or []
     if folds:
         each = ", ".join(f"{100 * fold:.1f}" for fold in folds)
         lines.append(
-            f"| cross-validated accuracy, {len(folds)} folds | {100 * sum(folds) / len(folds):.1f} % ({each}) |"
+            f"| cross-validated accuracy, {len(folds)} folds{when} | {100 * sum(folds) / len(folds):.1f} % ({each}) |"
         )
-    for stage in ("autoencoder", "classifier"):
+    if "accuracy" in metrics.get("fusion", {}):
+        figure = 100 * metrics["fusion"]["accuracy"]
+        lines.append(f"| classifier's accuracy on unseen pairs, after the fusion stage | {figure:.1f} % |")
+    for stage in _STAGES:
         seconds = metrics.get(stage, {}).get("seconds")
         if seconds is not None:
             lines.append(f"| time of the {stage} | {seconds / 60:.0f} min |")
+    lines += _fused_pairs(metrics.get("fusion", {}))
     return "\n".join(lines) + "\n"
+
+
+def _operations(network: CamfNetwork) -> int:
+    """Multiplications and additions of all convolutions for one pair, counted without computing them."""
+    with torch.device("meta"):
+        counted = CamfNetwork(network.architecture).eval()
+        picture = torch.zeros(1, 1, _HEIGHT, _WIDTH)
+        weights = torch.ones(2, network.architecture.channels)
+        with FlopCounterMode(display=False) as counter:
+            counted(picture, picture, weights)
+    return int(counter.get_total_flops())
+
+
+def _fused_pairs(figures: Mapping[str, float]) -> list[str]:
+    """Table of the metrics of fused unseen pairs, a row for each data folder; nothing where none were measured."""
+    folders: dict[str, dict[str, float]] = {}
+    for entry, value in figures.items():
+        name, _, folder = entry.partition(" ")
+        if name in METRICS:
+            folders.setdefault(folder, {})[name] = value
+    if not folders:
+        return []
+    lines = ["", f"| unseen pairs, fused | {' | '.join(METRICS)} |", f"|---|{'---|' * len(METRICS)}"]
+    for folder, row in folders.items():
+        cells = (f"{row[name]:.{metric.decimals}f}" if name in row else "" for name, metric in METRICS.items())
+        lines.append(f"| {folder} | {' | '.join(cells)} |")
+    return lines
 
 
 def _list(values: tuple[int, ...]) -> str:

@@ -17,6 +17,7 @@ from camf_ros.network.encoder import Encoder
 from camf_ros.network.model import CamfNetwork
 from camf_ros.training.config import ClassifierRecipe, Recipe
 from camf_ros.training.crops import generator, random_crops
+from camf_ros.training.distributed import share
 from camf_ros.training.images import GreyImage, is_validation, load_grey
 from camf_ros.training.loop import Stage, Trainer
 
@@ -67,18 +68,18 @@ def classifier_stage(
 ) -> Stage:
     """Train a classifier on a frozen encoder's features of some pairs; report accuracy on others."""
     half = settings.batch // 2
-    labels = torch.tensor([0] * half + [1] * half, device=device)
+    labels = share(torch.tensor([0] * half + [1] * half, device=device))
 
     def logits(crops: Tensor) -> Tensor:
         with torch.no_grad(), autocast(device):
             features = encoder(crops.to(device))
-        scores: Tensor = classifier(features.float())
+        scores: Tensor = classifier([f.float() for f in features])
         return scores
 
     def loss(step: int) -> Tensor:
         rng = generator(seed, name, step)
         crops = [random_crops(images, half, settings.crop, rng) for images in (sources.infrared, sources.visible)]
-        return F.cross_entropy(logits(torch.cat(crops)), labels)
+        return F.cross_entropy(logits(share(torch.cat(crops))), labels)
 
     def validate() -> Mapping[str, float]:
         if held_out is None or not held_out.names:
@@ -115,10 +116,20 @@ def train_classifier(
     Returns:
         Validation accuracy (``accuracy``, 0 to 1) and training time (``seconds``).
     """
+    return trainer.run(_stage_of(network, recipe, data, device))
+
+
+def validation_accuracy(network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device) -> dict[str, float]:
+    """``accuracy`` (0 to 1) of the classifier as it is on the validation pairs of stage 2; empty if there are none."""
+    validate = _stage_of(network, recipe, data, device).validate
+    return dict(validate()) if validate else {}
+
+
+def _stage_of(network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device) -> Stage:
     settings = recipe.classifier
     sources = load_sources(data, settings.pairs, settings.crop)
     held = [is_validation(path, settings.validation) for path in sources.names]
-    stage = classifier_stage(
+    return classifier_stage(
         "classifier",
         network.encoder,
         network.classifier,
@@ -129,7 +140,6 @@ def train_classifier(
         device=device,
         held_out=sources.choose(held),
     )
-    return trainer.run(stage)
 
 
 def cross_validate(

@@ -1,4 +1,4 @@
-"""Training recipes: one YAML file describes a model from its data to its default gain.
+"""Training recipes: one YAML file describes a model from its data to its weights.
 
 A recipe is checked whole before anything is loaded, so that a typing mistake does not surface after an hour.
 """
@@ -53,6 +53,13 @@ class AutoEncoderRecipe:
     initialisation: str = setting(
         "he", "How encoder and decoder begin; the paper's authors have glorot.", choices=("he", "glorot")
     )
+    skip_dropout: float = setting(
+        0.5,
+        "Share of the crops for which the decoder does without the features of the finer layers, so that it learns to "
+        "use the deepest ones; without meaning where those alone are fused, as in the paper.",
+        minimum=0,
+        maximum=1,
+    )
     mse_weight: float = setting(
         5.0, "Weight of the mean squared error in the loss; the paper has 5.", minimum=0, maximum=1e6
     )
@@ -84,14 +91,54 @@ class ClassifierRecipe:
 
 
 @dataclass(frozen=True)
+class FusionRecipe:
+    """Stage 3: make fused pictures that keep both sources, through the frozen fusion rule. Not in the paper."""
+
+    pairs: tuple[str, ...] = setting((), "Folders below the data folder with infrared and visible in them.")
+    validation: float = setting(0.1, "Share of the pairs kept for validation.", minimum=0, maximum=0.9999)
+    steps: int = setting(0, "Optimiser steps; 0 leaves the stage out.", minimum=0, maximum=_MOST)
+    batch: int = setting(16, "Pairs of crops a step.", minimum=1, maximum=65536)
+    crop: int = setting(128, "Side of the square crops.", minimum=_SMALLEST_CROP, maximum=4096, unit="pixels")
+    learning_rate: float = setting(
+        1e-3, "Adam, peak value, with the same course as in the first stage.", minimum=1e-9, maximum=1
+    )
+    final_rate: float = setting(0.01, "Share of the learning rate that is left at the end.", minimum=0, maximum=1)
+    train_encoder: bool = setting(True, "Whether the encoder learns too; the decoder always does.")
+    gain: float = setting(0.0, "Gain of the fusion rule in training; 0 is the automatic one.", minimum=0, maximum=4)
+    information_weight: float = setting(1.0, "Weight of the loss of visual information (VIF).", minimum=0, maximum=1e6)
+    edge_weight: float = setting(1.0, "Weight of the loss of edges (Qabf).", minimum=0, maximum=1e6)
+    difference_weight: float = setting(
+        1.0, "Weight of what the fused picture lacks of the sources' intensities (SCD).", minimum=0, maximum=1e6
+    )
+    structure_weight: float = setting(1.0, "Weight of the loss of structure (SSIM).", minimum=0, maximum=1e6)
+    classifier_weight: float = setting(
+        0.1,
+        "Weight of the frozen classifier's cross-entropy, which keeps the weights' meaning when the encoder learns.",
+        minimum=0,
+        maximum=1e6,
+    )
+    vary: float = setting(
+        0.3, "Share of the crops whose contrast and brightness are changed, source by source.", minimum=0, maximum=1
+    )
+    blank: float = setting(0.03, "Share of the pairs in which one source is made blank.", minimum=0, maximum=1)
+
+    def __post_init__(self) -> None:
+        names = ("information_weight", "edge_weight", "difference_weight", "structure_weight")
+        if not any(getattr(self, name) for name in names):
+            raise ParameterError(
+                f"{', '.join(f'fusion.{name}' for name in names)} are all 0", expected="at least one above 0"
+            )
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole model."""
 
     name: str = setting("", "Model name; the checkpoint is called after it.")
     seed: int = setting(1, "Seed of initialisation and of every random choice.", minimum=0, maximum=2**31 - 1)
-    gain: float = setting(0.7, "Default gain of the fusion rule.", minimum=0.01, maximum=4)
     autoencoder: AutoEncoderRecipe = part(AutoEncoderRecipe)
     classifier: ClassifierRecipe = part(ClassifierRecipe)
+    fusion: FusionRecipe = part(FusionRecipe)
     architecture: Architecture = field(default_factory=Architecture)
 
     def __post_init__(self) -> None:
@@ -102,8 +149,9 @@ class Recipe:
         for name, folders in (
             ("autoencoder.images", self.autoencoder.images),
             ("classifier.pairs", self.classifier.pairs),
+            ("fusion.pairs", self.fusion.pairs),
         ):
-            if not folders:
+            if not folders and not (name == "fusion.pairs" and self.fusion.steps == 0):
                 raise ParameterError(f"{name} is empty", expected="a list of at least one folder below the data folder")
 
     def to_dict(self) -> dict[str, Any]:
@@ -141,7 +189,7 @@ def _flat(entries: Mapping[str, Any]) -> dict[str, object]:
     """Names of nested entries joined by dots, as settings are named."""
     result: dict[str, object] = {}
     for name, value in entries.items():
-        if name in {"autoencoder", "classifier"}:
+        if name in {"autoencoder", "classifier", "fusion"}:
             result.update({f"{name}.{key}": inner for key, inner in _mapping(name, value).items()})
         else:
             result[name] = value

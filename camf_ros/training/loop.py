@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from camf_ros.errors import DataError, ParameterError
+from camf_ros.training.distributed import averaging, from_first, is_first, mean_over_processes
 
 # Seconds between two states on disk: what a kill costs at most.
 _SAVE_EVERY = 60.0
@@ -32,9 +33,11 @@ class Stage:
         module: What is trained and saved.
         optimizer: Over parameters of ``module``.
         steps: How many steps there are in all.
-        loss: Loss of a step from its number, counted from 0; the same number must give the same batch.
+        loss: Loss of a step from its number, counted from 0; the same number must give the same batch. With several
+            processes that of this process's share.
         schedule: Factor of the learning rate from the step number.
-        validate: Measures validation figures; called every ``validate_every`` steps and at the end.
+        validate: Measures validation figures; called every ``validate_every`` steps and at the end, in the first
+            process.
         validate_every: Steps between two validations.
     """
 
@@ -61,21 +64,32 @@ def warm_cosine(steps: int, final: float, warm_up: int = 100) -> Callable[[int],
 
 
 class Trainer:
-    """Runs stages in a run folder and remembers there how far each one is."""
+    """Runs stages in a run folder and remembers there how far each one is.
 
-    def __init__(self, folder: Path, recipe: Mapping[str, Any], *, quiet: bool = False) -> None:
+    Of several processes the first one alone reads and writes the folder.
+    """
+
+    def __init__(
+        self, folder: Path, recipe: Mapping[str, Any], *, data: str | None = None, quiet: bool = False
+    ) -> None:
         """Open or create a run folder.
 
         Args:
             folder: Where states and ``log.jsonl`` live.
             recipe: What is being trained; a folder of another recipe is refused.
+            data: Hash of the training data; a folder of other data is refused.
             quiet: No progress bar.
 
         Raises:
-            ParameterError: If the folder belongs to another recipe.
+            ParameterError: If the folder belongs to another recipe or to other data.
         """
         self.folder = folder
-        self.quiet = quiet
+        self.quiet = quiet or not is_first()
+        if is_first():
+            self._open(recipe, data)
+
+    def _open(self, recipe: Mapping[str, Any], data: str | None) -> None:
+        folder = self.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -89,6 +103,16 @@ class Trainer:
                 expected="the recipe in its recipe.json",
                 remedy="name another --run folder, or delete this one to start again",
             )
+        begun = folder / "data.sha256"
+        if data is not None:
+            # A folder of an earlier version does not say what data it began with.
+            if begun.exists() and begun.read_text(encoding="utf-8").strip() != data:
+                raise ParameterError(
+                    f"{folder} holds a run that began with other data: pictures have changed, come or gone",
+                    expected=f"the data with the hash in its {begun.name}",
+                    remedy="bring those data back, name another --run folder, or delete this one to start again",
+                )
+            _write(begun, f"{data}\n".encode())
         _write(stored, text.encode())
 
     def run(self, stage: Stage) -> dict[str, float]:
@@ -101,6 +125,7 @@ class Trainer:
         scheduler = LambdaLR(stage.optimizer, stage.schedule)
         start, seconds, figures = self._restore(path, stage, scheduler)
         began = saved = time.monotonic()
+        loss_of = averaging(stage.module, stage.loss) if start < stage.steps else stage.loss
 
         def save(step: int) -> None:
             # A state that is not finite must not be written over the last good one, let alone end up in a model.
@@ -123,7 +148,7 @@ class Trainer:
 
         bar = tqdm(total=stage.steps, initial=start, desc=stage.name, unit="step", disable=self.quiet)
         for step in range(start, stage.steps):
-            loss = stage.loss(step)
+            loss = loss_of(step)
             stage.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             stage.optimizer.step()
@@ -131,9 +156,11 @@ class Trainer:
             done = step + 1
             bar.update()
             if done % 20 == 0:
-                value = float(loss.detach())
+                value = mean_over_processes(loss)
                 bar.set_postfix(loss=f"{value:.5f}", **{k: f"{v:.3g}" for k, v in figures.items()})
                 self.log(stage=stage.name, step=done, loss=value, rate=scheduler.get_last_lr()[0])
+            if not is_first():
+                continue
             if stage.validate and (done % stage.validate_every == 0 or done == stage.steps):
                 figures = dict(stage.validate())
                 self.log(stage=stage.name, step=done, **figures)
@@ -141,29 +168,44 @@ class Trainer:
                 save(done)
                 saved = time.monotonic()
         bar.close()
-        return {**figures, "seconds": seconds + time.monotonic() - began}
+        return from_first({**figures, "seconds": seconds + time.monotonic() - began})
 
     def log(self, **entry: Any) -> None:
         """Append one line to ``log.jsonl``."""
+        if not is_first():
+            return
         line = json.dumps({"time": round(time.time(), 1), **entry})
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def _restore(self, path: Path, stage: Stage, scheduler: LambdaLR) -> tuple[int, float, dict[str, float]]:
-        if not path.exists():
+        state = from_first(_read(path) if is_first() else None)
+        if state is None:
             return 0, 0.0, {}
         try:
-            # weights_only: a state file is data and must not be able to run code.
-            state = torch.load(path, map_location="cpu", weights_only=True)
             stage.module.load_state_dict(state["module"])
             stage.optimizer.load_state_dict(state["optimizer"])
             scheduler.load_state_dict(state["scheduler"])
             return int(state["step"]), float(state["seconds"]), dict(state["figures"])
-        except Exception as error:  # torch.load raises many kinds for a damaged file
-            raise DataError(
-                f"the training state {path} cannot be read ({error})",
-                remedy="delete it to train this stage again",
-            ) from error
+        except Exception as error:  # of many kinds, for whatever may be in the file
+            raise _unreadable(path, error) from error
+
+
+def _read(path: Path) -> Any:
+    """The state in a file; none without a file."""
+    if not path.exists():
+        return None
+    try:
+        # weights_only: a state file is data and must not be able to run code.
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises many kinds for a damaged file
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"the training state {path} cannot be read ({error})", remedy="delete it to train this stage again"
+    )
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -118,6 +118,7 @@ def test_gain_and_reference(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
         ((name, value),) = settings.items()
         assert fuse(one, two, "--output", output, f"--{name}", value)[0] == 0
         np.testing.assert_array_equal(load(output), reference([(thermal(1), colour(1, (36, 40)), 0.0)], **settings)[0])
+        assert not np.array_equal(load(output), reference([(thermal(1), colour(1, (36, 40)), 0.0)])[0])
     assert load(output).shape == (*SHAPE, 3)
 
 
@@ -146,7 +147,7 @@ def test_palette_is_refused(tmp_path: Path, fuse: Fuse) -> None:
 
 
 def test_two_folders_of_unrelated_stills(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
-    """Every picture gets thermal levels of its own: as if each were fused alone."""
+    """Every picture gets thermal levels and a gain of its own: as if each were fused alone."""
     warm = {"a": 0, "b": 9000, "c": 30000}
     for number, (name, level) in enumerate(warm.items()):
         save(tmp_path / "t" / f"{name}.tiff", thermal(number, level))
@@ -251,16 +252,42 @@ def test_other_frame_rates_are_paired_by_time(
     _, opened = read_video(two)
     output = tmp_path / "fused"
     status, lines = fuse(one, two, "--output", output, "--reference", reference_camera)
+    # The time goes on with the leading camera, also while a thermal frame is shown again.
     # Times of RGB in thermal periods: 0, .3, .6, .9, 1.2, 1.5, 1.8, 2.1, 2.4; thermal in RGB periods: 0, 3.33, 6.67.
     if reference_camera == "rgb":
         nearest = [0, 0, 1, 1, 1, 2, 2, 2, 2]
-        wanted = [(infrared[k], opened[i], k / 9) for i, k in enumerate(nearest)]
+        wanted = [(infrared[k], opened[i], i / 30) for i, k in enumerate(nearest)]
     else:
         wanted = [(infrared[i], opened[k], i / 9) for i, k in enumerate([0, 3, 7])]
     assert status == 0
     assert "nearest in time" in lines[0]
     for got, want in zip(frames_of(output), reference(wanted, reference=reference_camera), strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def test_gain_of_a_video_does_not_flicker(tmp_path: Path, fuse: Fuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RGB shows now this, now that: picture by picture the gain would jump, in the video it hardly moves."""
+    original, gains = FusionPipeline.fuse, []
+
+    def recorded(self: FusionPipeline, *arguments: Any, **more: Any) -> Any:
+        frame = original(self, *arguments, **more)
+        gains.append(frame.gain)
+        return frame
+
+    monkeypatch.setattr(FusionPipeline, "fuse", recorded)
+    visible = [np.dstack([picture(1, *SHAPE)] * 3) for picture in [sharp, soft] * 6]
+    one = write_video(tmp_path / "t.mkv", [soft(1, *SHAPE)] * 4, 10.0)
+    two = write_video(tmp_path / "v.mkv", visible, 30.0)
+    fuse(one, two, "--output", tmp_path / "fused")
+    steady = list(gains)
+    gains.clear()
+    save_all(tmp_path / "t", [soft(1, *SHAPE)] * 2)
+    save_all(tmp_path / "v", visible[:2])
+    assert fuse(tmp_path / "t", tmp_path / "v", "--output", tmp_path / "stills")[0] == 0
+    jump = abs(gains[1] - gains[0])
+    assert jump > 0.1
+    assert len(steady) >= 9
+    assert 0 < np.abs(np.diff(steady)).max() < jump / 20
 
 
 def save_all(folder: Path, frames: list[Array]) -> str:

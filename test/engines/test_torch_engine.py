@@ -9,7 +9,7 @@ import plain_camf
 import pytest
 import torch
 from numpy.typing import NDArray
-from small_model import SMALL_GAIN
+from small_model import SMALL_GAIN, make_small_network
 
 from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.errors import CheckpointError, EngineError, ImageError, ParameterError
@@ -37,11 +37,12 @@ def normalise(grey: Grey) -> NDArray[np.float64]:
     return (grey.astype(np.float64) - 127.5) / 127.5
 
 
-def exact(model: Path, infrared: Grey, visible: Grey, gain: float) -> NDArray[np.float64]:
-    """The fused picture in float64, on the scale 0 to 255 and not rounded."""
+def exact(model: Path, infrared: Grey, visible: Grey, gain: float | None = None) -> NDArray[np.float64]:
+    """The fused picture in float64, on the scale 0 to 255 and not rounded; automatic gain if none is given."""
     network = load_checkpoint(model).network.double()
     images = [torch.from_numpy(normalise(image))[None, None] for image in (infrared, visible)]
-    fused = network(*images, network.class_activation_weights(gain)).fused[0, 0].numpy()
+    constant = None if gain is None else torch.tensor([gain], dtype=torch.float64)
+    fused = network(*images, network.class_activation_weights(), constant).fused[0, 0].numpy()
     return np.asarray(fused * 127.5 + 127.5)
 
 
@@ -61,10 +62,10 @@ def paper_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = CamfNetwork().requires_grad_(False)
     network.classifier.linear.weight.normal_(0, 0.5)
     images = [torch.from_numpy(normalise(image)).float()[None, None] for image in pair(49, 62)]
-    fused = network(*images, network.class_activation_weights(0.7)).fused
+    fused = network(*images, network.class_activation_weights()).fused
     network.decoder.head.bias.sub_(torch.atanh(fused).mean())
     path = tmp_path_factory.mktemp("paper") / "paper.safetensors"
-    save_checkpoint(path, network, name="paper", gain=0.7, training={})
+    save_checkpoint(path, network, name="paper", training={})
     return path
 
 
@@ -72,22 +73,24 @@ def paper_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_float32_is_the_plain_network(engine: TorchEngine, small_model: Path, height: int, width: int) -> None:
     infrared, visible = pair(height, width)
     weights = {name: value.numpy() for name, value in load_checkpoint(small_model).network.state_dict().items()}
-    fused, infrared_mean, visible_mean = plain_camf.fuse(weights, normalise(infrared), normalise(visible), SMALL_GAIN)
-    output = engine.fuse(infrared, visible)
-    assert (output.fused.dtype, output.fused.shape) == (np.uint8, (height, width))
-    # Half a level of rounding, and what float32 may shift.
-    np.testing.assert_allclose(output.fused, fused * 127.5 + 127.5, atol=0.501)
-    for got, expected in (
-        (output.infrared_activation, infrared_mean),
-        (output.visible_activation, visible_mean),
-    ):
-        assert got.dtype == np.float32
-        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    for gain in (None, SMALL_GAIN):
+        plain = plain_camf.fuse(weights, normalise(infrared), normalise(visible), gain)
+        output = engine.fuse(infrared, visible, gain=gain or 0.0)
+        assert (output.fused.dtype, output.fused.shape) == (np.uint8, (height, width))
+        # Half a level of rounding, and what float32 may shift.
+        np.testing.assert_allclose(output.fused, plain.image * 127.5 + 127.5, atol=0.501)
+        for got, expected in (
+            (output.infrared_activation, plain.infrared),
+            (output.visible_activation, plain.visible),
+        ):
+            assert got.dtype == np.float32
+            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+        assert output.gain == pytest.approx(plain.gain, rel=1e-4)
 
 
 def test_float32_with_the_papers_widths(paper_model: Path) -> None:
     infrared, visible = pair(49, 62)
-    expected = exact(paper_model, infrared, visible, 0.7)
+    expected = exact(paper_model, infrared, visible)
     assert expected.std() > 10
     engine = TorchEngine(paper_model, device="cpu", precision="float32")
     np.testing.assert_allclose(engine.fuse(infrared, visible).fused, expected, atol=0.51)
@@ -98,12 +101,13 @@ def test_bfloat16_with_the_papers_widths(paper_model: Path) -> None:
     infrared, visible = pair(49, 62)
     engine = TorchEngine(paper_model, device="cpu", precision="bfloat16")
     output = engine.fuse(infrared, visible)
-    assert psnr(output.fused, exact(paper_model, infrared, visible, 0.7)) >= 45
+    assert psnr(output.fused, exact(paper_model, infrared, visible)) >= 45
     assert engine.description == "torch cpu bfloat16"
     plain = TorchEngine(paper_model, device="cpu", precision="float32").fuse(infrared, visible)
-    for got, expected in zip(output[1:], plain[1:], strict=True):
+    for got, expected in zip(output[1:3], plain[1:3], strict=True):
         assert got.dtype == np.float32
         np.testing.assert_allclose(got, expected, rtol=0.05, atol=0.01)
+    assert output.gain == pytest.approx(plain.gain, rel=0.01)
 
 
 @pytest.mark.parametrize(("precision", "least"), [("float32", 58), ("bfloat16", 45)])
@@ -112,7 +116,7 @@ def test_shipped_models(name: str, precision: str, least: float) -> None:
     """The bound of float32 is what rounding to grey levels leaves of a perfect computation: 58.9 dB."""
     model, (infrared, visible) = find_model(name), pair(49, 62)
     engine = TorchEngine(model, device="cpu", precision=precision)
-    assert psnr(engine.fuse(infrared, visible).fused, exact(model, infrared, visible, engine.gain)) >= least
+    assert psnr(engine.fuse(infrared, visible).fused, exact(model, infrared, visible)) >= least
 
 
 @GPU
@@ -120,7 +124,10 @@ def test_shipped_models(name: str, precision: str, least: float) -> None:
 def test_gpu(paper_model: Path, precision: str, least: float) -> None:
     infrared, visible = pair(49, 62)
     engine = TorchEngine(paper_model, device="cuda", precision=precision)
-    assert psnr(engine.fuse(infrared, visible).fused, exact(paper_model, infrared, visible, 0.7)) >= least
+    assert psnr(engine.fuse(infrared, visible).fused, exact(paper_model, infrared, visible)) >= least
+    output = engine.fuse(infrared, visible, gain=0.7)
+    assert output.gain == pytest.approx(0.7)
+    assert psnr(output.fused, exact(paper_model, infrared, visible, 0.7)) >= least
 
 
 def test_auto_takes_what_the_processor_is_made_for(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +143,6 @@ def test_auto_takes_what_the_processor_is_made_for(small_model: Path, monkeypatc
 def test_says_what_it_runs(engine: TorchEngine, small_model: Path) -> None:
     checkpoint = load_checkpoint(small_model)
     assert (engine.model_name, engine.model_hash) == ("small", checkpoint.hash)
-    assert engine.gain == checkpoint.gain == SMALL_GAIN
 
 
 def test_same_pair_same_result(engine: TorchEngine) -> None:
@@ -149,7 +155,7 @@ def test_same_pair_same_result(engine: TorchEngine) -> None:
 
 def test_results_are_not_reused(engine: TorchEngine) -> None:
     first = engine.fuse(*pair(20, 31))
-    kept = [part.copy() for part in first]
+    kept = [np.copy(part) for part in first]
     engine.fuse(*(255 - image for image in pair(20, 31)))
     for one, two in zip(first, kept, strict=True):
         np.testing.assert_array_equal(one, two)
@@ -198,39 +204,93 @@ def test_values_that_are_not_grey_levels(engine: TorchEngine, dtype: type[np.gen
             engine.fuse(one, two)
 
 
-def test_gain(engine: TorchEngine, small_model: Path) -> None:
-    infrared, visible = pair(20, 31)
+def test_channel_weights(engine: TorchEngine, small_model: Path) -> None:
     linear = load_checkpoint(small_model).network.classifier.linear.weight.numpy()
+    weights = engine.channel_weights()
+    assert (weights.dtype, weights.shape) == (np.float32, (2, 5))
+    np.testing.assert_allclose(weights.mean(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(weights, plain_camf.activation_weights(linear), rtol=1e-5)
+
+
+def test_channel_weights_of_all_fused_layers(tmp_path: Path) -> None:
+    """Activations and weights speak of the same channels, also where finer layers are fused."""
+    path = tmp_path / "fine.safetensors"
+    save_checkpoint(path, make_small_network(fused=(1, 2, 6)), name="fine", training={})
+    engine = TorchEngine(path, device="cpu", precision="float32")
+    output = engine.fuse(*pair(20, 31))
+    assert engine.channel_weights().shape == (2, 2 + 3 + 5)
+    assert output.infrared_activation.shape == output.visible_activation.shape == (10,)
+
+
+def test_constant_gain(engine: TorchEngine, small_model: Path) -> None:
+    """A constant is used as it is, without a word about hold."""
+    infrared, visible = pair(20, 31)
     for gain in (SMALL_GAIN, 0.25, 2.0):
-        engine.gain = gain
-        assert engine.gain == gain
-        weights = engine.channel_weights()
-        assert (weights.dtype, weights.shape) == (np.float32, (2, 5))
-        np.testing.assert_allclose(weights.mean(axis=1), gain, rtol=1e-6)
-        np.testing.assert_allclose(weights, plain_camf.activation_weights(linear, gain), rtol=1e-5)
-        np.testing.assert_allclose(
-            engine.fuse(infrared, visible).fused, exact(small_model, infrared, visible, gain), atol=0.51
-        )
+        output = engine.fuse(infrared, visible, gain=gain)
+        assert output.gain == pytest.approx(gain, rel=1e-6)
+        np.testing.assert_allclose(output.fused, exact(small_model, infrared, visible, gain), atol=0.51)
+    assert engine.fuse(infrared, visible).gain == engine.fuse(infrared, visible, gain=0.0, hold=0.5).gain
 
 
-@pytest.mark.parametrize("gain", [0.0, -1.0, float("nan"), float("inf")])
-def test_impossible_gain_leaves_the_old_one(engine: TorchEngine, gain: float) -> None:
-    before = engine.channel_weights().copy()
-    with pytest.raises(ParameterError, match="gain is"):
-        engine.gain = gain
-    assert engine.gain == SMALL_GAIN
-    np.testing.assert_array_equal(engine.channel_weights(), before)
+def test_automatic_gain_of_equal_pictures(tmp_path: Path) -> None:
+    """Where the classifier prefers no channel, equal pictures are summed to four times the energy of one."""
+    network = make_small_network()
+    network.classifier.linear.weight.zero_()
+    save_checkpoint(tmp_path / "even.safetensors", network, name="even", training={})
+    engine = TorchEngine(tmp_path / "even.safetensors", device="cpu", precision="float32")
+    for picture in pair(20, 31):
+        assert engine.fuse(picture, picture).gain == pytest.approx(0.5**0.5, rel=1e-4)
+    assert engine.fuse(*pair(20, 31)).gain > 0.75
+
+
+@pytest.mark.parametrize("gain", [0.3, 1.5])
+def test_held_gain_lies_between(engine: TorchEngine, gain: float) -> None:
+    infrared, visible = pair(20, 31)
+    own = engine.fuse(infrared, visible).gain
+    for hold in (0.0, 0.25, 0.9, 1.0):
+        output = engine.fuse(infrared, visible, gain=gain, hold=hold)
+        assert output.gain == pytest.approx(hold * gain + (1 - hold) * own, rel=1e-5)
+        same = engine.fuse(infrared, visible, gain=output.gain)
+        np.testing.assert_array_equal(output.fused, same.fused)
+        assert same.gain == output.gain
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"gain": -1.0}, "gain is -1.0"),
+        ({"gain": float("nan")}, "gain is nan"),
+        ({"gain": float("inf")}, "gain is inf"),
+        ({"gain": 0.7, "hold": -0.1}, "hold is -0.1"),
+        ({"gain": 0.7, "hold": 1.1}, "hold is 1.1"),
+        ({"hold": float("nan")}, "hold is nan"),
+    ],
+)
+def test_impossible_gain(engine: TorchEngine, values: dict[str, float], message: str) -> None:
+    infrared, visible = pair(20, 31)
+    before = engine.fuse(infrared, visible)
+    with pytest.raises(ParameterError, match=message):
+        engine.fuse(infrared, visible, **values)
+    np.testing.assert_array_equal(engine.fuse(infrared, visible).fused, before.fused)
+
+
+def test_a_gain_does_not_stay(engine: TorchEngine) -> None:
+    """Nothing is kept from one frame to the next."""
+    infrared, visible = pair(20, 31)
+    before, weights = engine.fuse(infrared, visible), engine.channel_weights()
+    engine.fuse(infrared, visible, gain=2.0)
+    after = engine.fuse(infrared, visible)
+    assert after.gain == before.gain
+    np.testing.assert_array_equal(after.fused, before.fused)
+    np.testing.assert_array_equal(engine.channel_weights(), weights)
 
 
 def test_weights_that_leave_are_the_callers_own(engine: TorchEngine) -> None:
     infrared, visible = pair(20, 31)
-    expected = engine.fuse(infrared, visible).fused
+    expected, weights = engine.fuse(infrared, visible).fused, engine.channel_weights()
     engine.channel_weights()[:] = 0
     np.testing.assert_array_equal(engine.fuse(infrared, visible).fused, expected)
-    published = engine.channel_weights()
-    kept = published.copy()
-    engine.gain = 2.0
-    np.testing.assert_array_equal(published, kept)
+    np.testing.assert_array_equal(engine.channel_weights(), weights)
 
 
 def test_unknown_precision_and_device(small_model: Path) -> None:
@@ -265,7 +325,7 @@ def test_number_of_threads(small_model: Path) -> None:
 
 
 def test_failure_of_the_runtime_is_told(engine: TorchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_more: object) -> None:
         raise RuntimeError("out of memory")
 
     infrared, visible = pair(20, 31)

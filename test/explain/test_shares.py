@@ -40,3 +40,14 @@ def test_arguments_are_not_written() -> None:
     infrared_share(weights, infrared, visible)
     assert weights.sum() == 6
     assert infrared.sum() == visible.sum() == 3
+
+
+@given(st.floats(0.01, 4.0))
+def test_the_gain_cancels(gain: float) -> None:
+    rng = np.random.default_rng(3)
+    weights, infrared, visible = (rng.uniform(0.01, 2, size).astype(np.float32) for size in ((2, 9), 9, 9))
+    np.testing.assert_allclose(
+        infrared_share(np.float32(gain) * weights, infrared, visible),
+        infrared_share(weights, infrared, visible),
+        rtol=1e-5,
+    )

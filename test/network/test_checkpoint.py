@@ -15,6 +15,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save
+from small_model import make_small_network
 from torch import Tensor
 
 from camf_ros.errors import CheckpointError
@@ -48,10 +49,10 @@ def refused(path: Path) -> str:
 def test_round_trip(tmp_path: Path, small_network: CamfNetwork) -> None:
     path = tmp_path / "new" / "folder" / "model.safetensors"
     training = {"command": "camf train 'ü'", "metrics": {"psnr": 31.25, "folds": [1.0, 0.5]}, "note": None}
-    digest = save_checkpoint(path, small_network, name="my model", gain=0.7, training=training)
+    digest = save_checkpoint(path, small_network, name="my model", training=training)
     assert [file.name for file in path.parent.iterdir()] == ["model.safetensors"]
     checkpoint = load_checkpoint(path)
-    assert (checkpoint.name, checkpoint.gain, checkpoint.hash) == ("my model", 0.7, digest)
+    assert (checkpoint.name, checkpoint.hash) == ("my model", digest)
     assert checkpoint.training == training
     assert checkpoint.network.architecture == small_network.architecture
     assert not checkpoint.network.training
@@ -63,28 +64,46 @@ def test_round_trip(tmp_path: Path, small_network: CamfNetwork) -> None:
         assert got[name].numpy().tobytes() == value.numpy().tobytes()
 
 
+@pytest.mark.parametrize("fused", [(6,), (1, 6), (2, 6), (1, 2, 6)])
+def test_round_trip_of_the_fused_layers(tmp_path: Path, fused: tuple[int, ...]) -> None:
+    path = tmp_path / "model.safetensors"
+    network = make_small_network(fused=fused)
+    digest = save_checkpoint(path, network, name="a", training={})
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.network.architecture == network.architecture
+    assert checkpoint.network.architecture.fused == fused
+    assert checkpoint.hash == digest == weights_hash(network.state_dict())
+
+
+def test_file_says_nothing_of_a_gain(small_model: Path) -> None:
+    """It is found for each pair, or set by the user."""
+    entries = metadata_of(small_model)
+    assert set(entries) == {"format", "format_version", "name", "architecture", "training", "hash"}
+    assert entries["format_version"] == "2"
+
+
 def test_writing_again_replaces(tmp_path: Path, small_network: CamfNetwork) -> None:
     path = tmp_path / "model.safetensors"
     for name in ("first", "second"):
-        save_checkpoint(path, small_network, name=name, gain=1.0, training={})
+        save_checkpoint(path, small_network, name=name, training={})
         assert load_checkpoint(path).name == name
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_memory_layout_and_precision_do_not_matter(tmp_path: Path, small_network: CamfNetwork) -> None:
-    plain = save_checkpoint(tmp_path / "a.safetensors", small_network, name="a", gain=1.0, training={})
+    plain = save_checkpoint(tmp_path / "a.safetensors", small_network, name="a", training={})
     small_network.to(memory_format=torch.channels_last)
-    assert save_checkpoint(tmp_path / "b.safetensors", small_network, name="a", gain=1.0, training={}) == plain
+    assert save_checkpoint(tmp_path / "b.safetensors", small_network, name="a", training={}) == plain
     small_network.double()
-    assert save_checkpoint(tmp_path / "c.safetensors", small_network, name="a", gain=1.0, training={}) == plain
+    assert save_checkpoint(tmp_path / "c.safetensors", small_network, name="a", training={}) == plain
     assert load_checkpoint(tmp_path / "c.safetensors").hash == plain
 
 
 def test_hash_is_of_the_weights_alone(tmp_path: Path, small_network: CamfNetwork) -> None:
     path = tmp_path / "model.safetensors"
-    digest = save_checkpoint(path, small_network, name="a", gain=1.0, training={})
+    digest = save_checkpoint(path, small_network, name="a", training={})
     assert len(digest) == 64
-    assert save_checkpoint(path, small_network, name="b", gain=0.3, training={"x": 1}) == digest
+    assert save_checkpoint(path, small_network, name="b", training={"x": 1}) == digest
     state = small_network.state_dict()
     assert weights_hash(dict(reversed(state.items()))) == digest
     for name, value in state.items():
@@ -101,20 +120,11 @@ def test_hash_never_changes() -> None:
     assert weights_hash(state) == "47a5ad50727e0fa14dc771f4ab80b6b20d8bb8bb086079d3aae9342983d25786"
 
 
-@pytest.mark.parametrize("gain", [0.0, -1.0, float("nan"), float("inf")])
-def test_impossible_gain_is_not_written(tmp_path: Path, small_network: CamfNetwork, gain: float) -> None:
-    """Hours of training must not end in a file that nothing can read."""
-    path = tmp_path / "model.safetensors"
-    with pytest.raises(CheckpointError, match="gain"):
-        save_checkpoint(path, small_network, name="a", gain=gain, training={})
-    assert not path.exists()
-
-
 def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, small_network: CamfNetwork) -> None:
     small_network.decoder.head.bias[0] = float("nan")
     path = tmp_path / "model.safetensors"
     with pytest.raises(CheckpointError, match="not finite"):
-        save_checkpoint(path, small_network, name="a", gain=1.0, training={})
+        save_checkpoint(path, small_network, name="a", training={})
     assert not path.exists()
 
 
@@ -204,27 +214,27 @@ def edited(source: Path, target: Path, *, tensors: Tensors | None = None, drop: 
 
 
 def test_an_edited_copy_that_is_whole_is_accepted(tmp_path: Path, small_model: Path) -> None:
-    assert load_checkpoint(edited(small_model, tmp_path / "copy.safetensors", gain="2")).gain == 2.0
+    path = edited(small_model, tmp_path / "copy.safetensors", name="other", architecture=architecture())
+    assert load_checkpoint(path).name == "other"
 
 
-@pytest.mark.parametrize("entry", ["format", "format_version", "name", "gain", "architecture", "training", "hash"])
+@pytest.mark.parametrize("entry", ["format", "format_version", "name", "architecture", "training", "hash"])
 def test_metadata_entry_is_missing(tmp_path: Path, small_model: Path, entry: str) -> None:
     message = refused(edited(small_model, tmp_path / "model.safetensors", drop=entry))
     assert entry in message or "format" in message
+
+
+def architecture(encoder: str = "[2,3,4,5,5,5]", decoder: str = "[5,5,4,3,3]", fused: str = "[6]") -> str:
+    """The small network's architecture as a checkpoint has it, with another entry."""
+    return f'{{"encoder": {encoder}, "decoder": {decoder}, "fused": {fused}}}'
 
 
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
         ({"format": "other"}, "is not a CAMF checkpoint"),
-        ({"format_version": "2"}, "update camf_ros"),
-        ({"gain": "0"}, "gain '0'"),
-        ({"gain": "-0.7"}, "gain '-0.7'"),
-        ({"gain": "nan"}, "gain 'nan'"),
-        ({"gain": "inf"}, "gain 'inf'"),
-        ({"gain": "1e999"}, "gain '1e999'"),
-        ({"gain": "much"}, "gain 'much'"),
-        ({"gain": ""}, "gain ''"),
+        ({"format_version": "1"}, "format version '1'; expected 2"),
+        ({"format_version": "3"}, "made by this version"),
         ({"hash": "0" * 64}, "damaged"),
         ({"hash": ""}, "damaged"),
         ({"training": "{"}, "unreadable training"),
@@ -234,14 +244,20 @@ def test_metadata_entry_is_missing(tmp_path: Path, small_model: Path, entry: str
         ({"architecture": ""}, "unreadable architecture"),
         ({"architecture": "null"}, "architecture of type NoneType"),
         ({"architecture": "{}"}, "architecture"),
-        ({"architecture": '{"encoder": 3, "decoder": 4}'}, "architecture"),
-        ({"architecture": '{"encoder": "abcdef", "decoder": "abcde"}'}, "architecture"),
-        ({"architecture": '{"encoder": [2,3,4,5,5,5], "decoder": [5,5,4,3]}'}, "architecture"),
-        ({"architecture": '{"encoder": [2,3,4,5,5,5], "decoder": [5,5,4,3,1e3]}'}, "architecture"),
-        ({"architecture": '{"encoder": [2,3,4,5,5,5], "decoder": [5,5,4,3,NaN]}'}, "architecture"),
-        ({"architecture": '{"encoder": [2,3,4,5,5,5], "decoder": [5,5,4,3,1' + "0" * 40 + "]}"}, "architecture"),
-        ({"architecture": '{"encoder": [2,3,4,5,5,6], "decoder": [5,5,4,3,3]}'}, "of shape"),
-        ({"architecture": '{"encoder": [2,3,4,5,5,5], "decoder": [5,5,4,3,2]}'}, "of shape"),
+        ({"architecture": '{"encoder": 3, "decoder": 4, "fused": 5}'}, "architecture"),
+        ({"architecture": '{"encoder": "abcdef", "decoder": "abcde", "fused": "f"}'}, "architecture"),
+        ({"architecture": '{"encoder": [2,3,4,5,5,5], "decoder": [5,5,4,3,3]}'}, "architecture has entries"),
+        ({"architecture": architecture(decoder="[5,5,4,3]")}, "decoder widths"),
+        ({"architecture": architecture(decoder="[5,5,4,3,1e3]")}, "decoder widths"),
+        ({"architecture": architecture(decoder="[5,5,4,3,NaN]")}, "decoder widths"),
+        ({"architecture": architecture(decoder="[5,5,4,3,1" + "0" * 40 + "]")}, "decoder widths"),
+        ({"architecture": architecture(fused="[]")}, "fused layers"),
+        ({"architecture": architecture(fused="[6.0]")}, "fused layers"),
+        ({"architecture": architecture(fused="[2, 1, 6]")}, "fused layers"),
+        ({"architecture": architecture(fused="null")}, "architecture"),
+        ({"architecture": architecture(encoder="[2,3,4,5,5,6]")}, "of shape"),
+        ({"architecture": architecture(decoder="[5,5,4,3,2]")}, "of shape"),
+        ({"architecture": architecture(fused="[1, 6]")}, "of shape"),
     ],
 )
 def test_metadata_that_does_not_fit(tmp_path: Path, small_model: Path, metadata: Metadata, message: str) -> None:
@@ -311,8 +327,8 @@ def test_absurd_widths_cost_no_memory(tmp_path: Path, small_model: Path) -> None
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
-    architecture = json.dumps(Architecture(encoder=(2048,) * 6, decoder=(2048,) * 5).to_dict())
-    path = edited(small_model, tmp_path / "model.safetensors", architecture=architecture)
+    huge = json.dumps(Architecture(encoder=(2048,) * 6, decoder=(2048,) * 5).to_dict())
+    path = edited(small_model, tmp_path / "model.safetensors", architecture=huge)
     before = peak_mebibytes()
     assert "shape" in refused(path)
     assert peak_mebibytes() - before < 200

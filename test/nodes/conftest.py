@@ -28,7 +28,7 @@ def model(tmp_path_factory):
     # Weights as far apart as a trained classifier's.
     torch.nn.init.normal_(network.classifier.linear.weight, std=1.0)
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_checkpoint(path, network, name="small", gain=0.8, training={})
+    save_checkpoint(path, network, name="small", training={})
     return path
 
 

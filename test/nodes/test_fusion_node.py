@@ -40,12 +40,12 @@ def test_weights_are_complete_and_in_their_ranges(fusion, probe, model):
     _, weights = probe.fuse(*scene())
     assert weights.model_name == "small"
     assert weights.model_hash == TorchEngine(model, device="cpu").model_hash
-    assert weights.gain == pytest.approx(0.8)
+    assert 0.5 <= weights.gain <= 1.5
     for name in ("infrared_weight", "visible_weight"):
         values = np.array(getattr(weights, name))
         assert values.shape == (16,)
         assert values.min() >= 0
-        assert values.mean() == pytest.approx(0.8, rel=1e-5)
+        assert values.mean() == pytest.approx(weights.gain, rel=1e-5)
     infrared, visible = np.array(weights.infrared_activation), np.array(weights.visible_activation)
     assert infrared.shape == visible.shape == (16,)
     assert min(infrared.min(), visible.min()) >= 0
@@ -57,7 +57,7 @@ def test_weights_are_complete_and_in_their_ranges(fusion, probe, model):
 
 
 def test_what_is_published_equals_what_the_pipeline_computes(fusion, probe, model):
-    # The thermal levels follow the scene over time: the same pairs in the same order give the same pictures.
+    # Thermal levels and gain follow the scene over time: the same pairs in the same order give the same pictures.
     engine = TorchEngine(model, device="cpu", precision="float32", threads=1)
     pipeline = FusionPipeline(engine)
     for seed in range(3):
@@ -66,6 +66,7 @@ def test_what_is_published_equals_what_the_pipeline_computes(fusion, probe, mode
         expected = pipeline.fuse(thermal + np.uint16(200 * seed), rgb, seconds(weights.thermal_stamp))
         np.testing.assert_array_equal(pixels(fused), expected.image)
         np.testing.assert_array_equal(weights.infrared_activation, expected.infrared_activation)
+        assert weights.gain == expected.gain
         np.testing.assert_array_equal(weights.visible_weight, expected.weights[1])
         np.testing.assert_array_equal(weights.infrared_share, expected.infrared_share)
 
@@ -326,7 +327,8 @@ def test_fusion_goes_on_after_the_stamps_jump_back(fusion, probe):
 
 def test_gain_changes_at_run_time_and_the_rest_is_refused_with_a_reason(fusion, probe):
     _, weights = probe.fuse(*scene())
-    assert weights.gain == pytest.approx(0.8)
+    automatic = weights.gain
+    assert abs(automatic - 1.5) > 0.1
     assert probe.set_parameter("fusion", "gain", 1.5) == (True, "")
     _, weights = probe.fuse(*scene())
     assert weights.gain == pytest.approx(1.5)
@@ -334,6 +336,7 @@ def test_gain_changes_at_run_time_and_the_rest_is_refused_with_a_reason(fusion, 
     for name, value, word in (
         ("gain", 99.0, "gain"),
         ("gain", "much", "gain"),
+        ("gain_time_constant", -1.0, "gain_time_constant"),
         ("reference", "lidar", "lidar"),
         ("model", "other", "read"),
     ):
@@ -342,6 +345,23 @@ def test_gain_changes_at_run_time_and_the_rest_is_refused_with_a_reason(fusion, 
         assert word in reason, reason
     _, weights = probe.fuse(*scene())
     assert weights.gain == pytest.approx(1.5)
+    assert probe.set_parameter("fusion", "gain", 0.0) == (True, "")
+    _, weights = probe.fuse(*scene())
+    assert weights.gain == pytest.approx(automatic, rel=1e-5)
+
+
+def test_diagnostics_tell_the_gain_and_where_it_comes_from(processes, probe, model):
+    processes.start("fusion_node", model=model, device="cpu", diagnostics_period=0.1)
+    probe.wait_for_node()
+
+    def told() -> tuple[str | None, str | None]:
+        return probe.diagnostics.get("gain"), probe.diagnostics.get("gain mode")
+
+    assert probe.spin_until(lambda: told() == ("none yet", "automatic")), probe.diagnostics
+    _, weights = probe.fuse(*scene())
+    assert probe.spin_until(lambda: told() == (f"{weights.gain:.3f}", "automatic")), probe.diagnostics
+    assert probe.set_parameter("fusion", "gain", 0.7) == (True, "")
+    assert probe.spin_until(lambda: told() == ("0.700", "constant")), probe.diagnostics
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ FLOORS = (
     {"resources", "scene"},
     {"settings", "models", "explain"},
     {"imaging", "network"},
-    {"engines"},
+    {"engines", "steady_gain"},
     {"pipeline"},
-    {"training", "evaluation"},
+    {"evaluation"},
+    {"training"},
     {"nodes", "cli"},
 )
 # Where what may be imported, by the first part of its name.

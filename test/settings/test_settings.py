@@ -158,7 +158,11 @@ def test_settings_are_frozen() -> None:
 
 
 def test_what_can_change_at_run_time() -> None:
-    assert {name for name, spec in specs(FusionSettings).items() if spec.dynamic} == {"gain", "reference"}
+    assert {name for name, spec in specs(FusionSettings).items() if spec.dynamic} == {
+        "gain",
+        "gain_time_constant",
+        "reference",
+    }
 
 
 @pytest.mark.parametrize("node", NODES)

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from small_training import FUSION, write_data, write_recipe
 from torch import Tensor, nn
 
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.training import loop
+from camf_ros.training.config import load_recipe
 from camf_ros.training.loop import Stage, Trainer, warm_cosine
+from camf_ros.training.recipe_run import check_data, train
 
 RECIPE = {"name": "x", "steps": 7}
 
@@ -208,6 +211,55 @@ def test_folder_of_another_recipe(tmp_path: Path) -> None:
     assert str(tmp_path) in str(caught.value)
     Trainer(tmp_path, dict(reversed(RECIPE.items())))
     assert (tmp_path / "stage.pt").read_bytes() == before
+
+
+def test_folder_of_other_data(tmp_path: Path) -> None:
+    Trainer(tmp_path, RECIPE, data="a" * 64, quiet=True).run(make_stage())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    Trainer(tmp_path, RECIPE, data="a" * 64)
+    with pytest.raises(ParameterError, match=r"began with other data.*data\.sha256.*--run.*delete") as caught:
+        Trainer(tmp_path, RECIPE, data="b" * 64)
+    assert str(tmp_path) in str(caught.value)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_folder_from_before_data_were_noted(tmp_path: Path) -> None:
+    """It is taken as it is, and notes them from then on."""
+    Trainer(tmp_path, RECIPE, quiet=True).run(make_stage())
+    steps: list[int] = []
+    Trainer(tmp_path, RECIPE, data="a" * 64, quiet=True).run(make_stage(before=steps.append))
+    assert steps == []
+    with pytest.raises(ParameterError, match="other data"):
+        Trainer(tmp_path, RECIPE, data="b" * 64)
+
+
+def test_run_goes_on_with_the_data_it_began_with(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data")
+    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"classifier.folds": 0, "fusion": FUSION}))
+
+    def go() -> str:
+        run, device = tmp_path / "run", torch.device("cpu")
+        return train(recipe, data=data, run=run, output=run / "m", device=device, command=[], quiet=True)
+
+    digest = go()
+    assert go() == digest
+    # Of any stage: this one is in the folders of the first and the third.
+    picture = data / "pairs" / "visible" / "p3.jpg"
+    original = picture.read_bytes()
+    picture.write_bytes((data / "pairs" / "visible" / "p4.jpg").read_bytes())
+    with pytest.raises(ParameterError, match="other data"):
+        go()
+    picture.write_bytes(original)
+    assert go() == digest
+
+
+@pytest.mark.parametrize(("folder", "word"), [("nowhere", "nowhere"), ("pairs", "leaves none of 8")])
+def test_material_of_the_third_stage_is_checked_first(tmp_path: Path, folder: str, word: str) -> None:
+    data = write_data(tmp_path / "data")
+    fusion = {**FUSION, "pairs": [folder], "validation": 0.9999}
+    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"fusion": fusion}))
+    with pytest.raises(DataError, match=word):
+        check_data(recipe, data)
 
 
 def test_folder_that_cannot_be_one(tmp_path: Path) -> None:

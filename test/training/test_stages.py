@@ -1,8 +1,7 @@
-"""Both stages on generated pictures: they learn what can be learned, touch what is theirs, and can be resumed."""
+"""The first two stages on generated pictures: they learn what can be learned, keep to what is theirs, and resume."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -12,44 +11,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from small_training import soft, write_data, write_recipe
+from small_training import FUSION, soft, write_data
+from trainings import CPU, DETAILED, WIDER, Killed, bits, killed_after, log, make_recipe, run, without_times
 
 from camf_ros.errors import CamfError, DataError
 from camf_ros.network import CamfNetwork, load_checkpoint
-from camf_ros.training import autoencoder, classifier, loop
+from camf_ros.training import autoencoder, classifier
 from camf_ros.training.autoencoder import autoencoder_stage
 from camf_ros.training.classifier import cross_validate, load_sources, train_classifier
-from camf_ros.training.config import Recipe, load_recipe
+from camf_ros.training.config import Recipe
 from camf_ros.training.loop import Trainer
-from camf_ros.training.recipe_run import data_hash, train
-
-CPU = torch.device("cpu")
-#: Wide enough that some channels are alive whatever the first weights are.
-WIDER = {"encoder": [4, 6, 8, 8, 8, 8], "decoder": [8, 8, 6, 4, 4]}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data"))
-
-
-def make_recipe(folder: Path, **changes: Any) -> Recipe:
-    return load_recipe(write_recipe(folder / "small.yaml", {k.replace("__", "."): v for k, v in changes.items()}))
-
-
-def bits(module: torch.nn.Module) -> dict[str, bytes]:
-    return {name: value.contiguous().numpy().tobytes() for name, value in module.state_dict().items()}
-
-
-def run(recipe: Recipe, data: Path, folder: Path, **more: Any) -> str:
-    output = folder / "model.safetensors"
-    return train(
-        recipe, data=data, run=folder, output=output, device=CPU, command=["camf", "train"], quiet=True, **more
-    )
-
-
-def log(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+from camf_ros.training.recipe_run import data_hash
 
 
 def test_autoencoder_learns(tmp_path: Path, data: Path) -> None:
@@ -73,8 +45,55 @@ def test_autoencoder_learns(tmp_path: Path, data: Path) -> None:
         assert (after[name] != before[name]) == (not name.startswith("classifier.")), name
 
 
-def test_classifier_learns_on_a_frozen_encoder(tmp_path: Path, data: Path) -> None:
-    recipe = make_recipe(tmp_path, architecture=WIDER, classifier__steps=100, classifier__fold_steps=100)
+def test_skip_dropout_means_nothing_to_the_papers_network(tmp_path: Path, data: Path) -> None:
+    """Not even to its random choices: such a training ends as it would if the setting did not exist."""
+    hashes = {
+        run(make_recipe(tmp_path, autoencoder__skip_dropout=share, classifier__folds=0), data, tmp_path / f"run{share}")
+        for share in (0, 0.5, 1)
+    }
+    assert len(hashes) == 1
+
+
+def test_skip_dropout_matters_where_finer_layers_are_fused(tmp_path: Path, data: Path) -> None:
+    small = {"architecture": DETAILED, "classifier__steps": 1, "classifier__folds": 0}
+    recipes = {share: make_recipe(tmp_path, autoencoder__skip_dropout=share, **small) for share in (0, 1)}
+    hashes = [run(recipe, data, tmp_path / f"run{share}") for share, recipe in recipes.items()]
+    assert len(set(hashes)) == 2
+    assert run(recipes[0], data, tmp_path / "again") == hashes[0]
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 10, 30), (1.0, 40, 40)])
+def test_share_of_crops_without_finer_features(tmp_path: Path, data: Path, share: float, least: int, most: int) -> None:
+    recipe = make_recipe(tmp_path, architecture=DETAILED, autoencoder__skip_dropout=share)
+    torch.manual_seed(1)
+    network = CamfNetwork(recipe.architecture)
+    stage = autoencoder_stage(network, recipe, data, CPU)
+    dropped: list[list[bool]] = []
+
+    def look(_module: torch.nn.Module, arguments: tuple[list[torch.Tensor], tuple[int, int]]) -> None:
+        first, second, deepest = arguments[0]
+        rows = [[not bool(row.any()) for row in layer] for layer in (first, second, deepest)]
+        assert rows[0] == rows[1], "both finer layers go together"
+        assert not any(rows[2]), "the deepest layer always stays"
+        dropped.append(rows[0])
+
+    network.decoder.register_forward_pre_hook(look)
+    before = bits(network)
+    for step in range(10):
+        stage.loss(step)
+    assert least <= sum(map(sum, dropped)) <= most
+    loss = stage.loss(3)
+    assert dropped[-1] == dropped[3], "a resumed run drops the same ones"
+    loss.backward()
+    fine = network.decoder.layers[3].weight.grad
+    assert fine is not None
+    assert bool(fine[:, 6:].any()) == (not all(dropped[3])), "what is not seen is not learned from"
+    assert bits(network) == before
+
+
+@pytest.mark.parametrize("architecture", [WIDER, DETAILED])
+def test_classifier_learns_on_a_frozen_encoder(tmp_path: Path, data: Path, architecture: dict[str, Any]) -> None:
+    recipe = make_recipe(tmp_path, architecture=architecture, classifier__steps=100, classifier__fold_steps=100)
     torch.manual_seed(1)
     network = CamfNetwork(recipe.architecture)
     before = bits(network)
@@ -133,33 +152,6 @@ def test_pairs_fall_on_one_side(tmp_path: Path, data: Path, monkeypatch: pytest.
     assert seen["classifier step"]
     assert not seen["classifier held"] & (seen["classifier step"] | seen["autoencoder step"])
     assert len(seen["classifier held"]) + len(seen["classifier step"]) == 16
-
-
-class Killed(BaseException):
-    """Not an Exception: like a kill, nothing in the program may catch it."""
-
-
-@pytest.fixture
-def state_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_SAVE_EVERY", -1.0)
-
-
-def killed_after(calls: int, original: Callable[..., Any]) -> Callable[..., Any]:
-    left = [calls]
-
-    def function(*arguments: Any, **named: Any) -> Any:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Killed
-        return original(*arguments, **named)
-
-    return function
-
-
-def without_times(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: without_times(entry) for name, entry in value.items() if name != "seconds"}
-    return value
 
 
 def test_killed_training_ends_bit_equal(
@@ -229,8 +221,8 @@ def refused(recipe: Recipe, data: Path, folder: Path) -> str:
 
 
 def test_missing_folders(tmp_path: Path, data: Path) -> None:
-    for entry in ("autoencoder__images", "classifier__pairs"):
-        recipe = make_recipe(tmp_path, **{entry: ["no_such"]})
+    for entry in ("autoencoder__images", "classifier__pairs", "fusion__pairs"):
+        recipe = make_recipe(tmp_path, **{"fusion": FUSION, entry: ["no_such"]})
         assert "no_such" in refused(recipe, data, tmp_path / entry)
 
 
@@ -247,11 +239,11 @@ def test_unreadable_picture(tmp_path: Path, broken: str) -> None:
     assert broken in refused(make_recipe(tmp_path), root, tmp_path / "run")
 
 
-@pytest.mark.parametrize("stage", ["autoencoder", "classifier"])
+@pytest.mark.parametrize("stage", ["autoencoder", "classifier", "fusion"])
 def test_everything_held_out(tmp_path: Path, data: Path, stage: str) -> None:
     """The split goes by name: with few pictures a large share can leave none to train on."""
-    recipe = make_recipe(tmp_path, **{f"{stage}__validation": 0.9999})
-    assert "validation" in refused(recipe, data, tmp_path / "run")
+    recipe = make_recipe(tmp_path, **{"fusion": FUSION, f"{stage}__validation": 0.9999})
+    assert f"{stage}.validation" in refused(recipe, data, tmp_path / "run")
 
 
 def test_more_folds_than_pairs(tmp_path: Path, data: Path) -> None:

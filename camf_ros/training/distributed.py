@@ -1,0 +1,188 @@
+"""Several processes, started by torchrun, that train as one: each does its share of every batch.
+
+Every process draws the whole batch of a step and takes its own rows. Losses are means over the batch, so the mean of
+the shares' gradients is the gradient of the whole batch, and any number of processes computes the same model up to
+rounding.
+In a single process nothing here does anything.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+
+from camf_ros.errors import CamfError, ParameterError
+from camf_ros.network.devices import choose_device
+
+_T = TypeVar("_T")
+# What torchrun says to each process.
+_VARIABLES = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+# torchrun notices at once when a process ends. This is for one that hangs, and must outlast a validation.
+_TIMEOUT = timedelta(hours=1)
+
+
+def _connected() -> bool:
+    # A PyTorch that is built without this has no is_initialized.
+    return dist.is_available() and dist.is_initialized()
+
+
+def process_count() -> int:
+    """Number of processes that train together; 1 without torchrun."""
+    return dist.get_world_size() if _connected() else 1
+
+
+def process_rank() -> int:
+    """Number of this process, from 0."""
+    return dist.get_rank() if _connected() else 0
+
+
+def is_first() -> bool:
+    """Whether this is the process that validates, writes files and shows progress."""
+    return process_rank() == 0
+
+
+def share(batch: Tensor) -> Tensor:
+    """This process's rows of a batch.
+
+    Args:
+        batch: (N, ...), the same in all processes, N a multiple of their number.
+
+    Returns:
+        (N / processes, ...): every so-manieth row, so that the first rows of the batch are spread over all processes.
+    """
+    return batch[process_rank() :: process_count()]
+
+
+def share_size(rows: int) -> int:
+    """How many of the first ``rows`` rows of a batch are in this process's :func:`share`; there they come first."""
+    return len(range(process_rank(), rows, process_count()))
+
+
+def mean_over_processes(value: Tensor) -> float:
+    """Mean of a number over all processes; every process must ask for it."""
+    result = value.detach().clone()
+    if process_count() > 1:
+        dist.all_reduce(result)
+        result /= process_count()
+    return float(result)
+
+
+def from_first(value: _T) -> _T:
+    """The first process's value, in all processes; every process must ask for it."""
+    if process_count() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+class _StepLoss(nn.Module):
+    """A stage's loss as the forward pass of its module, which is what DistributedDataParallel wraps."""
+
+    def __init__(self, module: nn.Module, loss: Callable[[int], Tensor]) -> None:
+        super().__init__()
+        self.module = module
+        self.loss = loss
+
+    def forward(self, step: int) -> Tensor:
+        return self.loss(step)
+
+
+def averaging(module: nn.Module, loss: Callable[[int], Tensor]) -> Callable[[int], Tensor]:
+    """A stage's loss whose backward pass leaves the mean of all processes' gradients in the module.
+
+    Args:
+        module: What is trained; it becomes the first process's in all processes. The loss must depend on every
+            parameter that requires a gradient.
+        loss: Loss of this process's share of a step, from the number of the step.
+    """
+    if process_count() == 1:
+        return loss
+    # It tells that a copy could be faster: noise, for gradients of this size.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    wrapped = nn.parallel.DistributedDataParallel(_StepLoss(module, loss))
+    # After its first backward pass it puts the gradients in another order in memory, in which sums over three or more
+    # processes round differently. One pass that does not count comes before that, so that a run that was resumed ends
+    # with the bits of one that was not.
+    wrapped(0).backward()
+    module.zero_grad(set_to_none=True)
+    return wrapped
+
+
+@contextmanager
+def joined(device: str) -> Iterator[torch.device]:
+    """Connect to the other processes of a torchrun; without torchrun only choose the device.
+
+    Args:
+        device: ``auto``, ``cpu`` or ``cuda``; with ``cuda`` each process takes a GPU of its own. A single process also
+            ``cuda:N``.
+
+    Yields:
+        The device of this process.
+
+    Raises:
+        ParameterError: If the device or the environment does not fit several processes.
+        CamfError: If another process has ended before the work was done.
+    """
+    if _number("WORLD_SIZE", 1) == 1:
+        yield choose_device(device)
+        return
+    missing = [name for name in _VARIABLES if not os.environ.get(name)]
+    if missing:
+        raise ParameterError(
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']} but {', '.join(missing)} not set",
+            expected="the environment of torchrun",
+            remedy="start with torchrun, or unset WORLD_SIZE",
+        )
+    if not dist.is_available():
+        raise ParameterError("this PyTorch is built without torch.distributed", remedy="train in a single process")
+    own = _own_device(device)
+    if own.type == "cuda":
+        torch.cuda.set_device(own)
+    try:
+        dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=_TIMEOUT)
+        yield own
+        dist.destroy_process_group()
+    except RuntimeError as error:
+        # The gloo backend has no error type of its own.
+        if isinstance(error, dist.DistError) or "gloo" in str(error):
+            raise CamfError(
+                f"process {os.environ['RANK']} lost the others",
+                remedy="see what the one that ended first says, and start again to go on",
+            ) from error
+        raise
+
+
+def _own_device(name: str) -> torch.device:
+    device = choose_device(name)
+    if device.type != "cuda":
+        return device
+    if ":" in name:
+        raise ParameterError(
+            f"device is {name!r} for {os.environ['WORLD_SIZE']} processes",
+            expected="auto, cpu or cuda",
+            remedy="choose GPUs with CUDA_VISIBLE_DEVICES",
+        )
+    own, seen = _number("LOCAL_RANK", 0), torch.cuda.device_count()
+    if own >= seen:
+        raise ParameterError(
+            f"process {own + 1} of this machine has no GPU, PyTorch sees {seen}",
+            remedy=f"torchrun --nproc-per-node {seen}, or --device cpu",
+        )
+    return torch.device("cuda", own)
+
+
+def _number(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "") or str(default)
+    try:
+        return int(text)
+    except ValueError:
+        raise ParameterError(f"{variable} is {text!r}", expected="a whole number, as torchrun sets it") from None

@@ -1,0 +1,204 @@
+"""What a fused picture should keep of its two sources, as losses that need no fused ground truth.
+
+Each one compares a batch of fused pictures with both sources and is 0 at best (the information term, which can go
+below, rewards contrast that is enhanced without noise). Pictures are grey levels, 0 to 255.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+# Windows of the four scales of the information term, finest first, and the variance of the noise in the eye.
+_WINDOWS = (17, 9, 5, 3)
+_EYE_NOISE = 2.0
+# Steadies quotients of local variances, in squared grey levels: far below what can be seen.
+_FAINT = 0.1
+# Side of the uniform window of the structure term.
+_STRUCTURE_WINDOW = 7
+# Logistic curves of Xydeas and Petrovic from relative strength and orientation of an edge to what is kept of it.
+_STRENGTH = (0.9994, 15.0, 0.5)
+_ORIENTATION = (0.9879, 22.0, 0.8)
+
+
+def information_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
+    """2 less the visual information fidelity to both sources (Sheikh and Bovik, IEEE TIP 15, 2006; pixel domain).
+
+    Args:
+        infrared: (N, 1, H, W), both sides at least 41.
+        visible: (N, 1, H, W).
+        fused: (N, 1, H, W).
+
+    Returns:
+        Mean over the batch.
+    """
+    sources = torch.cat((infrared, visible)) - 128
+    picture = fused - 128
+    kept = available = torch.zeros(len(sources), device=fused.device)
+    for scale, window in enumerate(_WINDOWS):
+        if scale > 0:
+            sources, picture = _blur(sources, window, 2), _blur(picture, window, 2)
+        mean_s, mean_p = _blur(sources, window), _blur(picture, window)
+        var_s = (_blur(sources**2, window) - mean_s**2).clamp_min(0)
+        var_p = _twice((_blur(picture**2, window) - mean_p**2).clamp_min(0))
+        covariance = _blur(sources * _twice(picture), window) - mean_s * _twice(mean_p)
+        gain = covariance.clamp_min(0) / (var_s + _FAINT)
+        noise = (var_p - gain * covariance).clamp_min(0)
+        kept = kept + torch.log1p(gain**2 * var_s / (noise + _EYE_NOISE)).sum((1, 2, 3))
+        available = available + torch.log1p(var_s / _EYE_NOISE).sum((1, 2, 3))
+    # A source of one level has no information that could be lost; 1 stands for next to nothing in the sum of a picture.
+    return 2 * (1 - (kept / (available + 1)).mean())
+
+
+def edge_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
+    """Share of the sources' edges that is lost (after Xydeas and Petrovic, Electronics Letters 36, 2000).
+
+    Every pixel of either source counts by its gradient. Orientations are compared as angles between lines, which unlike
+    the metric has no jump between +90 and -90 degrees.
+
+    Args:
+        infrared: (N, 1, H, W), 3 x 3 or more.
+        visible: (N, 1, H, W).
+        fused: (N, 1, H, W).
+
+    Returns:
+        Mean over the batch, 0.01 to 1.
+    """
+    across, down = _sobel(fused)
+    strength = (across**2 + down**2 + _FAINT).sqrt()
+    kept = available = torch.zeros(len(fused), device=fused.device)
+    for source in (infrared, visible):
+        x, y = _sobel(source)
+        reference = (x**2 + y**2 + _FAINT).sqrt()
+        ratio = torch.minimum(reference, strength) / torch.maximum(reference, strength)
+        angle = torch.atan2((x * down - y * across).abs(), (x * across + y * down).abs() + _FAINT)
+        preserved = _logistic(ratio, *_STRENGTH) * _logistic(1 - angle / (math.pi / 2), *_ORIENTATION)
+        kept = kept + (reference * preserved).sum((1, 2, 3))
+        available = available + reference.sum((1, 2, 3))
+    return 1 - (kept / available).mean()
+
+
+def difference_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
+    """2 less the correlations of differences (Aslantas and Bendes, AEU 69, 2015): the intensities of both sources.
+
+    What the fused picture has beyond one source should look like the other.
+
+    Args:
+        infrared: (N, 1, H, W).
+        visible: (N, 1, H, W).
+        fused: (N, 1, H, W).
+
+    Returns:
+        Mean over the batch, 0 to 4.
+    """
+    return 2 - (_correlation(infrared, fused - visible) + _correlation(visible, fused - infrared)).mean()
+
+
+def structure_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
+    """2 less the structural similarity to both sources (Wang et al., IEEE TIP 13, 2004), 7 x 7 uniform windows.
+
+    Args:
+        infrared: (N, 1, H, W), 7 x 7 or more.
+        visible: (N, 1, H, W).
+        fused: (N, 1, H, W).
+
+    Returns:
+        Mean over the batch, 0 to 4.
+    """
+    sources, picture = torch.cat((infrared, visible)), _twice(fused)
+    mean_s, mean_p = _mean(sources), _twice(_mean(fused))
+    var_s = (_mean(sources**2) - mean_s**2).clamp_min(0)
+    var_p = _twice((_mean(fused**2) - _mean(fused) ** 2).clamp_min(0))
+    covariance = _mean(sources * picture) - mean_s * mean_p
+    luminance = (2 * mean_s * mean_p + _FAINT) / (mean_s**2 + mean_p**2 + _FAINT)
+    structure = (2 * covariance + _FAINT) / (var_s + var_p + _FAINT)
+    return 2 * (1 - (luminance * structure).mean())
+
+
+def _twice(x: Tensor) -> Tensor:
+    return torch.cat((x, x))
+
+
+@lru_cache(maxsize=64)
+def _window(length: int, size: int, step: int, gaussian: bool) -> Tensor:
+    """Matrix that averages ``length`` values over windows of ``size``, every ``step``-th place.
+
+    For pictures as small as training crops a product with a band matrix is much faster than a convolution with one
+    channel.
+    """
+    if gaussian:
+        place = torch.arange(size, dtype=torch.float32) - size // 2
+        kernel = torch.exp(-0.5 * (place / (size / 5)) ** 2)
+    else:
+        kernel = torch.ones(size)
+    places = range(0, length - size + 1, step)
+    matrix = torch.zeros(len(places), length)
+    for row, start in enumerate(places):
+        matrix[row, start : start + size] = kernel / kernel.sum()
+    return matrix
+
+
+def _average(x: Tensor, size: int, step: int, gaussian: bool) -> Tensor:
+    rows, columns = (_window(length, size, step, gaussian).to(x.device) for length in x.shape[-2:])
+    return rows @ x @ columns.T
+
+
+def _blur(x: Tensor, size: int, step: int = 1) -> Tensor:
+    return _average(x, size, step, gaussian=True)
+
+
+def _mean(x: Tensor) -> Tensor:
+    return _average(x, _STRUCTURE_WINDOW, 1, gaussian=False)
+
+
+def _sobel(x: Tensor) -> tuple[Tensor, Tensor]:
+    across = x[..., 2:] - x[..., :-2]
+    down = x[..., 2:, :] - x[..., :-2, :]
+    return (
+        across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :],
+        down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:],
+    )
+
+
+def _logistic(value: Tensor, ceiling: float, slope: float, centre: float) -> Tensor:
+    return ceiling * torch.sigmoid(slope * (value - centre))
+
+
+def _correlation(one: Tensor, other: Tensor) -> Tensor:
+    one, other = (x - x.mean((1, 2, 3), keepdim=True) for x in (one, other))
+    norm = ((one**2).sum((1, 2, 3)) * (other**2).sum((1, 2, 3)) + 1).sqrt()
+    return (one * other).sum((1, 2, 3)) / norm
+
+
+def weighted_losses(
+    infrared: Tensor,
+    visible: Tensor,
+    fused: Tensor,
+    *,
+    information: float,
+    edges: float,
+    differences: float,
+    structure: float,
+) -> Tensor:
+    """Weighted sum of all terms; those of weight 0 are not computed.
+
+    Args:
+        infrared: (N, 1, H, W), grey levels 0 to 255.
+        visible: (N, 1, H, W).
+        fused: (N, 1, H, W).
+        information: Weight of :func:`information_loss`.
+        edges: Weight of :func:`edge_loss`.
+        differences: Weight of :func:`difference_loss`.
+        structure: Weight of :func:`structure_loss`.
+    """
+    terms = (
+        (information, information_loss),
+        (edges, edge_loss),
+        (differences, difference_loss),
+        (structure, structure_loss),
+    )
+    used = [weight * loss(infrared, visible, fused) for weight, loss in terms if weight]
+    return torch.stack(used).sum()

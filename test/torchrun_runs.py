@@ -1,0 +1,143 @@
+"""Trainings of several processes, run by torchrun's agent; a script, so that nothing that forks has computed before.
+
+``python torchrun_runs.py DATA RECIPE FOLDER`` leaves in ``FOLDER``: a run that nobody disturbed (``unbroken``), one
+that was killed twice and went on (``killed``), one of which one process failed (``failed``), a regression
+(``regression``) and what the agent said of each (``outcomes.json``). The messages of all are on stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from camf_ros.cli.main import main
+from camf_ros.errors import DataError
+from camf_ros.training import autoencoder, classifier, fusion, loop
+from camf_ros.training.distributed import joined, share
+from camf_ros.training.loop import Stage, Trainer, warm_cosine
+
+#: With three, the order in which gradients are summed matters.
+COUNT = 3
+
+
+def in_float32(patch: Callable[[Any, str, Any], None]) -> None:
+    """Bfloat16 would hide a wrong share in its rounding."""
+    for module in (autoencoder, classifier, fusion):
+        patch(module, "autocast", lambda device: contextlib.nullcontext())
+
+
+def together(function: Callable[..., int], *arguments: Any) -> list[int]:
+    """Exit status of each process, negative for a signal."""
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=COUNT,
+        run_id="test",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="127.0.0.1",
+        max_restarts=0,
+        monitor_interval=0.05,
+        start_method="fork",
+    )
+    try:
+        elastic_launch(config, function)(*arguments)
+    except ChildFailedError as error:
+        return sorted(failure.exitcode for failure in error.failures.values())
+    return [0] * COUNT
+
+
+def train(arguments: list[str]) -> int:
+    status = main(["train", *arguments, "--device", "cpu", "--quiet"])
+    if status:
+        sys.exit(status)
+    return status
+
+
+def killed(module: Any, name: str, calls: int, arguments: list[str]) -> int:
+    """Every process is killed when it calls a function of a module once more than so often."""
+
+    def kill() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    after(module, name, calls, kill)
+    return train(arguments)
+
+
+def failed(arguments: list[str]) -> int:
+    """One process meets an error of its own in mid-run."""
+
+    def fail() -> None:
+        if os.environ["RANK"] == "1":
+            raise DataError("the disk of one process is gone")
+
+    after(autoencoder, "random_crops", 3, fail)
+    return train(arguments)
+
+
+def after(module: Any, name: str, calls: int, action: Callable[[], None]) -> None:
+    original, made = getattr(module, name), [0]
+
+    def function(*arguments: Any) -> Any:
+        made[0] += 1
+        if made[0] > calls:
+            action()
+        return original(*arguments)
+
+    setattr(module, name, function)
+
+
+def regression() -> Stage:
+    """In float64 and with plain gradient descent, which shows any difference in the gradients."""
+    torch.manual_seed(5)
+    module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+
+    def loss(step: int) -> Tensor:
+        x = torch.rand(12, 3, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
+        x = share(x)
+        output: Tensor = module(x)
+        return ((output - x.sum(1, keepdim=True)) ** 2).mean()
+
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
+    return Stage("regression", module, optimizer, 41, loss, warm_cosine(41, 0.1, 2), lambda: {"figure": 1.5}, 10)
+
+
+def regress(folder: Path) -> int:
+    with joined("cpu"):
+        result = Trainer(folder, {}, quiet=True).run(regression())
+        torch.save(result, folder.with_name(f"result{os.environ['RANK']}.pt"))
+    return 0
+
+
+def run(data: str, recipe: str, folder: Path) -> None:
+    torch.set_num_threads(1)
+    loop._SAVE_EVERY = -1.0  # after every step
+    in_float32(setattr)
+
+    def arguments(name: str) -> list[str]:
+        return [recipe, "--data", data, "--run", str(folder / name)]
+
+    outcomes = {
+        "unbroken": together(train, arguments("unbroken")),
+        "killed first": together(killed, autoencoder, "random_crops", 4, arguments("killed")),
+        "killed again": together(killed, fusion, "pair_crops", 3, arguments("killed")),
+        "killed": together(train, arguments("killed")),
+        "failed": together(failed, arguments("failed")),
+        "regression": together(regress, folder / "regression"),
+    }
+    (folder / "outcomes.json").write_text(json.dumps(outcomes), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -1,0 +1,64 @@
+"""What the tests of the stages share: small trainings, their results as bits, and ways to be killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from small_training import write_recipe
+
+from camf_ros.training.config import Recipe, load_recipe
+from camf_ros.training.recipe_run import train
+
+CPU = torch.device("cpu")
+#: Wide enough that some channels are alive whatever the first weights are.
+WIDER = {"encoder": [4, 6, 8, 8, 8, 8], "decoder": [8, 8, 6, 4, 4], "fused": [6]}
+#: Likewise, with the features of all three sizes.
+DETAILED = {**WIDER, "fused": [1, 2, 6]}
+
+
+class Killed(BaseException):
+    """Not an Exception: like a kill, nothing in the program may catch it."""
+
+
+def make_recipe(folder: Path, **changes: Any) -> Recipe:
+    """The small recipe with entries changed; two underlines stand for the dot in their names."""
+    return load_recipe(write_recipe(folder / "small.yaml", {k.replace("__", "."): v for k, v in changes.items()}))
+
+
+def bits(module: torch.nn.Module) -> dict[str, bytes]:
+    return {name: value.contiguous().numpy().tobytes() for name, value in module.state_dict().items()}
+
+
+def run(recipe: Recipe, data: Path, folder: Path, **more: Any) -> str:
+    """The whole training; returns the hash of the weights."""
+    output = folder / "model.safetensors"
+    return train(
+        recipe, data=data, run=folder, output=output, device=CPU, command=["camf", "train"], quiet=True, **more
+    )
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def killed_after(calls: int, original: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that works so many times and then brings the process down."""
+    left = [calls]
+
+    def function(*arguments: Any, **named: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return original(*arguments, **named)
+
+    return function
+
+
+def without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_times(entry) for name, entry in value.items() if name != "seconds"}
+    return value
