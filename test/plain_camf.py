@@ -87,14 +87,14 @@ def activation_weights(linear: NDArray[np.floating]) -> Array:
     return np.stack([row / row.mean() for row in w])
 
 
-def automatic_gain(infrared: Array, visible: Array, w: Array) -> float:
+def automatic_gain(infrared: Array, visible: Array, w: Array, contrast: float = 1.0) -> float:
     """As much energy (variance over the picture) in the weighted sum of features (K, h, w) as in both together."""
     # 1 % of the brightness is as good as no contrast; the rest, so that two silent pictures have a gain, which is 1.
     apart = summed = 1e-12 + 1e-4 * sum(float(np.sum(x.mean((1, 2)) ** 2)) for x in (infrared, visible))
     for channel in range(infrared.shape[0]):
         apart += float(infrared[channel].var() + visible[channel].var())
         summed += float((w[0, channel] * infrared[channel] + w[1, channel] * visible[channel]).var())
-    return float(np.clip(np.sqrt(apart / summed), 0.5, 1.5))
+    return float(np.clip(contrast * np.sqrt(apart / summed), 0.5, 1.5))
 
 
 class Fused(NamedTuple):
@@ -122,7 +122,7 @@ def fuse(
     """
     encoded = [encode_layers(weights, np.pad(image, 2, mode="edge")) for image in (infrared, visible)]
     w = activation_weights(weights["classifier.linear.weight"])
-    own = automatic_gain(encoded[0][5], encoded[1][5], w[:, w.shape[1] - encoded[0][5].shape[0] :])
+    own = automatic_gain(encoded[0][5], encoded[1][5], w[:, w.shape[1] - encoded[0][5].shape[0] :], contrast=1.1)
     used = own if gain is None else hold * gain + (1 - hold) * own
     fused, start = {}, 0
     for number in layers:

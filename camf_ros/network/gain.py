@@ -17,20 +17,24 @@ from torch import Tensor
 _FAINT = 1e-4
 # Nothing to divide by where all features are silent.
 _NOTHING = 1e-12
+#: What inference multiplies the gain with. A decoder gives back a little less contrast than its features have; of 1,
+#: 1.1, 1.2 and 1.3 this was best on the validation pairs.
+CONTRAST = 1.1
 #: Least and greatest automatic gain: what an odd pair (two blank pictures, a picture and its negative) may ask for.
 GAIN_RANGE = (0.5, 1.5)
 
 
-def automatic_gain(infrared: Tensor, visible: Tensor, weights: Tensor) -> Tensor:
+def automatic_gain(infrared: Tensor, visible: Tensor, weights: Tensor, contrast: float = 1.0) -> Tensor:
     """Gain of each pair from the features of the deepest encoder layer.
 
-    ``gain² = sum_k (var F_ir[k] + var F_vis[k]) / sum_k var(w[infrared, k] F_ir[k] + w[visible, k] F_vis[k])`` with
-    variances over the pixels.
+    ``gain² = contrast² sum_k (var F_ir[k] + var F_vis[k])
+    / sum_k var(w[infrared, k] F_ir[k] + w[visible, k] F_vis[k])`` with variances over the pixels.
 
     Args:
         infrared: (N, K, h, w), at least 0.
         visible: (N, K, h, w), at least 0.
         weights: (2, K), class activation weights of these channels.
+        contrast: Of the fused features in proportion to the rule, above 0.
 
     Returns:
         (N,), float32, within :data:`GAIN_RANGE`.
@@ -44,4 +48,4 @@ def automatic_gain(infrared: Tensor, visible: Tensor, weights: Tensor) -> Tensor
     summed = (weights[0] ** 2 * var_a + weights[1] ** 2 * var_b + 2 * weights[0] * weights[1] * covariance).sum(1)
     faint = _FAINT * (mean_a**2 + mean_b**2).sum(1) + _NOTHING
     ratio = (apart.clamp_min(0) + faint) / (summed.clamp_min(0) + faint)
-    return ratio.sqrt().clamp(*GAIN_RANGE)
+    return (contrast * ratio.sqrt()).clamp(*GAIN_RANGE)

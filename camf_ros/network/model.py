@@ -15,7 +15,7 @@ from camf_ros.network.classifier import AuxiliaryClassifier
 from camf_ros.network.decoder import BORDER, Decoder
 from camf_ros.network.encoder import Encoder
 from camf_ros.network.fusion_rule import class_activation_weights, fuse_features
-from camf_ros.network.gain import automatic_gain
+from camf_ros.network.gain import CONTRAST, automatic_gain
 
 
 class FusionOutput(NamedTuple):
@@ -72,7 +72,14 @@ class CamfNetwork(nn.Module):
         return class_activation_weights(self.classifier.linear.weight)
 
     def forward(
-        self, infrared: Tensor, visible: Tensor, weights: Tensor, gain: Tensor | None = None, hold: Tensor | None = None
+        self,
+        infrared: Tensor,
+        visible: Tensor,
+        weights: Tensor,
+        gain: Tensor | None = None,
+        hold: Tensor | None = None,
+        *,
+        contrast: float = CONTRAST,
     ) -> FusionOutput:
         """Fuse.
 
@@ -83,6 +90,7 @@ class CamfNetwork(nn.Module):
             gain: (N,), the gain of the fusion rule so far; automatic for each pair when left out.
             hold: (N,), from 0 (automatic gain of this pair) to 1 (``gain`` as it is): what lies between follows slowly.
                 1 when left out.
+            contrast: Factor of the automatic gain; training goes without.
 
         Raises:
             ImageError: If the shapes differ or are not (N, 1, H, W).
@@ -92,34 +100,38 @@ class CamfNetwork(nn.Module):
         images = _pad(torch.cat((infrared, visible)))
         features = self.encoder(images)
         size = (images.shape[-2], images.shape[-1])
-        return self.fuse_encoded(features, size, weights, gain, hold)
+        if gain is None or hold is not None:
+            own = self.own_gain(features, weights, contrast)
+            gain = own if gain is None or hold is None else own + hold * (gain - own)
+        return self.fuse_encoded(features, size, weights, gain)
+
+    def own_gain(self, features: Sequence[Tensor], weights: Tensor, contrast: float = 1.0) -> Tensor:
+        """Automatic gain of each pair, (N,), from what the encoder gave; see :mod:`camf_ros.network.gain`.
+
+        Args:
+            features: As for :meth:`fuse_encoded`.
+            weights: (2, K).
+            contrast: Of the fused features in proportion to the rule.
+        """
+        # Not a way for gradients: the rule is not what is being trained.
+        infrared, visible = features[-1].detach().chunk(2)
+        return automatic_gain(infrared, visible, weights[:, -infrared.shape[1] :], contrast)
 
     def fuse_encoded(
-        self,
-        features: Sequence[Tensor],
-        size: tuple[int, int],
-        weights: Tensor,
-        gain: Tensor | None = None,
-        hold: Tensor | None = None,
+        self, features: Sequence[Tensor], size: tuple[int, int], weights: Tensor, gain: Tensor
     ) -> FusionOutput:
         """Fusion rule and decoder on what the encoder gave.
 
         Args:
             features: Of each fused layer, first N infrared pictures, then the N visible ones.
             size: (H, W) of the pictures.
-            weights: As for :meth:`forward`.
-            gain: Likewise.
-            hold: Likewise.
+            weights: (2, K), as for :meth:`forward`.
+            gain: (N,).
 
         Returns:
             A fused picture that lacks the outer 2 pixels, as the decoder's; (N, 1, H - 4, W - 4).
         """
         infrared, visible = zip(*(f.chunk(2) for f in features), strict=True)
-        if gain is None or hold is not None:
-            # Not a way for gradients: the rule is not what is being trained.
-            deepest = infrared[-1].detach(), visible[-1].detach()
-            own = automatic_gain(*deepest, weights[:, -deepest[0].shape[1] :])
-            gain = own if gain is None or hold is None else own + hold * (gain - own)
         fused = self.decoder(fuse_features(infrared, visible, weights, gain), size)
         return FusionOutput(fused, _activation(infrared), _activation(visible), gain)
 

@@ -34,7 +34,7 @@ class PairingSettings:
 class FusionSettings:
     """Everything the fusion node can be told."""
 
-    model: str = setting("camf-paper", "Name of a shipped model, or path of a .safetensors file made by 'camf train'.")
+    model: str = setting("camf", "Name of a shipped model, or path of a .safetensors file made by 'camf train'.")
     gain: float = setting(
         0.0,
         "Gain of the fusion rule: the mean class activation weight of each source. 0: automatic, from what both "

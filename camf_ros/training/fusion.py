@@ -67,7 +67,8 @@ def fusion_stage(network: CamfNetwork, recipe: Recipe, data: Path, device: torch
         infrared, visible = (share(x).to(device) for x in pair_crops(folders, settings, rng))
         with autocast(device):
             features = network.encoder(torch.cat((infrared, visible)))
-            fused = network.fuse_encoded(features, (settings.crop, settings.crop), weights, gain_of_share).fused
+            used = network.own_gain(features, weights) if gain_of_share is None else gain_of_share
+            fused = network.fuse_encoded(features, (settings.crop, settings.crop), weights, used).fused
         grey = ((x.float() + 1) * _GREY for x in (infrared[..., inner, inner], visible[..., inner, inner], fused))
         total = weighted_losses(
             *grey,
@@ -158,6 +159,6 @@ def _score(
     infrared, visible = (image[:_VALIDATION_SIDE, :_VALIDATION_SIDE] for image in pair)
     with torch.no_grad(), autocast(device):
         x, y = (normalise(torch.from_numpy(image)[None, None]).to(device) for image in (infrared, visible))
-        fused = network(x, y, weights, None if gain is None else gain[:1]).fused
+        fused = network(x, y, weights, None if gain is None else gain[:1], contrast=1.0).fused
     levels = ((fused.float()[0, 0] + 1) * _GREY).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return score(infrared, visible, levels)

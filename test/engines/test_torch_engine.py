@@ -16,6 +16,7 @@ from camf_ros.errors import CheckpointError, EngineError, ImageError, ParameterE
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network import CamfNetwork, load_checkpoint, save_checkpoint
 from camf_ros.network.devices import has_fast_bfloat16
+from camf_ros.network.gain import CONTRAST
 
 Grey = NDArray[np.uint8]
 CPU = torch.device("cpu")
@@ -239,7 +240,7 @@ def test_automatic_gain_of_equal_pictures(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "even.safetensors", network, name="even", training={})
     engine = TorchEngine(tmp_path / "even.safetensors", device="cpu", precision="float32")
     for picture in pair(20, 31):
-        assert engine.fuse(picture, picture).gain == pytest.approx(0.5**0.5, rel=1e-4)
+        assert engine.fuse(picture, picture).gain == pytest.approx(CONTRAST * 0.5**0.5, rel=1e-4)
     assert engine.fuse(*pair(20, 31)).gain > 0.75
 
 

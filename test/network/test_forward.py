@@ -13,7 +13,7 @@ from torch import Tensor
 from camf_ros.errors import ImageError
 from camf_ros.network import CamfNetwork
 from camf_ros.network.decoder import half_size
-from camf_ros.network.gain import automatic_gain
+from camf_ros.network.gain import CONTRAST, automatic_gain
 
 SIZES = [(1, 1), (1, 7), (2, 3), (3, 2), (4, 4), (5, 9), (13, 11), (16, 12), (17, 22)]
 #: Everything that can be fused.
@@ -174,7 +174,7 @@ def test_automatic_gain_is_that_of_the_deepest_features(fused: tuple[int, ...]) 
     padded = torch.nn.functional.pad(torch.cat((infrared, visible)), (2, 2, 2, 2), mode="replicate")
     deepest = network.encoder(padded)[-1]
     output = network(infrared, visible, weights)
-    assert torch.equal(output.gain, automatic_gain(deepest[:2], deepest[2:], weights[:, -5:]))
+    assert torch.equal(output.gain, automatic_gain(deepest[:2], deepest[2:], weights[:, -5:], CONTRAST))
     assert torch.equal(output.fused, network(infrared, visible, weights, output.gain).fused)
 
 
@@ -198,7 +198,8 @@ def test_encoded_pairs_can_be_fused_later(fused: tuple[int, ...]) -> None:
     infrared, visible = (image.float() for image in pair(20, 24, count=2))
     padded = torch.nn.functional.pad(torch.cat((infrared, visible)), (2, 2, 2, 2), mode="replicate")
     weights = network.class_activation_weights()
-    later = network.fuse_encoded(network.encoder(padded), (24, 28), weights)
+    features = network.encoder(padded)
+    later = network.fuse_encoded(features, (24, 28), weights, network.own_gain(features, weights, CONTRAST))
     for one, other in zip(later, network(infrared, visible, weights), strict=True):
         assert torch.equal(one, other)
 
