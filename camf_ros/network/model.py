@@ -103,7 +103,9 @@ class CamfNetwork(nn.Module):
         if gain is None or hold is not None:
             own = self.own_gain(features, weights, contrast)
             gain = own if gain is None or hold is None else own + hold * (gain - own)
-        return self.fuse_encoded(features, size, weights, gain)
+        fused = self.fuse_encoded(features, size, weights, gain)
+        infrared_activation, visible_activation = _activation(features).chunk(2)
+        return FusionOutput(fused, infrared_activation, visible_activation, gain)
 
     def own_gain(self, features: Sequence[Tensor], weights: Tensor, contrast: float = 1.0) -> Tensor:
         """Automatic gain of each pair, (N,), from what the encoder gave; see :mod:`camf_ros.network.gain`.
@@ -117,9 +119,7 @@ class CamfNetwork(nn.Module):
         infrared, visible = features[-1].detach().chunk(2)
         return automatic_gain(infrared, visible, weights[:, -infrared.shape[1] :], contrast)
 
-    def fuse_encoded(
-        self, features: Sequence[Tensor], size: tuple[int, int], weights: Tensor, gain: Tensor
-    ) -> FusionOutput:
+    def fuse_encoded(self, features: Sequence[Tensor], size: tuple[int, int], weights: Tensor, gain: Tensor) -> Tensor:
         """Fusion rule and decoder on what the encoder gave.
 
         Args:
@@ -132,8 +132,8 @@ class CamfNetwork(nn.Module):
             A fused picture that lacks the outer 2 pixels, as the decoder's; (N, 1, H - 4, W - 4).
         """
         infrared, visible = zip(*(f.chunk(2) for f in features), strict=True)
-        fused = self.decoder(fuse_features(infrared, visible, weights, gain), size)
-        return FusionOutput(fused, _activation(infrared), _activation(visible), gain)
+        fused: Tensor = self.decoder(fuse_features(infrared, visible, weights, gain), size)
+        return fused
 
     def reconstruct(self, image: Tensor) -> Tensor:
         """The auto-encoder alone, without fusion.
@@ -145,12 +145,8 @@ class CamfNetwork(nn.Module):
             (N, 1, H, W), range -1 to 1.
         """
         _check_image("image", image)
-        return self.reconstruct_inner(_pad(image))
-
-    def reconstruct_inner(self, image: Tensor) -> Tensor:
-        """Like :meth:`reconstruct` without padding: (N, 1, H, W) to (N, 1, H - 4, W - 4), for training on crops."""
-        size = (image.shape[-2], image.shape[-1])
-        reconstruction: Tensor = self.decoder(self.encoder(image), size)
+        padded = _pad(image)
+        reconstruction: Tensor = self.decoder(self.encoder(padded), (padded.shape[-2], padded.shape[-1]))
         return reconstruction
 
 

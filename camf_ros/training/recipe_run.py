@@ -20,7 +20,7 @@ from camf_ros.training.classifier import cross_validate, train_classifier, valid
 from camf_ros.training.config import Recipe
 from camf_ros.training.distributed import from_first, is_first, process_count
 from camf_ros.training.fusion import fusion_stage
-from camf_ros.training.images import find_images, split
+from camf_ros.training.images import find_images, load_grey, split
 from camf_ros.training.loop import Trainer
 
 _logger = logging.getLogger(__name__)
@@ -124,7 +124,8 @@ def check_data(recipe: Recipe, data: Path) -> None:
     """Find what is missing for any stage before the first one has taken its hours.
 
     Raises:
-        DataError: If folders, pictures or counterparts are missing, or too few for the split or the folds.
+        DataError: If folders, pictures or counterparts are missing, or too few for the split or the folds, or if
+            pictures that are to be fused differ in size.
     """
     stage1, stage2, stage3 = recipe.autoencoder, recipe.classifier, recipe.fusion
     pairs = _infrared(data, stage2.pairs)
@@ -141,6 +142,19 @@ def check_data(recipe: Recipe, data: Path) -> None:
             )
     if stage2.folds > len(pairs):
         raise DataError(f"classifier.folds is {stage2.folds}", expected=f"at most {len(pairs)}, the number of pairs")
+    for folder in stage3.pairs if stage3.steps else ():
+        _check_sizes(data / folder)
+
+
+def _check_sizes(folder: Path) -> None:
+    for pair in find_pairs(folder):
+        infrared, visible = (f"{image.shape[1]} x {image.shape[0]}" for image in map(load_grey, pair))
+        if infrared != visible:
+            raise DataError(
+                f"{pair[0]} has {infrared} pixels and {pair[1]} has {visible}",
+                expected="one size for both, since they are to be fused",
+                remedy="register one to the other first",
+            )
 
 
 def _infrared(data: Path, folders: Sequence[str]) -> list[Path]:

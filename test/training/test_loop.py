@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from small_training import FUSION, write_data, write_recipe
@@ -259,6 +261,18 @@ def test_material_of_the_third_stage_is_checked_first(tmp_path: Path, folder: st
     fusion = {**FUSION, "pairs": [folder], "validation": 0.9999}
     recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"fusion": fusion}))
     with pytest.raises(DataError, match=word):
+        check_data(recipe, data)
+
+
+def test_pairs_of_two_sizes_are_named_first(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data")
+    picture = data / "pairs" / "visible" / "p3.jpg"
+    height, width = cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE).shape
+    cv2.imwrite(str(picture), np.full((height + 1, width), 90, np.uint8))
+    two_stages = load_recipe(write_recipe(tmp_path / "small.yaml"))
+    check_data(two_stages, data)  # which never fuse
+    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"fusion": FUSION}))
+    with pytest.raises(DataError, match=rf"p3.* has {width} x {height} pixels .*p3.* has {width} x {height + 1}"):
         check_data(recipe, data)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from camf_ros.training.classifier import Sources
 from camf_ros.training.config import FusionRecipe
 from camf_ros.training.crops import generator
-from camf_ros.training.fusion import pair_crops
+from camf_ros.training.pair_crops import pair_crops
 
 SIDE = 64
 Picture = NDArray[np.uint8]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from small_training import FUSION, soft, write_data
-from trainings import CPU, DETAILED, WIDER, Killed, bits, killed_after, log, make_recipe, run, without_times
+from trainings import CPU, DETAILED, WIDER, bits, kill_and_resume, log, make_recipe, run
 
 from camf_ros.errors import CamfError, DataError
 from camf_ros.network import CamfNetwork, load_checkpoint
@@ -157,26 +157,15 @@ def test_pairs_fall_on_one_side(tmp_path: Path, data: Path, monkeypatch: pytest.
 def test_killed_training_ends_bit_equal(
     tmp_path: Path, data: Path, state_after_every_step: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = make_recipe(tmp_path)
-    expected = run(recipe, data, tmp_path / "unbroken")
-    assert run(recipe, data, tmp_path / "again") == expected
     # In stage 1, in stage 2, before its first step, and in the second fold.
-    for module, function, calls in (
+    places = [
         (autoencoder, "reconstruction_loss", 3),
         (autoencoder, "psnr", 1),
         (classifier, "random_crops", 0),
         (classifier, "random_crops", 7),
         (classifier, "random_crops", 40),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(module, function, killed_after(calls, getattr(module, function)))
-            with pytest.raises(Killed):
-                run(recipe, data, tmp_path / "killed")
-        assert not (tmp_path / "killed" / "model.safetensors").exists()
-    assert run(recipe, data, tmp_path / "killed") == expected
-    results = [load_checkpoint(tmp_path / name / "model.safetensors") for name in ("unbroken", "killed")]
-    one, two = (without_times(result.training["metrics"]) for result in results)
-    assert one == two
+    ]
+    one = kill_and_resume(make_recipe(tmp_path), data, tmp_path, monkeypatch, places)
     assert one["cross_validated_accuracy"]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 import torch
 from small_training import write_recipe
 
+from camf_ros.network import load_checkpoint
 from camf_ros.training.config import Recipe, load_recipe
 from camf_ros.training.recipe_run import train
 
@@ -62,3 +65,25 @@ def without_times(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_times(entry) for name, entry in value.items() if name != "seconds"}
     return value
+
+
+def kill_and_resume(
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    places: Sequence[tuple[ModuleType, str, int]],
+) -> dict[str, Any]:
+    """Train once unbroken and once killed at each place; both must end in the same bits and metrics, returned."""
+    expected = run(recipe, data, folder / "unbroken")
+    for module, function, calls in places:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, function, killed_after(calls, getattr(module, function)))
+            with pytest.raises(Killed):
+                run(recipe, data, folder / "killed")
+        assert not (folder / "killed" / "model.safetensors").exists()
+    assert run(recipe, data, folder / "killed") == expected
+    results = [load_checkpoint(folder / name / "model.safetensors") for name in ("unbroken", "killed")]
+    one, two = (without_times(result.training["metrics"]) for result in results)
+    assert one == two
+    return one
