@@ -8,12 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camf_ros.network.architecture import Architecture
-
-#: The last two 3x3 layers are 'valid' and take this many pixels from each border.
-BORDER = 2
-# Decoder layer (counted from 0) that takes in the features of a finer encoder layer (counted from 1).
-_JOINS = {1: 3, 2: 2}
+from camf_ros.network.architecture import DECODER_JOINS, Architecture
 
 
 def half_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -31,7 +26,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.fused = architecture.fused
         inputs = [architecture.encoder[-1], *architecture.decoder[:-1]]
-        for layer, where in _JOINS.items():
+        for where, layer in DECODER_JOINS.items():
             if layer in self.fused:
                 inputs[where] += architecture.encoder[layer - 1]
         paddings = (1, 1, 1, 0, 0)
@@ -49,7 +44,7 @@ class Decoder(nn.Module):
             size: (H, W) of the image that the encoder was given.
 
         Returns:
-            (N, 1, H - 4, W - 4), range -1 to 1: the border of :data:`BORDER` pixels is gone.
+            (N, 1, H - 4, W - 4), range -1 to 1: without the border of BORDER pixels that the 'valid' layers take.
         """
         first, second, third, fourth, fifth = self.layers
         fine = dict(zip(self.fused, features, strict=True))

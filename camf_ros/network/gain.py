@@ -12,16 +12,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-# Contrast below this share of the brightness of the features (1 % in amplitude) does not count: with a covered lens it
-# is noise, and what rounding leaves of it.
-_FAINT = 1e-4
-# Nothing to divide by where all features are silent.
-_NOTHING = 1e-12
-#: What inference multiplies the gain with. A decoder gives back a little less contrast than its features have; of 1,
-#: 1.1, 1.2 and 1.3 this was best on the validation pairs.
-CONTRAST = 1.1
-#: Least and greatest automatic gain: what an odd pair (two blank pictures, a picture and its negative) may ask for.
-GAIN_RANGE = (0.5, 1.5)
+from camf_ros.network.constants import FAINT, GAIN_RANGE, NOTHING
 
 
 def automatic_gain(infrared: Tensor, visible: Tensor, weights: Tensor, contrast: float = 1.0) -> Tensor:
@@ -37,7 +28,7 @@ def automatic_gain(infrared: Tensor, visible: Tensor, weights: Tensor, contrast:
         contrast: Of the fused features in proportion to the rule, above 0.
 
     Returns:
-        (N,), float32, within :data:`GAIN_RANGE`.
+        (N,), float32, within :data:`~camf_ros.network.constants.GAIN_RANGE`.
     """
     a, b = infrared.float(), visible.float()
     mean_a, mean_b = a.mean((-2, -1)), b.mean((-2, -1))
@@ -46,6 +37,6 @@ def automatic_gain(infrared: Tensor, visible: Tensor, weights: Tensor, contrast:
     covariance = (a * b).mean((-2, -1)) - mean_a * mean_b
     apart = (var_a + var_b).sum(1)
     summed = (weights[0] ** 2 * var_a + weights[1] ** 2 * var_b + 2 * weights[0] * weights[1] * covariance).sum(1)
-    faint = _FAINT * (mean_a**2 + mean_b**2).sum(1) + _NOTHING
+    faint = FAINT * (mean_a**2 + mean_b**2).sum(1) + NOTHING
     ratio = (apart.clamp_min(0) + faint) / (summed.clamp_min(0) + faint)
     return (contrast * ratio.sqrt()).clamp(*GAIN_RANGE)

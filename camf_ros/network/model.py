@@ -12,10 +12,11 @@ from torch.nn import functional as F
 from camf_ros.errors import ImageError
 from camf_ros.network.architecture import Architecture
 from camf_ros.network.classifier import AuxiliaryClassifier
-from camf_ros.network.decoder import BORDER, Decoder
+from camf_ros.network.constants import BORDER, CONTRAST
+from camf_ros.network.decoder import Decoder
 from camf_ros.network.encoder import Encoder
 from camf_ros.network.fusion_rule import class_activation_weights, fuse_features
-from camf_ros.network.gain import CONTRAST, automatic_gain
+from camf_ros.network.gain import automatic_gain
 
 
 class FusionOutput(NamedTuple):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camf_ros.network.decoder import BORDER
+from camf_ros.network.constants import BORDER
 from camf_ros.network.devices import autocast
 from camf_ros.network.model import CamfNetwork
 from camf_ros.training.config import Recipe

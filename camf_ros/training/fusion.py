@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camf_ros.evaluation.metrics import mean, score
-from camf_ros.network.decoder import BORDER
+from camf_ros.network.constants import BORDER
 from camf_ros.network.devices import autocast
 from camf_ros.network.model import CamfNetwork
 from camf_ros.training.classifier import load_sources

@@ -15,8 +15,8 @@ from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.errors import CheckpointError, EngineError, ImageError, ParameterError
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network import CamfNetwork, load_checkpoint, save_checkpoint
+from camf_ros.network.constants import CONTRAST
 from camf_ros.network.devices import has_fast_bfloat16
-from camf_ros.network.gain import CONTRAST
 
 Grey = NDArray[np.uint8]
 CPU = torch.device("cpu")

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from camf_ros.errors import ImageError
 from camf_ros.network import CamfNetwork
+from camf_ros.network.constants import CONTRAST
 from camf_ros.network.decoder import half_size
-from camf_ros.network.gain import CONTRAST, automatic_gain
+from camf_ros.network.gain import automatic_gain
 
 SIZES = [(1, 1), (1, 7), (2, 3), (3, 2), (4, 4), (5, 9), (13, 11), (16, 12), (17, 22)]
 #: Everything that can be fused.

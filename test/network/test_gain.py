@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from camf_ros.network.gain import GAIN_RANGE, automatic_gain
+from camf_ros.network.constants import GAIN_RANGE
+from camf_ros.network.gain import automatic_gain
 
 ONES = torch.ones(2, 4)
 
