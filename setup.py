@@ -51,6 +51,12 @@ setup(
         "PyYAML>=5.4",
         "tqdm>=4.57",
     ],
-    extras_require={"torch": ["torch>=2.4"], "evaluation": ["scikit-image>=0.18"]},
+    extras_require={
+        "torch": ["torch>=2.4"],
+        "openvino": ["openvino>=2024.4", "onnx>=1.14"],
+        "onnxruntime": ["onnxruntime>=1.17", "onnx>=1.14"],
+        "evaluation": ["scikit-image>=0.18"],
+        "benchmark": ["matplotlib>=3.5", "psutil>=5.8"],
+    },
     entry_points={"console_scripts": ["camf = camf_ros.cli.main:main"]},
 )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.engines.engine import Engine
+from camf_ros.engines.engine import ColourEngine, Engine, EngineOutput
 from camf_ros.errors import ImageError
 from camf_ros.explain.shares import infrared_share
 from camf_ros.imaging.luminance import Visible
@@ -93,21 +93,18 @@ class FusionPipeline:
             grey = self._registration.align(grey, _size(rgb))
         else:
             rgb = self._registration.align(rgb, _size(grey))
-        visible = Visible(rgb)
         if settings.gain:
             gain, hold = settings.gain, 1.0
             # A later automatic gain starts from its own frame, not from this constant.
             self._steady.forget()
         else:
             gain, hold = self._steady.wanted(stamp, settings.gain_time_constant)
-        started = time.monotonic()
-        output = self.engine.fuse(grey, visible.luminance, gain=gain, hold=hold)
-        inference_time = time.monotonic() - started
+        image, output, inference_time = self._infer(grey, rgb, gain, hold)
         if not settings.gain:
             self._steady.used(output.gain, stamp)
         weights = np.float32(output.gain) * self.engine.channel_weights()
         return FusedFrame(
-            visible.with_luminance(output.fused),
+            image,
             settings.reference,
             output.gain,
             weights,
@@ -116,6 +113,21 @@ class FusionPipeline:
             infrared_share(weights, output.infrared_activation, output.visible_activation),
             inference_time,
         )
+
+    def _infer(
+        self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], gain: float, hold: float
+    ) -> tuple[NDArray[np.uint8], EngineOutput, float]:
+        """The fused picture, in colour where RGB is, what the engine says, and its time in seconds."""
+        engine = self.engine
+        if rgb.ndim == 3 and isinstance(engine, ColourEngine):
+            started = time.monotonic()
+            output = engine.fuse_rgb(grey, rgb, gain=gain, hold=hold)
+            return output.fused, output, time.monotonic() - started
+        visible = Visible(rgb)
+        started = time.monotonic()
+        output = engine.fuse(grey, visible.luminance, gain=gain, hold=hold)
+        inference_time = time.monotonic() - started
+        return visible.with_luminance(output.fused), output, inference_time
 
 
 def _check(thermal: Image, rgb: NDArray[np.uint8]) -> None:

@@ -13,7 +13,10 @@ from launch_ros.substitutions import FindPackageShare
 
 from camf_ros.nodes import topics
 from camf_ros.nodes.middleware import profile_to_set
+from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.table import specs
 
+SETTINGS = specs(FusionSettings)
 SHARE = FindPackageShare("camf_ros")
 
 ARGUMENTS = [
@@ -44,9 +47,15 @@ ARGUMENTS = [
         description="Name of a shipped model, or path of a .safetensors file. Empty: as the parameter file says.",
     ),
     DeclareLaunchArgument(
+        "engine",
+        default_value="",
+        choices=["", *SETTINGS["engine"].choices],
+        description="Runtime of the network. Empty: as the parameter file says.",
+    ),
+    DeclareLaunchArgument(
         "device",
         default_value="",
-        choices=["", "auto", "cpu", "cuda"],
+        choices=["", *SETTINGS["device"].choices],
         description="Where the network runs. Empty: as the parameter file says.",
     ),
     DeclareLaunchArgument(
@@ -83,7 +92,8 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         return LaunchConfiguration(name).perform(context)
 
     # As texts: a model called 1e3 is not a number.
-    given = {name: ParameterValue(value(name), value_type=str) for name in ("model", "device") if value(name)}
+    texts = ("model", "engine", "device")
+    given = {name: ParameterValue(value(name), value_type=str) for name in texts if value(name)}
     if value("use_sim_time"):
         given["use_sim_time"] = value("use_sim_time") == "true"
     remappings = []

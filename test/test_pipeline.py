@@ -286,3 +286,29 @@ def test_settings_are_swapped_whole(engine: TorchEngine) -> None:
     first, second = (pipeline.fuse(counts(), colour(), 1.0) for _ in range(2))
     assert (first.gain, first.image.shape) == (0.5, (*RGB, 3))
     assert (second.gain, second.image.shape) == (2.0, (*THERMAL, 3))
+
+
+def test_engine_that_keeps_colours_itself_is_left_to_it(engine: TorchEngine) -> None:
+    calls: list[tuple[int, ...]] = []
+
+    class Colours:
+        """What an engine with a device of its own does, on the CPU."""
+
+        description, model_name, model_hash = engine.description, engine.model_name, engine.model_hash
+        fuse, channel_weights = staticmethod(engine.fuse), staticmethod(engine.channel_weights)
+
+        @staticmethod
+        def fuse_rgb(
+            infrared: NDArray[np.uint8], rgb: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
+        ) -> EngineOutput:
+            calls.append(rgb.shape)
+            visible = Visible(rgb)
+            output = engine.fuse(infrared, visible.luminance, gain=gain, hold=hold)
+            return output._replace(fused=visible.with_luminance(output.fused))
+
+    for rgb in (colour(), colour()[:, :, 0].copy()):
+        one = FusionPipeline(Colours()).fuse(counts(), rgb, 1.0)
+        other = FusionPipeline(engine).fuse(counts(), rgb, 1.0)
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.weights, other.weights)
+    assert calls == [(*RGB, 3)], "colour pictures alone"

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from camf_ros.cli.engine_options import add_engine_options, engine_of
+
 if TYPE_CHECKING:
     from camf_ros.evaluation.methods import Method
 
@@ -28,14 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gain", type=float, metavar="G", help="constant gain of the fusion rule (default: automatic, of each pair)"
     )
-    parser.add_argument(
-        "--device", default="auto", help="of the model: auto, cpu, cuda or cuda:N (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--precision",
-        default="float32",
-        help="of the model: auto, float32, bfloat16 or float16 (default: %(default)s, alike on every machine)",
-    )
+    add_engine_options(parser, engine="torch", precision="float32", why="alike on every machine")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, unrounded, to this file too")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -91,12 +86,10 @@ def _method(arguments: argparse.Namespace) -> tuple[str, Method]:
         return arguments.baseline, BASELINES[arguments.baseline]
     if arguments.fused is not None:
         return arguments.fused.resolve().name, given
-    from camf_ros.engines.torch_engine import TorchEngine
-    from camf_ros.models import find_model
     from camf_ros.settings.fusion import FusionSettings
     from camf_ros.settings.table import build
 
     settings = build(FusionSettings, {} if arguments.gain is None else {"gain": arguments.gain})
-    engine = TorchEngine(find_model(arguments.model), device=arguments.device, precision=arguments.precision)
+    engine = engine_of(arguments)
     name = f"{engine.model_name}, gain {settings.gain:g}" if settings.gain else engine.model_name
     return name, by_model(engine, settings)

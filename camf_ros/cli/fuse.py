@@ -6,6 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
+from camf_ros.cli.engine_options import add_engine_options, engine_of
 from camf_ros.errors import DataError
 from camf_ros.settings.fusion import FusionSettings
 
@@ -28,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="G",
         help="constant gain of the fusion rule (default: automatic, from the pictures; steady in a video)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16 (default: %(default)s)")
+    add_engine_options(parser, engine="auto", precision="auto")
     parser.add_argument(
         "--reference",
         default=default.reference,
@@ -43,7 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Fuse; tell what was fused, and what was skipped and why."""
     # Before PyTorch is imported: a wrong path is told at once.
     from camf_ros.cli import stills, videos
-    from camf_ros.models import find_model
     from camf_ros.settings.table import build
 
     settings = build(FusionSettings, {"gain": arguments.gain, "reference": arguments.reference})
@@ -58,9 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         job = stills.StillsJob(Path(arguments.infrared), Path(arguments.visible), arguments.output)
 
-    from camf_ros.engines.torch_engine import TorchEngine
-
-    engine = TorchEngine(find_model(arguments.model), device=arguments.device, precision=arguments.precision)
+    engine = engine_of(arguments)
     outcome = job.run(engine, settings, quiet=arguments.quiet)
     for note in outcome.notes:
         _logger.info("%s", note)

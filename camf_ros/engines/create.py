@@ -1,29 +1,196 @@
-"""Makes the engine that the settings ask for; a runtime is imported only when it is used."""
+"""Makes the engine that the settings ask for, or the best that works here; a runtime is imported only when it is tried.
+
+A choice that fails is followed by the next best one, and what failed is told: a robot that fuses slowly is better off
+than one that does not fuse, but its owner must know.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
 from camf_ros.engines.engine import Engine
-from camf_ros.errors import EngineError
+from camf_ros.engines.hardware import has_bfloat16, has_nvidia_gpu
+from camf_ros.errors import CamfError, CheckpointError, EngineError, ParameterError
 from camf_ros.models import find_model
 from camf_ros.settings.fusion import FusionSettings
 
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+# Pixels a side of the first inference, which shows whether a runtime works at all.
+_TRIAL_SIDE = 64
 
-def create_engine(settings: FusionSettings) -> Engine:
-    """Load the model of some settings.
+
+class ChosenEngine(NamedTuple):
+    """An engine that works, and how it came to be chosen.
+
+    Attributes:
+        engine: Ready, with one small inference behind it.
+        reason: Why this one, for people.
+        warnings: What was asked for, or should have been better, and failed; empty if all is as it should be.
+    """
+
+    engine: Engine
+    reason: str
+    warnings: tuple[str, ...]
+
+
+# Each imports its runtime when it is called.
+
+
+def _torch(model: Path, device: str, precision: str, threads: int) -> Engine:
+    from camf_ros.engines.torch_engine import open_torch  # noqa: PLC0415
+
+    return open_torch(model, device=device, precision=precision, threads=threads)
+
+
+def _openvino(model: Path, device: str, precision: str, threads: int) -> Engine:
+    from camf_ros.engines.openvino_engine import OpenVinoEngine  # noqa: PLC0415
+
+    return OpenVinoEngine(model, device=device, precision=precision, threads=threads)
+
+
+def _onnxruntime(model: Path, device: str, precision: str, threads: int) -> Engine:
+    from camf_ros.engines.onnxruntime_engine import OnnxRuntimeEngine  # noqa: PLC0415
+
+    return OnnxRuntimeEngine(model, device=device, precision=precision, threads=threads)
+
+
+def _tensorrt(model: Path, device: str, precision: str, threads: int) -> Engine:
+    from camf_ros.engines.tensorrt_engine import TensorRtEngine  # noqa: PLC0415
+
+    return TensorRtEngine(model, device=device, precision=precision, threads=threads)
+
+
+_OPENERS: dict[str, Callable[[Path, str, str, int], Engine]] = {
+    "torch": _torch,
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+    "tensorrt": _tensorrt,
+}
+#: Names of all engines.
+ENGINES = tuple(_OPENERS)
+_DEVICES = {"torch": ("cuda", "cpu"), "openvino": ("cpu",), "onnxruntime": ("cuda", "cpu"), "tensorrt": ("cuda",)}
+# Why an engine is preferred to those after it.
+_REASONS = {
+    ("tensorrt", "cuda"): "its engine for this model was built on this machine",
+    ("torch", "cuda"): "there is a GPU, and a frame is one CUDA graph",
+    ("onnxruntime", "cuda"): "there is a GPU",
+    ("openvino", "cpu"): "the fastest on CPUs",
+    ("torch", "cpu"): "faster than ONNX Runtime on a CPU with bfloat16",
+    ("onnxruntime", "cpu"): "faster than PyTorch on a CPU without bfloat16",
+}
+# What to install where a runtime's first module cannot be imported.
+_PACKAGES = {
+    "torch": "torch (on a Jetson NVIDIA's wheel)",
+    "openvino": "openvino onnx",
+    "onnxruntime": "onnxruntime onnx",
+    "tensorrt": "onnxruntime-gpu onnx, and TensorRT",
+}
+
+
+def open_engine(name: str, model: Path, *, device: str = "auto", precision: str = "auto", threads: int = 0) -> Engine:
+    """Load a model into one engine.
+
+    Args:
+        name: One of :data:`ENGINES`.
+        model: Checkpoint file.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        threads: CPU threads; 0 leaves the runtime's choice.
 
     Raises:
         CheckpointError: If the model cannot be used.
-        EngineError: If the runtime is not installed.
-        ParameterError: If the device is not there, or does not compute in the wanted precision.
+        EngineError: If the runtime is not installed, or does not work here.
+        ParameterError: If there is no such engine, or it does not have the device or the precision.
     """
+    if name not in _OPENERS:
+        raise ParameterError(f"engine is {name!r}", expected=f"one of {', '.join(ENGINES)}")
     try:
-        from camf_ros.engines.torch_engine import TorchEngine  # noqa: PLC0415 (large, and not on every machine)
+        return _OPENERS[name](model, device, precision, threads)
+    except CamfError:
+        raise
     except ImportError as error:
         raise EngineError(
-            f"the inference runtime cannot be imported ({error})",
-            expected="PyTorch and safetensors in this Python",
-            remedy="pip install torch safetensors; on a Jetson take NVIDIA's PyTorch wheel",
+            f"engine {name} cannot be imported ({error})", remedy=f"pip install {_PACKAGES[name]}, and safetensors"
         ) from error
-    return TorchEngine(
-        find_model(settings.model), device=settings.device, precision=settings.precision, threads=settings.threads
+    except Exception as error:  # whatever a broken installation raises: the next engine may work
+        raise EngineError(f"engine {name} cannot be started ({error})", remedy="use another engine") from error
+
+
+def choose_engine(settings: FusionSettings) -> ChosenEngine:
+    """Load the model of some settings into the engine that they name, or into the best one that works.
+
+    Raises:
+        CheckpointError: If the model cannot be used.
+        EngineError: If no engine works.
+        ParameterError: If the device is none, or no engine has the precision.
+    """
+    if not _DEVICE.fullmatch(settings.device):
+        raise ParameterError(f"device is {settings.device!r}", expected="auto, cpu, cuda or cuda:N")
+    model = find_model(settings.model)
+    failures: list[tuple[str, CamfError]] = []
+    for name, device in _candidates(settings):
+        try:
+            engine = open_engine(name, model, device=device, precision=settings.precision, threads=settings.threads)
+            engine.fuse(*np.zeros((2, _TRIAL_SIDE, _TRIAL_SIDE), np.uint8))
+        except CheckpointError:
+            raise
+        except CamfError as error:
+            failures.append((name, error))
+        else:
+            reason = "as set" if name == settings.engine else _REASONS[name, _kind(device)]
+            return ChosenEngine(engine, _explain(reason, failures), _warnings(settings, name, failures))
+    if all(isinstance(error, ParameterError) for _, error in failures):
+        raise failures[0][1]
+    raise EngineError(
+        "no inference engine works here: " + "; ".join(f"{name}: {error}" for name, error in failures),
+        remedy="pip install openvino onnx safetensors, or torch safetensors",
+    )
+
+
+def _candidates(settings: FusionSettings) -> list[tuple[str, str]]:
+    """Engine and device, best first, what the settings name before all others."""
+    wanted = "cuda" if settings.device == "auto" and has_nvidia_gpu() else settings.device
+    # Where a GPU is asked for and there is none, a slow fusion is better than none.
+    devices = [wanted, "cpu"] if _kind(wanted) == "cuda" else ["cpu"]
+    on_cpu = ["openvino", "torch", "onnxruntime"] if has_bfloat16() else ["openvino", "onnxruntime", "torch"]
+    on_gpu = ["torch", "onnxruntime"]
+    if len(devices) > 1 and _tensorrt_is_prepared(settings):
+        on_gpu.insert(0, "tensorrt")
+    best = [(name, device) for device in devices for name in (on_cpu if device == "cpu" else on_gpu)]
+    if settings.engine == "auto":
+        return best
+    # On a device that it cannot use, it will say so itself.
+    usable = [device for device in devices if _kind(device) in _DEVICES[settings.engine]] or devices[:1]
+    return list(dict.fromkeys([*((settings.engine, device) for device in usable), *best]))
+
+
+def _kind(device: str) -> str:
+    return device.partition(":")[0]
+
+
+def _tensorrt_is_prepared(settings: FusionSettings) -> bool:
+    try:
+        from camf_ros.engines.tensorrt_engine import is_prepared  # noqa: PLC0415
+        from camf_ros.network.checkpoint_file import read_checkpoint_file  # noqa: PLC0415
+    except ImportError:
+        return False
+    return is_prepared(read_checkpoint_file(find_model(settings.model)).hash)
+
+
+def _explain(reason: str, failures: Sequence[tuple[str, CamfError]]) -> str:
+    missing = ", ".join(dict.fromkeys(name for name, _ in failures))
+    return f"{reason}; not usable here: {missing}" if missing else reason
+
+
+def _warnings(settings: FusionSettings, name: str, failures: Sequence[tuple[str, CamfError]]) -> tuple[str, ...]:
+    """A failure is worth a warning if it was asked for by name, or is worse than a missing package."""
+    return tuple(
+        f"engine {failed} failed, {name} runs instead: {error}"
+        for failed, error in failures
+        if failed == settings.engine or _kind(settings.device) == "cuda" or not isinstance(error.__cause__, ImportError)
     )

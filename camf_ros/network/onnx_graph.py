@@ -1,7 +1,7 @@
 """The whole fusion as an ONNX graph: grey levels in, grey levels out, for any runtime that reads ONNX.
 
-Built from the weights directly, operator by operator, so that neither PyTorch nor its tracer is needed and nothing is in
-the graph that need not be. Inputs:
+Built from the weights directly, operator by operator, so that neither PyTorch nor its tracer is needed and nothing is
+in the graph that need not be. Inputs:
 
 - ``infrared``, ``visible``: (1, 1, H, W), uint8, of any size.
 - ``gain``: (1,), float32, gain of the fusion rule; looked at as far as ``hold`` says.
@@ -13,32 +13,44 @@ Outputs:
 - ``activation``: (2, K), float32, mean of each fused encoder channel, rows infrared and visible.
 - ``used_gain``: (1,), float32.
 
-It is the function of :class:`camf_ros.network.model.CamfNetwork`, with these steps folded into weights without changing
-it: the division of grey levels by 127.5 into the first convolution, and that of the fused picture into the last step.
+It is the function of :class:`camf_ros.network.model.CamfNetwork`, rearranged where that costs nothing in exactness:
+
+- The division of grey levels by 127.5 is in the weights of the first layer.
+- The class activation weights are in the weights of the encoder. ReLU commutes with positive factors, so a layer whose
+  channels are multiplied has its weights and biases multiplied, and the next layer's are divided. Each source has its
+  own copy of the encoder then, and the fusion rule is left with one sum and the gain.
+- What two layers add up to a decoder layer are two convolutions and a sum, not one of joined features: no copy of both.
+- The means of large features begin with averages of 4 x 4 by a depthwise convolution, which runtimes do in the
+  network's reduced precision, where a mean of everything would have all features written out in float32 first.
+- The energy of the fused features, for the automatic gain, is taken from the sum that is needed anyway.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from camf_ros.network.architecture import DECODER_JOINS, ENCODER_STRIDES
 from camf_ros.network.checkpoint_file import CheckpointFile
 from camf_ros.network.constants import BORDER, CONTRAST, FAINT, GAIN_RANGE, GREY, NOTHING
+from camf_ros.network.onnx_builder import OnnxBuilder
 
-# The newest that the runtimes of all supported systems read (TensorRT 8.5 of JetPack 5 is the oldest).
-_OPSET = 17
-_IR_VERSION = 8
+if TYPE_CHECKING:
+    import onnx
+
 #: Names of the free dimensions.
 HEIGHT, WIDTH = "height", "width"
-# Encoder layer (counted from 1) that has the size to which the features are enlarged before a decoder layer (from 0).
+# Decoder layers (counted from 0) that begin with an enlargement, and the encoder layer (from 1) that has the size.
 _ENLARGED = {2: 2, 3: 1}
 # Decoder layers without padding.
 _VALID = (3, 4)
+# Side of the squares that large features are averaged over first.
+_SQUARE = 4
+# A weight below this share of the mean is 0 in any picture; dividing by it would leave the range of half precision.
+_LEAST = 2.0**-10
 
 
 def build_onnx(checkpoint: CheckpointFile, *, half: bool = False) -> onnx.ModelProto:
@@ -51,165 +63,202 @@ def build_onnx(checkpoint: CheckpointFile, *, half: bool = False) -> onnx.ModelP
     Returns:
         A checked model with free height and width.
     """
-    graph = _Builder(checkpoint, np.dtype(np.float16 if half else np.float32))
+    return finish(CamfGraph(checkpoint, np.dtype(np.float16 if half else np.float32)), checkpoint)
+
+
+def finish(graph: CamfGraph, checkpoint: CheckpointFile) -> onnx.ModelProto:
+    """The model of a graph, with its inputs and outputs."""
     graph.whole()
-    image = [1, 1, HEIGHT, WIDTH]
-    channels = checkpoint.architecture.channels
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            checkpoint.name,
-            [
-                helper.make_tensor_value_info("infrared", TensorProto.UINT8, image),
-                helper.make_tensor_value_info("visible", TensorProto.UINT8, image),
-                helper.make_tensor_value_info("gain", TensorProto.FLOAT, [1]),
-                helper.make_tensor_value_info("hold", TensorProto.FLOAT, [1]),
-            ],
-            [
-                helper.make_tensor_value_info("fused", TensorProto.UINT8, image),
-                helper.make_tensor_value_info("activation", TensorProto.FLOAT, [2, channels]),
-                helper.make_tensor_value_info("used_gain", TensorProto.FLOAT, [1]),
-            ],
-            graph.constants,
-        ),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
-        producer_name="camf_ros",
+    image = (1, 1, HEIGHT, WIDTH)
+    return graph.build.model(
+        checkpoint.name,
+        [
+            ("infrared", np.uint8, image),
+            ("visible", np.uint8, image),
+            ("gain", np.float32, (1,)),
+            ("hold", np.float32, (1,)),
+        ],
+        [
+            ("fused", np.uint8, image),
+            ("activation", np.float32, (2, checkpoint.architecture.channels)),
+            ("used_gain", np.float32, (1,)),
+        ],
+        {"model_name": checkpoint.name, "model_hash": checkpoint.hash},
     )
-    helper.set_model_props(model, {"model_name": checkpoint.name, "model_hash": checkpoint.hash})
-    onnx.checker.check_model(model)
-    return model
 
 
-class _Builder:
-    """Nodes and constants of one graph."""
+class CamfGraph:
+    """The parts of the graph; each step of its arithmetic is a method, so that a benchmark can try it another way.
+
+    Features are NCHW. "Weighted" ones are multiplied with their class activation weights, but not with the gain.
+    """
 
     def __init__(self, checkpoint: CheckpointFile, kind: np.dtype[np.floating]) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+        self.build = OnnxBuilder()
         self._architecture = checkpoint.architecture
         self._tensors = checkpoint.tensors
-        self._weights = checkpoint.class_activation_weights()
+        self._weights = np.maximum(checkpoint.class_activation_weights().astype(np.float64), _LEAST)
         self._kind = kind
 
     def whole(self) -> None:
         """Everything from the inputs to the outputs."""
-        features, sizes = self._encoder()
-        gain = self._gain(features[-1])
-        self._node("Identity", gain, to="used_gain")
-        means = [self._node("ReduceMean", self._float(f), axes=[2, 3], keepdims=0) for f in features]
-        self._node("Concat", *means, to="activation", axis=1)
-        self._decoder(self._fuse(features, gain), sizes)
+        add = self.build.node
+        infrared, sizes = self._encoder("infrared", 0)
+        visible, _ = self._encoder("visible", 1)
+        add("Concat", self._means(infrared, 0), self._means(visible, 1), output="activation", axis=0)
+        sums = [add("Add", a, b) for a, b in zip(infrared, visible, strict=True)]
+        gain = self._gain(infrared[-1], visible[-1], sums[-1])
+        add("Identity", gain, output="used_gain")
+        factor = self.gain_factor(gain)
+        self._decoder([add("Mul", x, factor) for x in sums], sizes)
 
-    def _encoder(self) -> tuple[list[str], dict[int, str]]:
-        """Fused layers' features, finest first, of both sources as one batch; and every layer's shape by its number."""
-        both = self._cast(self._node("Concat", "infrared", "visible", axis=0), self._kind)
+    def gain_factor(self, gain: str) -> str:
+        """The gain as a factor of features."""
+        # Of four dimensions, as the features: with one, OpenVINO changes the layout of all features and back.
+        return self.build.cast(self.build.node("Reshape", gain, *self.build.integers([1, 1, 1, 1])), self._kind)
+
+    def _encoder(self, source: str, row: int) -> tuple[list[str], dict[int, str]]:
+        """Weighted features of each fused layer, finest first; and the sizes of the layers that the decoder needs."""
+        grey = self.build.cast(source, self._kind)
         # Exact, even in bfloat16: whole numbers and a half need 8 bits up to 127.5.
-        x = self._node("Sub", both, self._constant(GREY, self._kind))
-        pads = self._constant([0, 0, BORDER, BORDER] * 2, np.int64)
-        x = self._node("Pad", x, pads, mode="edge")
+        x = self.build.node("Sub", grey, self.build.constant(GREY, self._kind))
+        x = self.build.node("Pad", x, *self.build.integers([0, 0, BORDER, BORDER] * 2), mode="edge")
         features, sizes = [], {}
+        before: NDArray[np.float64] = np.full(1, GREY)
         for number, stride in enumerate(ENCODER_STRIDES, start=1):
-            x = self._convolution(f"encoder.layers.{number - 1}", x, stride=stride, scale=1 / GREY if number == 1 else 1)
+            after = self._factors(number, row)
+            name = f"encoder.layers.{number - 1}"
+            weight = self._tensors[f"{name}.weight"] / before[:, None, None] * after[:, None, None, None]
+            bias = self._tensors[f"{name}.bias"] * after
+            x = self.build.node("Relu", self.convolution(x, weight, bias, stride=stride))
+            before = after
             if number in self._architecture.fused:
                 features.append(x)
             if number in _ENLARGED.values():
-                sizes[number] = self._node("Slice", self._node("Shape", x), *self._constants([2], [4], [0]))
+                sizes[number] = self.build.size_of(x)
         return features, sizes
 
-    def _gain(self, deepest: str) -> str:
-        """As :func:`camf_ros.network.gain.automatic_gain`, mixed with the gain that is given."""
-        weights = self._weights[:, -self._architecture.encoder[-1] :].astype(np.float64)
-        x = self._float(deepest)
-        means = self._node("ReduceMean", x, axes=[2, 3], keepdims=1)
-        # Of what is left without the mean: the energies are small beside it, and half precision has no bits to lose.
-        parts = self._node("Split", self._node("Sub", x, means), axis=0, outputs=2)
-        infrared, visible = parts.split()
-        squares = [
-            self._node("ReduceMean", self._node("Mul", a, b), axes=[0, 2, 3], keepdims=0)
-            for a, b in ((infrared, infrared), (visible, visible), (infrared, visible))
-        ]
-        # (3, K) of energies against weights of each sum.
-        energies = self._node("Concat", *squares, axis=0)
-        apart = self._sum(energies, np.concatenate([np.ones_like(weights).ravel(), np.zeros_like(weights[0])]))
-        summed = self._sum(energies, np.concatenate([*weights**2, 2 * weights[0] * weights[1]]))
-        level = self._node("ReduceSumSquare", means, keepdims=0)
-        faint = self._node("Add", self._node("Mul", level, self._constant(FAINT)), self._constant(NOTHING))
-        zero = self._constant(0.0)
-        above, below = (self._node("Add", self._node("Max", value, zero), faint) for value in (apart, summed))
-        ratio = self._node("Sqrt", self._node("Div", above, below))
-        own = self._node("Mul", ratio, self._constant(CONTRAST))
-        own = self._node("Clip", own, *(self._constant(limit) for limit in GAIN_RANGE))
-        own = self._node("Reshape", own, self._constant([1], np.int64))
-        change = self._node("Mul", "hold", self._node("Sub", "gain", own))
-        return self._node("Add", own, change)
+    def _factors(self, layer: int, row: int) -> NDArray[np.float64]:
+        """What the channels of an encoder layer are multiplied with: their class activation weights, if it is fused."""
+        architecture = self._architecture
+        width = architecture.encoder[layer - 1]
+        if layer not in architecture.fused:
+            return np.ones(width)
+        begin = sum(architecture.fused_channels[: architecture.fused.index(layer)])
+        return self._weights[row, begin : begin + width]
 
-    def _sum(self, energies: str, factors: NDArray[np.float64]) -> str:
-        product = self._node("Mul", energies, self._constant(factors))
-        return self._node("ReduceSum", product, keepdims=0)
+    def _means(self, features: Sequence[str], row: int) -> str:
+        """Mean of each channel before weighting, (1, K)."""
+        means = []
+        for layer, x in zip(self._architecture.fused, features, strict=True):
+            factors = self._factors(layer, row)
+            large = layer in _ENLARGED.values()
+            mean = self.mean_of_large(x, len(factors)) if large else self.mean(x)
+            means.append(self.build.node("Mul", mean, self.build.constant(1 / factors[None])))
+        return self.build.node("Concat", *means, axis=1)
 
-    def _fuse(self, features: Sequence[str], gain: str) -> list[str]:
-        fused, begin = [], 0
-        for layer, width in zip(features, self._architecture.fused_channels, strict=True):
-            part = self._weights[:, begin : begin + width]
-            begin += width
-            sources = self._node("Split", layer, axis=0, outputs=2).split()
-            weighted = []
-            for source, weight in zip(sources, part, strict=True):
-                factor = self._node("Mul", self._constant(weight.reshape(1, -1, 1, 1)), gain)
-                weighted.append(self._node("Mul", source, self._cast(factor, self._kind)))
-            fused.append(self._node("Add", *weighted))
-        return fused
+    def mean(self, x: str) -> str:
+        """Mean of each channel, (1, C), float32."""
+        return self.build.node("ReduceMean", self._float(x), axes=[2, 3], keepdims=0)
+
+    def mean_of_large(self, x: str, channels: int) -> str:
+        """Likewise, of features of full or half size."""
+        # Sums of squares that hang over the lower and right border are right too: what is outside is 0.
+        kernel = np.full((channels, 1, _SQUARE, _SQUARE), 1 / _SQUARE**2)
+        pads = [0, 0, _SQUARE - 1, _SQUARE - 1]
+        averages = self.convolution(x, kernel, stride=_SQUARE, pads=pads, group=channels)
+        total = self.build.node("ReduceSum", self._float(averages), *self.build.integers([2, 3]), keepdims=0)
+        total = self.build.node("Mul", total, self.build.constant(_SQUARE**2))
+        return self.build.node("Div", total, self._pixels(x))
+
+    def _gain(self, infrared: str, visible: str, summed: str) -> str:
+        """As :func:`camf_ros.network.gain.automatic_gain`, mixed with the gain that is given; (1,)."""
+        add, constant = self.build.node, self.build.constant
+        energies, levels = [], []
+        for row, x in enumerate((infrared, visible)):
+            energy, level = self._moments(x)
+            factors = constant(1 / self._factors(self._architecture.fused[-1], row) ** 2)
+            energies.append(add("Mul", energy, factors))
+            levels.append(add("Mul", level, factors))
+        apart, together, level = (
+            add("ReduceSum", x, keepdims=1)
+            for x in (add("Add", *energies), self._moments(summed)[0], add("Add", *levels))
+        )
+        faint = add("Add", add("Mul", level, constant(FAINT)), constant(NOTHING))
+        apart, together = (add("Add", add("Max", x, constant(0.0)), faint) for x in (apart, together))
+        own = add("Mul", add("Sqrt", add("Div", apart, together)), constant(CONTRAST))
+        own = add("Clip", own, *(constant(limit) for limit in GAIN_RANGE))
+        return add("Add", own, add("Mul", "hold", add("Sub", "gain", own)))
+
+    def _moments(self, x: str) -> tuple[str, str]:
+        """Variance of each channel and the square of its mean, (K,)."""
+        add = self.build.node
+        x = self._float(x)
+        mean = add("ReduceMean", x, axes=[0, 2, 3], keepdims=0)
+        # The root of the sum of squares is one operator, a sum of squares is two in most runtimes.
+        norm = add("ReduceL2", x, axes=[0, 2, 3], keepdims=0)
+        level = add("Mul", mean, mean)
+        square = add("Div", add("Mul", norm, norm), self._pixels(x))
+        return add("Sub", square, level), level
+
+    def _pixels(self, x: str) -> str:
+        return self.build.node("ReduceProd", self.build.cast(self.build.size_of(x), np.float32), keepdims=1)
 
     def _decoder(self, features: Sequence[str], sizes: dict[int, str]) -> None:
         fine = dict(zip(self._architecture.fused, features, strict=True))
         x = features[-1]
         for number in range(len(self._architecture.decoder)):
+            weight, bias = (self._tensors[f"decoder.layers.{number}.{part}"] for part in ("weight", "bias"))
+            joined = fine.get(DECODER_JOINS.get(number, 0))
+            own = weight.shape[1] - (self._architecture.encoder[DECODER_JOINS[number] - 1] if joined else 0)
+            pads = [0 if number in _VALID else 1] * 4
             if number in _ENLARGED:
                 x = self._enlarge(x, sizes[_ENLARGED[number]])
-                joined = fine.get(DECODER_JOINS[number])
-                if joined:
-                    x = self._node("Concat", x, joined, axis=1)
-            x = self._convolution(f"decoder.layers.{number}", x, padding=0 if number in _VALID else 1)
-        x = self._node("Conv", x, *self._weights_of("decoder.head"), kernel_shape=[1, 1])
-        x = self._node("Mul", self._node("Tanh", x), self._constant(GREY, self._kind))
-        x = self._node("Round", self._node("Add", x, self._constant(GREY, self._kind)))
-        self._node("Cast", x, to="fused", kind=TensorProto.UINT8)
+            if joined:
+                x = self.two_inputs(x, joined, (weight[:, :own], weight[:, own:]), bias, pads)
+            else:
+                x = self.convolution(x, weight, bias, pads=pads)
+            x = self.build.node("Relu", x)
+        head = (self._tensors[f"decoder.head.{part}"] for part in ("weight", "bias"))
+        x = self.build.node("Tanh", self.convolution(x, *head, pads=[0] * 4))
+        scale = self.build.constant(GREY, self._kind)
+        x = self.build.node("Add", self.build.node("Mul", x, scale), scale)
+        self.build.cast(self.build.node("Round", x), np.uint8, output="fused")
+
+    def two_inputs(
+        self,
+        x: str,
+        joined: str,
+        weights: tuple[NDArray[np.floating], NDArray[np.floating]],
+        bias: NDArray[np.floating],
+        pads: Sequence[int],
+    ) -> str:
+        """A convolution of two kinds of features, with the weights of each."""
+        more = self.convolution(joined, weights[1], pads=pads)
+        return self.build.node("Add", self.convolution(x, weights[0], bias, pads=pads), more)
 
     def _enlarge(self, x: str, size: str) -> str:
-        first = self._node("Slice", self._node("Shape", x), *self._constants([0], [2], [0]))
-        shape = self._node("Concat", first, size, axis=0)
-        options = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-        return self._node("Resize", x, "", "", shape, **options)
+        first = self.build.node("Slice", self.build.node("Shape", x), *self.build.integers([0], [2], [0]))
+        shape = self.build.node("Concat", first, size, axis=0)
+        half_pixel = "half_pixel"  # align_corners=False of PyTorch
+        return self.build.node("Resize", x, "", "", shape, mode="linear", coordinate_transformation_mode=half_pixel)
 
-    def _convolution(self, name: str, x: str, *, stride: int = 1, padding: int = 1, scale: float = 1.0) -> str:
-        options = {"kernel_shape": [3, 3], "strides": [stride] * 2, "pads": [padding] * 4}
-        return self._node("Relu", self._node("Conv", x, *self._weights_of(name, scale), **options))
-
-    def _weights_of(self, name: str, scale: float = 1.0) -> tuple[str, str]:
-        weight = self._tensors[f"{name}.weight"].astype(np.float64) * scale
-        bias = self._tensors[f"{name}.bias"]
-        return self._constant(weight, self._kind), self._constant(bias, self._kind)
+    def convolution(
+        self,
+        x: str,
+        weight: NDArray[np.floating],
+        bias: NDArray[np.floating] | None = None,
+        *,
+        stride: int = 1,
+        pads: Sequence[int] = (1, 1, 1, 1),
+        group: int = 1,
+    ) -> str:
+        """A convolution in the precision of the graph."""
+        constants = [self.build.constant(value, self._kind) for value in (weight, bias) if value is not None]
+        strides = [stride] * 2
+        return self.build.node(
+            "Conv", x, *constants, kernel_shape=weight.shape[2:], strides=strides, pads=pads, group=group
+        )
 
     def _float(self, x: str) -> str:
-        return x if self._kind == np.float32 else self._cast(x, np.dtype(np.float32))
-
-    def _cast(self, x: str, kind: np.dtype[np.floating]) -> str:
-        return self._node("Cast", x, kind=helper.np_dtype_to_tensor_dtype(kind))
-
-    def _constants(self, *values: Sequence[int]) -> list[str]:
-        return [self._constant(value, np.int64) for value in values]
-
-    def _constant(self, value: object, kind: np.dtype[np.generic] | type = np.float32) -> str:
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, kind), name))
-        return name
-
-    def _node(self, operator: str, *inputs: str, to: str = "", outputs: int = 1, kind: int = 0, **options: object) -> str:
-        """Add an operator; returns the name of its output, or of all of them with spaces between."""
-        number = len(self.nodes)
-        names = [to] if to else [f"x{number}" if outputs == 1 else f"x{number}_{i}" for i in range(outputs)]
-        if kind:
-            options["to"] = kind
-        self.nodes.append(helper.make_node(operator, inputs, names, name=f"{operator} {number}", **options))
-        return " ".join(names)
+        return x if self._kind == np.float32 else self.build.cast(x, np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -59,6 +59,7 @@ def fusion_status(
     dropped: int,
     engine: Mapping[str, object],
     news: int,
+    warnings: Sequence[str],
     timeout: float,
     alive: bool,
 ) -> DiagnosticStatus:
@@ -71,6 +72,7 @@ def fusion_status(
         dropped: Pairs that a newer one displaced before their turn.
         engine: What runs: description, model, hash, gain, conversion.
         news: Frames and pairs rejected since the last message.
+        warnings: What should run and does not; the state is never OK with one.
         timeout: Seconds with pairs and without a fused image that count as a failure.
         alive: Whether the worker's thread runs.
     """
@@ -94,6 +96,8 @@ def fusion_status(
         return _status(f"{name}: fusion", ERROR, text, values)
     if news:
         return _status(f"{name}: fusion", WARN, f"{news} rejected since the last report", values)
+    if warnings:
+        return _status(f"{name}: fusion", WARN, f"{warnings[0]} ({rate.fused:.1f} fused images a second)", values)
     return _status(f"{name}: fusion", OK, f"{rate.fused:.1f} fused images a second", values)
 
 

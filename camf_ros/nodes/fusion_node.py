@@ -11,14 +11,14 @@ from collections import deque
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from camf_ros.engines.create import create_engine
+from camf_ros.engines.create import choose_engine
+from camf_ros.engines.engine import engine_warnings
 from camf_ros.errors import CamfError
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
@@ -41,8 +41,6 @@ _LOG_PERIOD = 5.0
 _INFO_TOPICS = {topics.THERMAL: topics.THERMAL_INFO, topics.RGB: topics.RGB_INFO}
 # A second at 30 Hz.
 _INFOS = 30
-# Rows and columns.
-_WARM_UP_SIZE = (64, 64)
 
 
 class _Pair(NamedTuple):
@@ -69,12 +67,13 @@ class FusionNode(Node):  # type: ignore[misc]
         self._configuration = NodeParameters(self, FusionSettings, self._configure)
         settings = self._configuration.settings
         self._conversion = ImageConversion(use_cv_bridge=cv_bridge_works())
-        engine = create_engine(settings)
-        # The first run of a network takes longer than the others; better now than with the first pair.
-        engine.fuse(*np.zeros((2, *_WARM_UP_SIZE), np.uint8))
+        self._chosen = choose_engine(settings)
+        engine = self._chosen.engine
         self._pipeline = FusionPipeline(engine, settings)
+        for warning in (*self._chosen.warnings, *engine_warnings(engine)):
+            self.get_logger().warning(warning)
         self.get_logger().info(
-            f"model {engine.model_name} ({engine.model_hash[:12]}) on {engine.description}, "
+            f"model {engine.model_name} ({engine.model_hash[:12]}) on {engine.description} ({self._chosen.reason}), "
             f"images by {'cv_bridge' if self._conversion.backend == 'cv_bridge' else 'our own conversion'}"
         )
         # Of the last fused image.
@@ -132,8 +131,11 @@ class FusionNode(Node):  # type: ignore[misc]
         self._reported = (snapshot, now)
         rate = rates(before, snapshot, max(now - then, 1e-3))
         engine = self._pipeline.engine
+        warnings = (*self._chosen.warnings, *engine_warnings(engine))
         running = {
             "engine": engine.description,
+            "engine chosen": self._chosen.reason,
+            **{f"engine warning {number}": text for number, text in enumerate(warnings, start=1)},
             "model": engine.model_name,
             "model hash": engine.model_hash,
             **gain_values(self._configuration.settings.gain, self._gain),
@@ -152,6 +154,7 @@ class FusionNode(Node):  # type: ignore[misc]
                     dropped=dropped,
                     engine=running,
                     news=news,
+                    warnings=warnings,
                     timeout=timeout,
                     alive=self._worker.alive,
                 ),

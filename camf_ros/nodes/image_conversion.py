@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from camf_ros.errors import EncodingError
-from camf_ros.imaging.raw_image import ENCODINGS, Encoding, check, read, to_rgb8
+from camf_ros.imaging.raw_image import ENCODINGS, Encoding, check, grey_in_colour, read, to_rgb8
 from camf_ros.imaging.raw_image import Image as ImageArray
 
 #: Encodings of a thermal camera: grey, counts, temperatures, or a grey picture sent as colour.
@@ -74,10 +74,8 @@ class ImageConversion:
         encoding = check(message, THERMAL_ENCODINGS, "thermal image")
         if encoding.channels == 1:
             return self._passthrough(message, encoding)
-        # A grey picture sent as colour has three equal channels.
-        pixels = read(message, encoding)
-        if np.array_equal(pixels[:, :, 0], pixels[:, :, 1]) and np.array_equal(pixels[:, :, 0], pixels[:, :, 2]):
-            grey: ImageArray = np.ascontiguousarray(pixels[:, :, 0])
+        grey = grey_in_colour(read(message, encoding))
+        if grey is not None:
             return grey
         raise EncodingError(
             f"thermal image: {message.encoding} with colours",

@@ -51,9 +51,17 @@ class FusionSettings:
         unit="s",
         dynamic=True,
     )
+    engine: str = setting(
+        "auto",
+        "Runtime of the network: auto takes the best that works here, and says which and why in the log and in "
+        "/diagnostics. openvino is the fastest on CPUs, torch on GPUs; tensorrt is ONNX Runtime with TensorRT, which "
+        "'camf export --build-only' prepares on the device. One that fails is replaced by the next best, with a "
+        "warning.",
+        choices=("auto", "torch", "openvino", "onnxruntime", "tensorrt"),
+    )
     device: str = setting(
         "auto",
-        "Where the network runs; auto takes a GPU if PyTorch sees one.",
+        "Where the network runs; auto takes a GPU if there is one that works.",
         choices=("auto", "cpu", "cuda"),
     )
     precision: str = setting(
@@ -62,7 +70,7 @@ class FusionSettings:
         "precision on a GPU.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
-    threads: int = setting(0, "CPU threads of the network; 0 lets PyTorch choose.", minimum=0, maximum=256)
+    threads: int = setting(0, "CPU threads of the network; 0 lets the engine choose.", minimum=0, maximum=256)
     reference: str = setting(
         "rgb",
         "Camera whose geometry, size, header and camera_info the fused image has. thermal is the faster one where the "

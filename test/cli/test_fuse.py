@@ -76,7 +76,17 @@ def reference(small_model: Path) -> Any:
 
 class Fuse:
     def __init__(self, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self._more = ["--model", str(model), "--device", "cpu", "--precision", "float32", "--quiet"]
+        self._more = [
+            "--model",
+            str(model),
+            "--engine",
+            "torch",
+            "--device",
+            "cpu",
+            "--precision",
+            "float32",
+            "--quiet",
+        ]
         self._capsys = capsys
 
     def __call__(self, *arguments: object) -> tuple[int, list[str]]:

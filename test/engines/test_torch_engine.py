@@ -9,9 +9,11 @@ import plain_camf
 import pytest
 import torch
 from numpy.typing import NDArray
+from pairs import smooth_pair
 from small_model import SMALL_GAIN, make_small_network
 
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.engines.torch_engine import TorchEngine, open_torch
+from camf_ros.engines.torch_frame import TorchFrame
 from camf_ros.errors import CheckpointError, EngineError, ImageError, ParameterError
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network import CamfNetwork, load_checkpoint, save_checkpoint
@@ -120,6 +122,22 @@ def test_shipped_models(name: str, precision: str, least: float) -> None:
     assert psnr(engine.fuse(infrared, visible).fused, exact(model, infrared, visible)) >= least
 
 
+@pytest.mark.parametrize("name", shipped_models())
+@pytest.mark.parametrize("size", [(61, 83), (48, 64), (50, 66)])
+def test_shipped_models_at_all_kinds_of_sizes(name: str, size: tuple[int, int]) -> None:
+    """Odd sizes, and even ones whose half is even or odd: enlargements by two and others."""
+    model = find_model(name)
+    rng = np.random.default_rng(5)
+    for infrared, visible in (smooth_pair(*size), tuple(rng.integers(0, 256, (2, *size)).astype(np.uint8))):
+        expected = exact(model, infrared, visible)
+        plain = TorchEngine(model, device="cpu", precision="float32").fuse(infrared, visible).fused
+        np.testing.assert_allclose(plain, expected, atol=0.51)
+        assert np.mean(plain != np.rint(expected)) < 1e-3
+    infrared, visible = smooth_pair(*size)
+    reduced = TorchEngine(model, device="cpu", precision="bfloat16").fuse(infrared, visible).fused
+    assert psnr(reduced, exact(model, infrared, visible)) >= 45
+
+
 @GPU
 @pytest.mark.parametrize(("precision", "least"), [("float32", 55), ("float16", 48), ("bfloat16", 42), ("auto", 48)])
 def test_gpu(paper_model: Path, precision: str, least: float) -> None:
@@ -136,7 +154,7 @@ def test_auto_takes_what_the_processor_is_made_for(small_model: Path, monkeypatc
     expected = "bfloat16" if has_fast_bfloat16(CPU) else "float32"
     assert TorchEngine(small_model).description == f"torch cpu {expected}"
     for fast in (True, False):
-        monkeypatch.setattr("camf_ros.engines.torch_engine.has_fast_bfloat16", lambda _device, fast=fast: fast)
+        monkeypatch.setattr("camf_ros.engines.torch_precision.has_fast_bfloat16", lambda _device, fast=fast: fast)
         expected = "bfloat16" if fast else "float32"
         assert TorchEngine(small_model, device="auto", precision="auto").description == f"torch cpu {expected}"
 
@@ -309,6 +327,14 @@ def test_gpu_that_is_not_there(small_model: Path, monkeypatch: pytest.MonkeyPatc
         TorchEngine(small_model, device="cuda")
 
 
+def test_engine_of_a_device(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(open_torch(small_model, device="cpu", precision="float32"), TorchEngine)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert isinstance(open_torch(small_model), TorchEngine)
+    with pytest.raises(ParameterError, match="no GPU"):
+        open_torch(small_model, device="cuda")
+
+
 def test_missing_model(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no model file"):
         TorchEngine(tmp_path / "none.safetensors", device="cpu")
@@ -331,7 +357,7 @@ def test_failure_of_the_runtime_is_told(engine: TorchEngine, monkeypatch: pytest
 
     infrared, visible = pair(20, 31)
     with monkeypatch.context() as patch:
-        patch.setattr(CamfNetwork, "forward", fail)
+        patch.setattr(TorchFrame, "__call__", fail)
         with pytest.raises(
             EngineError, match=r"torch cpu float32 failed on 31 x 20 pixels \(out of memory\); use a smaller"
         ):

@@ -83,3 +83,15 @@ def test_frames_that_are_views(order: tuple[int, int, int]) -> None:
     padded = np.zeros((20, 40, 3), np.uint8)
     padded[:, :30] = colours[:20, :30]
     np.testing.assert_array_equal(Visible(padded[:, :30]).luminance, Visible(colours[:20, :30].copy()).luminance)
+
+
+def test_results_that_left_do_not_change() -> None:
+    colours = random_colours()
+    visible = Visible(colours)
+    luminance = visible.luminance.copy()
+    first = visible.with_luminance(255 - luminance)
+    kept = first.copy()
+    visible.with_luminance(np.zeros_like(luminance))
+    Visible(random_colours(7)).with_luminance(luminance)
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(visible.luminance, luminance)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from raw_messages import LAYOUTS, Message, pack, pixels
 
 from camf_ros.errors import EncodingError, ImageError
-from camf_ros.imaging.raw_image import ENCODINGS, check, read, to_rgb8
+from camf_ros.imaging.raw_image import ENCODINGS, check, grey_in_colour, read, to_rgb8
 
 ALL = frozenset(ENCODINGS)
 COLOURS = [name for name, (_, channels) in LAYOUTS.items() if channels > 1]
@@ -147,3 +147,20 @@ def test_every_16_bit_value(encoding: str) -> None:
     expected = [round(value * 255 / 65535) for value in range(65536)]
     for channel in [got] if channels == 1 else np.moveaxis(got, 2, 0):
         assert channel.ravel().tolist() == expected
+
+
+@pytest.mark.parametrize("padding", [0, 1, 3, 64])
+def test_grey_in_colour(padding: int) -> None:
+    grey = pixels("mono8", 6, 5)
+    message = pack(np.dstack([grey] * 3), "rgb8", padding=padding)
+    got = grey_in_colour(read(message, ENCODINGS["rgb8"]))
+    assert got is not None
+    assert got.flags.c_contiguous
+    np.testing.assert_array_equal(got, grey)
+
+
+@pytest.mark.parametrize("channel", range(3))
+def test_one_coloured_pixel_is_colour(channel: int) -> None:
+    picture = np.dstack([pixels("mono8", 6, 5)] * 3)
+    picture[4, 2, channel] ^= 1
+    assert grey_in_colour(picture) is None

@@ -72,6 +72,21 @@ def test_large_pictures_are_sampled_fairly() -> None:
 
 
 @given(
+    values=st.lists(st.integers(0, 65535), min_size=2, max_size=40),
+    settings=st.builds(ThermalSettings, low_percentile=st.floats(0, 49), high_percentile=st.floats(51, 100)),
+)
+def test_counts_are_stretched_exactly_as_defined(values: list[int], settings: ThermalSettings) -> None:
+    picture = np.array(values, np.uint16).reshape(1, -1)
+    black, white = np.percentile(picture, (settings.low_percentile, settings.high_percentile))
+    got = ThermalFrontEnd(settings).apply(picture, 0.0)
+    if white > black:
+        expected = np.clip(np.rint((picture - black) * (255 / (white - black))), 0, 255)
+        np.testing.assert_array_equal(got, expected)
+    else:
+        np.testing.assert_array_equal(got, 128 + 127 * np.sign(picture - black) - (picture < black))
+
+
+@given(
     values=st.lists(st.integers(0, 65535), min_size=4, max_size=40),
     settings=st.builds(ThermalSettings, low_percentile=st.floats(0, 49), high_percentile=st.floats(51, 100)),
 )

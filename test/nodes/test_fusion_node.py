@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from harness import Probe, pixels, scene
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.engines.create import choose_engine
+from camf_ros.network.checkpoint_file import read_checkpoint_file
 from camf_ros.nodes.image_messages import image_message
 from camf_ros.pipeline import FusionPipeline
+from camf_ros.settings.fusion import FusionSettings
 
 pytestmark = pytest.mark.ros
 
@@ -39,7 +42,7 @@ def test_colour_pair_comes_back_fused_in_the_size_and_under_the_header_of_rgb(fu
 def test_weights_are_complete_and_in_their_ranges(fusion, probe, model):
     _, weights = probe.fuse(*scene())
     assert weights.model_name == "small"
-    assert weights.model_hash == TorchEngine(model, device="cpu").model_hash
+    assert weights.model_hash == read_checkpoint_file(Path(model)).hash
     assert 0.5 <= weights.gain <= 1.5
     for name in ("infrared_weight", "visible_weight"):
         values = np.array(getattr(weights, name))
@@ -58,7 +61,7 @@ def test_weights_are_complete_and_in_their_ranges(fusion, probe, model):
 
 def test_what_is_published_equals_what_the_pipeline_computes(fusion, probe, model):
     # Thermal levels and gain follow the scene over time: the same pairs in the same order give the same pictures.
-    engine = TorchEngine(model, device="cpu", precision="float32", threads=1)
+    engine = choose_engine(FusionSettings(model=str(model), device="cpu", precision="float32", threads=1)).engine
     pipeline = FusionPipeline(engine)
     for seed in range(3):
         thermal, rgb = scene(seed)
@@ -290,7 +293,7 @@ def test_without_the_runtime_the_node_says_what_to_install(processes, model, tmp
     process = processes.start("fusion_node", model=model)
     log, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "pip install torch safetensors" in log
+    assert "pip install openvino onnx safetensors, or torch safetensors" in log
     assert "Traceback" not in log
 
 

@@ -53,12 +53,13 @@ def test_fusion_has_the_arguments_that_people_expect():
         "params_file",
         "namespace",
         "model",
+        "engine",
         "device",
         "use_sim_time",
         "log_level",
         "rviz",
     }
-    for name in ("device", "use_sim_time", "log_level", "rviz"):
+    for name in ("engine", "device", "use_sim_time", "log_level", "rviz"):
         assert declared[name].choices, name
 
 

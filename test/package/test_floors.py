@@ -17,14 +17,20 @@ FLOORS = (
     {"imaging", "network"},
     {"engines", "steady_gain"},
     {"pipeline"},
-    {"evaluation"},
+    {"evaluation", "benchmark"},
     {"training"},
     {"nodes", "cli"},
 )
+# The plain network, what PyTorch reaches at best, and the GPU's memory. All else in there runs without it.
+TORCH_IN_BENCHMARK = ("benchmark/eager.py", "benchmark/peak.py", "benchmark/gpu_memory.py")
 # Where what may be imported, by the first part of its name.
 HOMES = {
-    "torch": ("network", "training", "engines/torch_engine.py"),
+    "torch": ("network", "training", "engines/torch_", "engines/cuda_", *TORCH_IN_BENCHMARK),
     "safetensors": ("network",),
+    "onnx": ("network/onnx_builder.py", "network/onnx_graph.py"),
+    "openvino": ("engines/openvino_engine.py", "engines/openvino_files.py"),
+    "onnxruntime": ("engines/onnxruntime_engine.py", "engines/tensorrt_engine.py", "benchmark/peer_network.py"),
+    "matplotlib": ("benchmark/plot.py",),
     "tqdm": ("training", "cli"),
     "cv2": ("imaging", "scene", "training", "cli", "evaluation"),
     **dict.fromkeys(

@@ -1,0 +1,166 @@
+"""What each rearrangement of the network's arithmetic brings: the graph with one step undone, against the graph.
+
+    python3 benchmarks/algebra.py camf --json docs/figures/algebra-camf.json
+
+All variants are the same function. They run in OpenVINO on the CPU, in turns, so that a machine that drifts does so for
+all of them; the figures are medians over the turns, and ratios taken within each turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import openvino
+
+from camf_ros.models import find_model
+from camf_ros.network.checkpoint_file import CheckpointFile, read_checkpoint_file
+from camf_ros.network.constants import GREY
+from camf_ros.network.onnx_graph import CamfGraph, finish
+
+
+class JoinedInMemory(CamfGraph):
+    """Both kinds of features are copied into one tensor before the convolution."""
+
+    def two_inputs(self, x, joined, weights, bias, pads):  # noqa: D102
+        both = self.build.node("Concat", x, joined, axis=1)
+        return self.convolution(both, np.concatenate(weights, axis=1), bias, pads=pads)
+
+
+class PlainMeans(CamfGraph):
+    """Means of large features by one operator, which has them written out in float32."""
+
+    def mean_of_large(self, x, channels):  # noqa: ARG002, D102
+        return self.mean(x)
+
+
+class GainOfOneDimension(CamfGraph):
+    """The gain as it is, with one dimension, broadcast against features of four."""
+
+    def gain_factor(self, gain):  # noqa: D102
+        return self.build.cast(gain, self._kind)
+
+
+class WeightsApart(CamfGraph):
+    """Class activation weights multiplied with the features of each source, not with the encoder's weights."""
+
+    def _encoder(self, source, row):
+        folded = self._factors
+        self._factors = lambda layer, row: np.ones_like(folded(layer, row))
+        features, sizes = super()._encoder(source, row)
+        self._factors = folded
+        weighted = []
+        for layer, x in zip(self._architecture.fused, features, strict=True):
+            factors = self.build.constant(folded(layer, row)[None, :, None, None])
+            weighted.append(self.build.node("Mul", x, factors))
+        return weighted, sizes
+
+
+class OneBatch(CamfGraph):
+    """Both sources through one encoder as a batch of two, which has to be split and weighted afterwards."""
+
+    def _encoder(self, source, row):  # noqa: ARG002
+        if row == 0:
+            both = self.build.cast(self.build.node("Concat", "infrared", "visible", axis=0), self._kind)
+            self.build.cast(both, np.float32, output="both")
+            folded, self._factors = self._factors, lambda layer, row: np.ones_like(folded(layer, row))
+            self._both, self._sizes = super()._encoder("both", row)
+            self._factors = folded
+        features = []
+        for layer, x in zip(self._architecture.fused, self._both, strict=True):
+            half = self.build.node("Slice", x, *self.build.integers([row], [row + 1], [0]))
+            factors = self.build.constant(self._factors(layer, row)[None, :, None, None])
+            features.append(self.build.node("Mul", half, factors))
+        return features, self._sizes
+
+
+class AllUndone(OneBatch, JoinedInMemory, PlainMeans, GainOfOneDimension):
+    """As the formulas are written."""
+
+
+VARIANTS = {
+    "as built": CamfGraph,
+    "features joined in memory": JoinedInMemory,
+    "plain means of large features": PlainMeans,
+    "gain of one dimension": GainOfOneDimension,
+    "class activation weights apart": WeightsApart,
+    "both sources as one batch": OneBatch,
+    "one batch, joined, plain means, gain of one dimension": AllUndone,
+}
+
+
+def request(checkpoint: CheckpointFile, variant: type[CamfGraph], size: tuple[int, int], options: dict) -> object:
+    """A compiled variant."""
+    core = openvino.Core()
+    model = finish(variant(checkpoint, np.dtype(np.float32)), checkpoint)
+    network = core.read_model(model.SerializeToString())
+    network.reshape({name: [1, 1, *size] for name in ("infrared", "visible")})
+    return core.compile_model(network, "CPU", options).create_infer_request()
+
+
+def measure(requests: dict[str, object], inputs: dict[str, np.ndarray], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of each variant in each round."""
+    times: dict[str, list[float]] = {name: [] for name in requests}
+    for number in range(-2, rounds):  # the first ones warm up
+        for name, runner in requests.items():
+            started = time.perf_counter()
+            runner.infer(inputs, share_inputs=True)
+            if number >= 0:
+                times[name].append(1e3 * (time.perf_counter() - started))
+    return times
+
+
+def check_equal(requests: dict[str, object]) -> None:
+    """No variant may differ by more than the precision explains: they would not be the same function."""
+    pictures = {name: np.array(runner.get_tensor("fused").data, float) for name, runner in requests.items()}
+    for name, picture in pictures.items():
+        error = float(np.sqrt(np.mean((picture - pictures["as built"]) ** 2)))
+        assert error < 3, f"{name} differs by {error:.1f} grey levels"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a Markdown table, write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default="camf")
+    parser.add_argument("--size", default="640x480", metavar="WxH")
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--precision", default="bf16", choices=("bf16", "f32"))
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    width, height = map(int, options.size.split("x"))
+    checkpoint = read_checkpoint_file(find_model(options.model))
+    hints = {"INFERENCE_PRECISION_HINT": options.precision, "PERFORMANCE_HINT": "LATENCY"}
+    requests = {name: request(checkpoint, variant, (height, width), hints) for name, variant in VARIANTS.items()}
+    rng = np.random.default_rng(0)
+    pair = np.clip(rng.normal(0, 5, (2, 1, 1, height, width)).cumsum(-1) + GREY, 0, 255).astype(np.uint8)
+    inputs = {
+        "infrared": pair[0],
+        "visible": pair[1],
+        "gain": np.zeros(1, np.float32),
+        "hold": np.zeros(1, np.float32),
+    }
+    times = measure(requests, inputs, options.rounds)
+    check_equal(requests)
+    base = np.array(times["as built"])
+    rows = [
+        {
+            "variant": name,
+            "median_ms": float(np.median(values)),
+            "ratio_to_as_built": float(np.median(np.array(values) / base)),
+        }
+        for name, values in times.items()
+    ]
+    print(f"{options.model}, {options.size}, OpenVINO {options.precision}\n\n| variant | ms | ratio |\n|---|---|---|")
+    for row in rows:
+        print(f"| {row['variant']} | {row['median_ms']:.1f} | {row['ratio_to_as_built']:.2f} |")
+    if options.json:
+        content = {"model": options.model, "size": options.size, "precision": options.precision}
+        options.json.write_text(json.dumps({**content, "rounds": options.rounds, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Fusion networks of others, as ONNX files that are timed in the same run: the file that lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from camf_ros.benchmark.task import PeerInput
+from camf_ros.errors import DataError
+
+#: For people; part of ``camf benchmark --help``.
+FORMAT = """\
+--peers FILE names fusion networks of others, as ONNX, to be timed in the same run. They run with ONNX Runtime on the
+CPU in float32, on random pictures. What they need before and after (scaling, colour) is not counted, which is in their
+favour. FILE is a YAML list:
+
+  - name: FusionNet            # in table and plot
+    file: fusion_net.onnx      # path from the folder of this list
+    parameters: 12345          # optional, for the JSON
+    inputs:                    # both (1, channels, height, width), float32
+      infrared: {name: ir, channels: 1, range: [0, 1]}
+      visible: {name: vis, channels: 3, range: [-1, 1]}
+
+channels is 1 (grey) or 3 (colour); range is what black and white are given as: [0, 1], [-1, 1] or [0, 255].
+"""
+
+_SOURCES = ("infrared", "visible")
+_CHANNELS = (1, 3)
+_RANGES = ((0, 1), (-1, 1), (0, 255))
+_REMEDY = "see camf benchmark --help for the format"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One network of the list.
+
+    Attributes:
+        name: For people.
+        file: ONNX file, which is there.
+        parameters: How many it has, if the list says so.
+        inputs: First infrared, then visible.
+    """
+
+    name: str
+    file: Path
+    parameters: int | None
+    inputs: tuple[PeerInput, PeerInput]
+
+
+def read_peers(path: Path) -> list[Peer]:
+    """Read and check a list.
+
+    Args:
+        path: YAML file in the format of :data:`FORMAT`.
+
+    Raises:
+        DataError: If it cannot be read, or an entry is not as it has to be; names the entry and the value.
+    """
+    import yaml  # noqa: PLC0415 (every command reads this module for its help, and few need it)
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read ({error})", remedy=_REMEDY) from error
+    if not isinstance(content, list) or not content:
+        raise DataError(f"{path} holds {_short(content)}", expected="a list of networks", remedy=_REMEDY)
+    peers = [_peer(f"{path}, entry {number}", entry, path.parent) for number, entry in enumerate(content, start=1)]
+    names = [peer.name for peer in peers]
+    for number, name in enumerate(names, start=1):
+        if name in names[: number - 1]:
+            raise DataError(f"{path}, entry {number}: name is {name!r} again", expected="a name of its own")
+    return peers
+
+
+def _peer(where: str, entry: Any, folder: Path) -> Peer:
+    _check_entries(where, entry, {"name", "file", "inputs"}, {"parameters"})
+    name, file, parameters = entry["name"], entry["file"], entry.get("parameters")
+    if not isinstance(name, str) or not name.strip():
+        raise _wrong(where, "name", name, "a text")
+    where = f"{where} ({name})"
+    if not isinstance(file, str) or not (folder / file).is_file():
+        raise _wrong(where, "file", file, f"an ONNX file that is there, as a path from {folder}")
+    if parameters is not None and (type(parameters) is not int or parameters < 0):
+        raise _wrong(where, "parameters", parameters, "a whole number of at least 0")
+    inputs = entry["inputs"]
+    _check_entries(f"{where}, inputs", inputs, set(_SOURCES), set())
+    infrared, visible = (_input(f"{where}, inputs, {source}", inputs[source]) for source in _SOURCES)
+    if infrared.name == visible.name:
+        raise _wrong(f"{where}, inputs, visible", "name", visible.name, "another input than that of infrared")
+    return Peer(name, folder / file, parameters, (infrared, visible))
+
+
+def _input(where: str, entry: Any) -> PeerInput:
+    _check_entries(where, entry, {"name", "channels", "range"}, set())
+    name, channels, limits = entry["name"], entry["channels"], entry["range"]
+    if not isinstance(name, str) or not name:
+        raise _wrong(where, "name", name, "the name of an input of the ONNX file")
+    # True is equal to 1, but no number of channels.
+    if type(channels) is not int or channels not in _CHANNELS:
+        raise _wrong(where, "channels", channels, " or ".join(map(str, _CHANNELS)))
+    if not isinstance(limits, list) or tuple(limits) not in _RANGES or any(type(one) is bool for one in limits):
+        raise _wrong(where, "range", limits, ", ".join(str(list(one)) for one in _RANGES))
+    return PeerInput(name, channels, float(limits[0]), float(limits[1]))
+
+
+def _check_entries(where: str, entry: Any, needed: set[str], optional: set[str]) -> None:
+    if not isinstance(entry, Mapping):
+        raise DataError(f"{where} is {_short(entry)}", expected=f"the entries {sorted(needed)}", remedy=_REMEDY)
+    missing, unknown = needed - entry.keys(), entry.keys() - needed - optional
+    if missing or unknown:
+        parts = [f"{word} {sorted(map(str, names))}" for word, names in (("lacks", missing), ("has", unknown)) if names]
+        raise DataError(
+            f"{where} {' and '.join(parts)}",
+            expected=f"{sorted(needed)}" + (f" and at most {sorted(optional)} besides" if optional else ""),
+            remedy=_REMEDY,
+        )
+
+
+def _wrong(where: str, key: str, value: Any, expected: str) -> DataError:
+    return DataError(f"{where}: {key} is {_short(value)}", expected=expected, remedy=_REMEDY)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,102 @@
+"""The OpenVINO engine: Intel's runtime, which is the fastest on most CPUs, AMD's and ARM's included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from camf_ros.engines.engine import EngineOutput, check_gain, check_pair
+from camf_ros.engines.graph_results import engine_output, graph_inputs
+from camf_ros.engines.size_cache import SizeCache
+from camf_ros.errors import EngineError, ParameterError
+from camf_ros.network.checkpoint_file import read_checkpoint_file
+from camf_ros.network.onnx_graph import build_onnx
+
+# Ours, OpenVINO's for the hint, and OpenVINO's for what a processor has.
+_PRECISIONS = {"bfloat16": ("bf16", "BF16"), "float32": ("f32", "FP32"), "float16": ("f16", "FP16")}
+# Best first. Half precision overflows more easily than bfloat16: for those who ask for it.
+_AUTOMATIC = ("bfloat16", "float32")
+_DEVICE = "CPU"
+_OUTPUTS = ("fused", "activation", "used_gain")
+
+
+class OpenVinoEngine:
+    """See :class:`camf_ros.engines.engine.Engine`."""
+
+    def __init__(self, model: Path, *, device: str = "auto", precision: str = "auto", threads: int = 0) -> None:
+        """Load a checkpoint; each picture size is compiled when its first pair comes.
+
+        Args:
+            model: Checkpoint file.
+            device: ``auto`` or ``cpu``.
+            precision: ``auto`` (bfloat16 if the processor computes it in hardware, else float32), ``float32``,
+                ``bfloat16`` or ``float16``.
+            threads: CPU threads; 0 leaves OpenVINO's choice.
+
+        Raises:
+            CheckpointError: If the file cannot be used.
+            EngineError: If OpenVINO fails on the model.
+            ParameterError: If the device or the precision is not to be had.
+        """
+        if device not in {"auto", "cpu"}:
+            raise ParameterError(
+                f"device is {device!r} with engine openvino",
+                expected="auto or cpu",
+                remedy="use engine torch or tensorrt",
+            )
+        checkpoint = read_checkpoint_file(model)
+        self.model_name = checkpoint.name
+        self.model_hash = checkpoint.hash
+        self._channel_weights = checkpoint.class_activation_weights()
+        self._core = openvino.Core()
+        name, hint = _choose_precision(precision, self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"))
+        self._options: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            self._options["INFERENCE_NUM_THREADS"] = threads
+        self.description = f"openvino cpu {name}"
+        self._graph = build_onnx(checkpoint).SerializeToString()
+        self._requests = SizeCache(self._compile)
+
+    def channel_weights(self) -> NDArray[np.float32]:
+        """See :meth:`camf_ros.engines.engine.Engine.channel_weights`."""
+        return np.array(self._channel_weights, np.float32)
+
+    def fuse(
+        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
+    ) -> EngineOutput:
+        """See :meth:`camf_ros.engines.engine.Engine.fuse`."""
+        check_gain(gain, hold)
+        check_pair(infrared, visible)
+        height, width = infrared.shape
+        try:
+            request = self._requests.get(height, width)
+            # Inputs are only read while this call lasts; outputs are the request's own memory, so they are copied.
+            request.infer(graph_inputs(infrared, visible, gain, hold), share_inputs=True)
+            outputs = {name: np.array(request.get_tensor(name).data) for name in _OUTPUTS}
+        except RuntimeError as error:
+            raise EngineError(
+                f"{self.description} failed on {width} x {height} pixels ({error})",
+                remedy="use a smaller image, or another engine",
+            ) from error
+        return engine_output(outputs, self.description)
+
+    def _compile(self, height: int, width: int) -> openvino.InferRequest:
+        # A network of one known size is a good deal faster than one of any size.
+        model = self._core.read_model(self._graph)
+        model.reshape({name: [1, 1, height, width] for name in ("infrared", "visible")})
+        return self._core.compile_model(model, _DEVICE, self._options).create_infer_request()
+
+
+def _choose_precision(name: str, capabilities: list[str]) -> tuple[str, str]:
+    """Our name and OpenVINO's of the precision to compute in."""
+    known = [ours for ours, (_, capability) in _PRECISIONS.items() if capability in capabilities]
+    for ours in _AUTOMATIC if name == "auto" else (name,):
+        if ours in known:
+            return ours, _PRECISIONS[ours][0]
+    raise ParameterError(
+        f"precision is {name!r} with engine openvino",
+        expected=f"auto or one that this processor computes: {', '.join(known)}",
+    )

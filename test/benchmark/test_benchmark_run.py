@@ -1,0 +1,87 @@
+"""A whole run: models, peers, sizes, and what becomes of those that do not work."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from small_onnx import write_average
+
+from camf_ros.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+@pytest.fixture
+def peers(tmp_path: Path) -> Path:
+    """One that takes every size, and one that takes a single one."""
+    pytest.importorskip("onnxruntime")
+    inputs = {
+        source: {"name": name, "channels": 1, "range": [0, 255]}
+        for source, name in (("infrared", "ir"), ("visible", "vis"))
+    }
+    write_average(tmp_path / "any.onnx")
+    write_average(tmp_path / "fixed.onnx", height=32)
+    entries = [
+        {"name": "Any", "file": "any.onnx", "parameters": 3, "inputs": inputs},
+        {"name": "Fixed", "file": "fixed.onnx", "inputs": inputs},
+    ]
+    path = tmp_path / "peers.yaml"
+    path.write_text(yaml.safe_dump(entries), encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+def test_a_run(small_model: Path, peers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    file, plot = tmp_path / "results" / "b.json", tmp_path / "results" / "b.png"
+    options = ["--models", small_model, "--engines", "torch", "--sizes", "40x32,41X27", "--seconds", "0.02"]
+    options += ["--precisions", "float32,float16", "--threads", "1", "--device", "cpu"]
+    options += ["--peers", peers, "--json", file, "--plot", plot, "--quiet"]
+    assert main(["benchmark", *map(str, options)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    report = json.loads(file.read_text(encoding="utf-8"))
+    rows: list[dict[str, Any]] = report["rows"]
+    # Half precision is none of a CPU's, and one peer takes only the first size.
+    assert [(row["model"], row["engine"], row["precision"], row["width"], row["height"]) for row in rows] == [
+        ("small", "eager", "float32", 40, 32),
+        ("small", "torch", "float32", 40, 32),
+        ("Any", "onnxruntime", "float32", 40, 32),
+        ("Fixed", "onnxruntime", "float32", 40, 32),
+        ("small", "eager", "float32", 41, 27),
+        ("small", "torch", "float32", 41, 27),
+        ("Any", "onnxruntime", "float32", 41, 27),
+    ]
+    for row in rows:
+        assert 0 < row["p5_ms"] <= row["median_ms"] <= row["p95_ms"]
+        assert row["calls"] >= 6
+        assert row["memory_mib"] > 1
+        assert row["ratio_to_eager"] > 0
+        assert row["eager_model"] == "small"
+        if row["peer"]:
+            assert row["floor_ms"] is None
+        else:
+            assert 0 < row["floor_ms"] <= row["layered_floor_ms"] * 1.001  # both rounded
+            assert row["gflop"] > 0
+    assert rows[0]["ratio_to_eager"] == 1
+    assert [row["parameters"] for row in rows[2:4]] == [3, None]
+    assert report["peak_gflops"]["cpu"]["float32"] > 0
+    assert report["threads"] == 1
+    skipped = [(entry["engine"], entry["precision"], entry["width"]) for entry in report["skipped"]]
+    assert skipped == [("torch", "float16", None), ("onnxruntime", "float32", 41)]
+    assert out.count("40x32") == 4
+    assert "skipped torch (small float16): precision is float16 on a CPU" in out
+    assert plot.read_bytes().startswith(b"\x89PNG")
