@@ -23,8 +23,15 @@ from camf_ros.network.constants import GREY
 from camf_ros.network.onnx_graph import CamfGraph, finish
 
 
-class JoinedInMemory(CamfGraph):
-    """Both kinds of features are copied into one tensor before the convolution."""
+class EnlargedInMemory(CamfGraph):
+    """The last enlargement is written out, and convolved afterwards."""
+
+    def __init__(self, checkpoint, kind, *, even=False):  # noqa: ARG002
+        super().__init__(checkpoint, kind, even=False)
+
+
+class JoinedInMemory(EnlargedInMemory):
+    """That, and both kinds of features are copied into one tensor before the convolution."""
 
     def two_inputs(self, x, joined, weights, bias, pads):  # noqa: D102
         both = self.build.node("Concat", x, joined, axis=1)
@@ -84,19 +91,20 @@ class AllUndone(OneBatch, JoinedInMemory, PlainMeans, GainOfOneDimension):
 
 VARIANTS = {
     "as built": CamfGraph,
-    "features joined in memory": JoinedInMemory,
     "plain means of large features": PlainMeans,
+    "last enlargement written out": EnlargedInMemory,
+    "last enlargement written out, features joined in memory": JoinedInMemory,
     "gain of one dimension": GainOfOneDimension,
     "class activation weights apart": WeightsApart,
     "both sources as one batch": OneBatch,
-    "one batch, joined, plain means, gain of one dimension": AllUndone,
+    "all of these but the weights apart": AllUndone,
 }
 
 
 def request(checkpoint: CheckpointFile, variant: type[CamfGraph], size: tuple[int, int], options: dict) -> object:
     """A compiled variant."""
     core = openvino.Core()
-    model = finish(variant(checkpoint, np.dtype(np.float32)), checkpoint)
+    model = finish(variant(checkpoint, np.dtype(np.float32), even=True), checkpoint)
     network = core.read_model(model.SerializeToString())
     network.reshape({name: [1, 1, *size] for name in ("infrared", "visible")})
     return core.compile_model(network, "CPU", options).create_infer_request()

@@ -72,7 +72,8 @@ class OnnxRuntimeEngine:
         self._channel_weights = checkpoint.class_activation_weights()
         self._threads = threads
         self.description = f"onnxruntime {self._provider} {precision}"
-        self._graph = build_onnx(checkpoint, half=precision == "float16").SerializeToString()
+        self._checkpoint = checkpoint
+        self._half = precision == "float16"
         self._sessions = SizeCache(self._session)
 
     def channel_weights(self) -> NDArray[np.float32]:
@@ -110,7 +111,9 @@ class OnnxRuntimeEngine:
         # What TensorRT cannot do, CUDA does; everything else that a provider leaves out falls to the CPU.
         if self._provider == "tensorrt":
             providers.append((_PROVIDERS["cuda"], _device_options("cuda", "cuda")))
-        session = onnxruntime.InferenceSession(self._graph, options, providers=providers)
+        even = height % 2 == width % 2 == 0
+        graph = build_onnx(self._checkpoint, half=self._half, even=even).SerializeToString()
+        session = onnxruntime.InferenceSession(graph, options, providers=providers)
         if session.get_providers()[0] != wanted:  # a library of the GPU is missing: it would run on, on the CPU
             raise EngineError(
                 f"{wanted} could not be started",

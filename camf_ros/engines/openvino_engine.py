@@ -57,7 +57,7 @@ class OpenVinoEngine:
         if threads:
             self._options["INFERENCE_NUM_THREADS"] = threads
         self.description = f"openvino cpu {name}"
-        self._graph = build_onnx(checkpoint).SerializeToString()
+        self._checkpoint = checkpoint
         self._requests = SizeCache(self._compile)
 
     def channel_weights(self) -> NDArray[np.float32]:
@@ -85,7 +85,8 @@ class OpenVinoEngine:
 
     def _compile(self, height: int, width: int) -> openvino.InferRequest:
         # A network of one known size is a good deal faster than one of any size.
-        model = self._core.read_model(self._graph)
+        even = height % 2 == width % 2 == 0
+        model = self._core.read_model(build_onnx(self._checkpoint, even=even).SerializeToString())
         model.reshape({name: [1, 1, height, width] for name in ("infrared", "visible")})
         return self._core.compile_model(model, _DEVICE, self._options).create_infer_request()
 

@@ -22,6 +22,8 @@ It is the function of :class:`camf_ros.network.model.CamfNetwork`, rearranged wh
 - What two layers add up to a decoder layer are two convolutions and a sum, not one of joined features: no copy of both.
 - The means of large features begin with averages of 4 x 4 by a depthwise convolution, which runtimes do in the
   network's reduced precision, where a mean of everything would have all features written out in float32 first.
+- Where both sides of the picture are even, its last enlargement and the layer after it are one convolution of the small
+  features (:mod:`camf_ros.network.doubling`).
 - The energy of the fused features, for the automatic gain, is taken from the sum that is needed anyway.
 """
 
@@ -36,6 +38,7 @@ from numpy.typing import NDArray
 from camf_ros.network.architecture import DECODER_JOINS, ENCODER_STRIDES
 from camf_ros.network.checkpoint_file import CheckpointFile
 from camf_ros.network.constants import BORDER, CONTRAST, FAINT, GAIN_RANGE, GREY, NOTHING
+from camf_ros.network.doubling import combined_weight
 from camf_ros.network.onnx_builder import OnnxBuilder
 
 if TYPE_CHECKING:
@@ -45,25 +48,27 @@ if TYPE_CHECKING:
 HEIGHT, WIDTH = "height", "width"
 # Decoder layers (counted from 0) that begin with an enlargement, and the encoder layer (from 1) that has the size.
 _ENLARGED = {2: 2, 3: 1}
-# Decoder layers without padding.
+# Decoder layers without padding, and the one that brings full size.
 _VALID = (3, 4)
+_LARGEST = 3
 # Side of the squares that large features are averaged over first.
 _SQUARE = 4
 # A weight below this share of the mean is 0 in any picture; dividing by it would leave the range of half precision.
 _LEAST = 2.0**-10
 
 
-def build_onnx(checkpoint: CheckpointFile, *, half: bool = False) -> onnx.ModelProto:
+def build_onnx(checkpoint: CheckpointFile, *, half: bool = False, even: bool = False) -> onnx.ModelProto:
     """Graph of a model.
 
     Args:
         checkpoint: The weights.
         half: Compute in float16 (but for means and the gain), for GPUs. Else in float32.
+        even: For pictures of even height and width alone, which is faster.
 
     Returns:
         A checked model with free height and width.
     """
-    return finish(CamfGraph(checkpoint, np.dtype(np.float16 if half else np.float32)), checkpoint)
+    return finish(CamfGraph(checkpoint, np.dtype(np.float16 if half else np.float32), even=even), checkpoint)
 
 
 def finish(graph: CamfGraph, checkpoint: CheckpointFile) -> onnx.ModelProto:
@@ -93,12 +98,13 @@ class CamfGraph:
     Features are NCHW. "Weighted" ones are multiplied with their class activation weights, but not with the gain.
     """
 
-    def __init__(self, checkpoint: CheckpointFile, kind: np.dtype[np.floating]) -> None:
+    def __init__(self, checkpoint: CheckpointFile, kind: np.dtype[np.floating], *, even: bool = False) -> None:
         self.build = OnnxBuilder()
         self._architecture = checkpoint.architecture
         self._tensors = checkpoint.tensors
         self._weights = np.maximum(checkpoint.class_activation_weights().astype(np.float64), _LEAST)
         self._kind = kind
+        self._even = even
 
     def whole(self) -> None:
         """Everything from the inputs to the outputs."""
@@ -212,6 +218,9 @@ class CamfGraph:
             joined = fine.get(DECODER_JOINS.get(number, 0))
             own = weight.shape[1] - (self._architecture.encoder[DECODER_JOINS[number] - 1] if joined else 0)
             pads = [0 if number in _VALID else 1] * 4
+            if number == _LARGEST and self._even:
+                x = self.doubled(x, joined, (weight[:, :own], weight[:, own:]), bias)
+                continue
             if number in _ENLARGED:
                 x = self._enlarge(x, sizes[_ENLARGED[number]])
             if joined:
@@ -221,9 +230,28 @@ class CamfGraph:
             x = self.build.node("Relu", x)
         head = (self._tensors[f"decoder.head.{part}"] for part in ("weight", "bias"))
         x = self.build.node("Tanh", self.convolution(x, *head, pads=[0] * 4))
+        if self._even:  # what the layer without padding has left on: cut off here, where there is one channel
+            x = self.build.node("Slice", x, *self.build.integers([1, 1], [-1, -1], [2, 3]))
         scale = self.build.constant(GREY, self._kind)
         x = self.build.node("Add", self.build.node("Mul", x, scale), scale)
         self.build.cast(self.build.node("Round", x), np.uint8, output="fused")
+
+    def doubled(
+        self,
+        x: str,
+        joined: str | None,
+        weights: tuple[NDArray[np.floating], NDArray[np.floating]],
+        bias: NDArray[np.floating],
+    ) -> str:
+        """Enlargement by two, the layer after it and its ReLU; with a border pixel more than without padding."""
+        places = self.build.node("Pad", x, *self.build.integers([0, 0, 1, 1] * 2), mode="edge")
+        own = None if joined else np.tile(bias, 4)
+        places = self.convolution(places, combined_weight(weights[0]), own, pads=[0] * 4)
+        if joined:
+            large = self.build.node("DepthToSpace", places, blocksize=2, mode="DCR")
+            more = self.convolution(joined, weights[1], bias, pads=[1] * 4)
+            return self.build.node("Relu", self.build.node("Add", large, more))
+        return self.build.node("DepthToSpace", self.build.node("Relu", places), blocksize=2, mode="DCR")
 
     def two_inputs(
         self,

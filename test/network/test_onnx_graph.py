@@ -73,6 +73,23 @@ def test_function_is_the_network_s(tmp_path: Path, fused: tuple[int, ...], heigh
     np.testing.assert_allclose(gain, exact[2], rtol=1e-4)
 
 
+@pytest.mark.parametrize("fused", FUSED)
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (6, 4), (18, 22), (32, 24)])
+def test_shortcut_for_even_sizes_is_the_same_function(
+    tmp_path: Path, fused: tuple[int, ...], height: int, width: int
+) -> None:
+    network = make_small_network(fused=fused)
+    model = build_onnx(checkpoint_of(network, tmp_path), even=True)
+    assert sum(node.op_type == "Resize" for node in model.graph.node) == 1
+    pair = random_pair(height, width)
+    levels, activation, gain = run(model, pair)
+    exact = expected(network, pair)
+    assert levels.shape == (1, 1, height, width)
+    assert_rounded(levels[0, 0], exact[0])
+    np.testing.assert_allclose(activation, exact[1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(gain, exact[2], rtol=1e-4)
+
+
 @pytest.mark.parametrize(("gain", "hold"), [(0.6, 1.0), (1.3, 1.0), (0.6, 0.25)])
 def test_given_gain(tmp_path: Path, gain: float, hold: float) -> None:
     network = make_small_network(fused=(1, 2, 6))
