@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from camf_ros.benchmark.plan import Model, Plan
 
 _SIZES = "320x256,640x480,640x512,1280x720"
-_PRECISIONS = "auto,float32"
+_PRECISIONS = "auto,float32,bfloat16"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

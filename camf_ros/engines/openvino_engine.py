@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ from camf_ros.network.onnx_graph import build_onnx
 
 # Ours, OpenVINO's for the hint, and OpenVINO's for what a processor has.
 _PRECISIONS = {"bfloat16": ("bf16", "BF16"), "float32": ("f32", "FP32"), "float16": ("f16", "FP16")}
-# Best first. Half precision overflows more easily than bfloat16: for those who ask for it.
+# Best first. Half precision overflows more easily than bfloat16: for those who ask for it. A decoder that has no finer
+# features to rely on hangs on every bit of the deepest ones: bfloat16 would show (docs/performance.md).
 _AUTOMATIC = ("bfloat16", "float32")
+_AUTOMATIC_DEEPEST_ONLY = ("float32",)
 _DEVICE = "CPU"
 _OUTPUTS = ("fused", "activation", "used_gain")
 
@@ -32,8 +35,8 @@ class OpenVinoEngine:
         Args:
             model: Checkpoint file.
             device: ``auto`` or ``cpu``.
-            precision: ``auto`` (bfloat16 if the processor computes it in hardware, else float32), ``float32``,
-                ``bfloat16`` or ``float16``.
+            precision: ``auto`` (bfloat16 if the processor computes it in hardware and the network can do with it, else
+                float32), ``float32``, ``bfloat16`` or ``float16``.
             threads: CPU threads; 0 leaves OpenVINO's choice.
 
         Raises:
@@ -52,7 +55,9 @@ class OpenVinoEngine:
         self.model_hash = checkpoint.hash
         self._channel_weights = checkpoint.class_activation_weights()
         self._core = openvino.Core()
-        name, hint = _choose_precision(precision, self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"))
+        capabilities = self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+        automatic = _AUTOMATIC if len(checkpoint.architecture.fused) > 1 else _AUTOMATIC_DEEPEST_ONLY
+        name, hint = _choose_precision(automatic if precision == "auto" else (precision,), capabilities)
         self._options: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             self._options["INFERENCE_NUM_THREADS"] = threads
@@ -91,13 +96,13 @@ class OpenVinoEngine:
         return self._core.compile_model(model, _DEVICE, self._options).create_infer_request()
 
 
-def _choose_precision(name: str, capabilities: list[str]) -> tuple[str, str]:
-    """Our name and OpenVINO's of the precision to compute in."""
+def _choose_precision(wanted: Sequence[str], capabilities: Sequence[str]) -> tuple[str, str]:
+    """Our name and OpenVINO's of the first precision that the processor has."""
     known = [ours for ours, (_, capability) in _PRECISIONS.items() if capability in capabilities]
-    for ours in _AUTOMATIC if name == "auto" else (name,):
+    for ours in wanted:
         if ours in known:
             return ours, _PRECISIONS[ours][0]
     raise ParameterError(
-        f"precision is {name!r} with engine openvino",
+        f"precision is {wanted[0]!r} with engine openvino",
         expected=f"auto or one that this processor computes: {', '.join(known)}",
     )

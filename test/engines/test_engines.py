@@ -177,3 +177,10 @@ def test_failure_of_the_runtime_is_an_engine_error(
     with pytest.raises(EngineError, match=r"8 x 6 pixels .*out of memory"):
         engine.fuse(*np.zeros((2, 6, 8), np.uint8))
     assert issubclass(EngineError, CamfError)
+
+
+def test_network_that_needs_every_bit_gets_it() -> None:
+    """Without finer features fused, bfloat16 is for those who ask for it."""
+    for name, expected in (("camf-paper", {"float32"}), ("camf", {"float32", "bfloat16"})):
+        engine = open_engine("openvino", find_model(name), device="cpu")
+        assert engine.description.split()[-1] in expected
