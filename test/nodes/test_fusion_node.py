@@ -426,3 +426,17 @@ def test_the_installed_executable_is_the_one_of_this_python():
         ["env", "python3", "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == sys.prefix
+
+
+def test_engine_that_fails_is_replaced_and_told(processes, probe, model):
+    """On a machine without TensorRT: fused all the same, with a warning in the log and a state that is not OK."""
+    fusion = processes.start("fusion_node", model=model, device="cpu", engine="tensorrt", diagnostics_period=0.2)
+    probe.wait_for_node()
+    fused, _ = probe.fuse(*scene())
+    assert fused.encoding == "rgb8"
+    assert probe.spin_until(lambda: probe.levels.get("fusion", (b"", ""))[0] == b"\x01")
+    assert "engine tensorrt failed, openvino runs instead" in probe.levels["fusion"][1]
+    fusion.send_signal(signal.SIGINT)
+    log, _ = fusion.communicate(timeout=30)
+    assert log.count("engine tensorrt failed, openvino runs instead") == 1
+    assert "[WARN]" in log
