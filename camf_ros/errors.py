@@ -64,3 +64,9 @@ class DataError(CamfError):
     """A data set or a folder of pictures that is incomplete or unreadable."""
 
     reason = "data"
+
+
+class RegistrationError(CamfError):
+    """Pictures that cannot be brought into one geometry: calibration that is missing, damaged or of another camera."""
+
+    reason = "registration"

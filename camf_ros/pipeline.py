@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 from camf_ros.engines.engine import ColourEngine, Engine, EngineOutput
 from camf_ros.errors import ImageError
 from camf_ros.explain.shares import infrared_share
+from camf_ros.imaging.detail import shrunk, with_detail
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.raw_image import Image
-from camf_ros.imaging.registration import Registration, ResizeRegistration
+from camf_ros.imaging.registration import Aligned, PlannedRegistration, Registration, Rig
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.steady_gain import SteadyGain
+
+# Nothing is known about the cameras.
+_UNKNOWN = Rig()
 
 
 class FusedFrame(NamedTuple):
@@ -34,6 +38,8 @@ class FusedFrame(NamedTuple):
         visible_activation: (K,), likewise.
         infrared_share: (K,), share of each fused channel that comes from infrared, 0 to 1.
         inference_time: Time in the engine, seconds.
+        overlap: Share of the image that both cameras see, 0 to 1; elsewhere it shows the one that does.
+        undistorted: Whether the geometry is the reference camera's without the distortion of its lens.
     """
 
     image: NDArray[np.uint8]
@@ -44,6 +50,8 @@ class FusedFrame(NamedTuple):
     visible_activation: NDArray[np.float32]
     infrared_share: NDArray[np.float32]
     inference_time: float
+    overlap: float = 1.0
+    undistorted: bool = False
 
 
 class FusionPipeline:
@@ -57,11 +65,11 @@ class FusionPipeline:
         Args:
             engine: The model, ready to run.
             settings: Defaults when left out.
-            registration: How one picture gets into the geometry of the other; a change of size when left out.
+            registration: How one picture gets into the geometry of the other; what the settings say when left out.
         """
         self.engine = engine
         self._settings = settings or FusionSettings()
-        self._registration = registration or ResizeRegistration()
+        self._registration = registration or PlannedRegistration()
         self._thermal = ThermalFrontEnd(self._settings.thermal)
         self._steady = SteadyGain()
 
@@ -69,7 +77,7 @@ class FusionPipeline:
         """Use other settings from the next frame on; only those that can change at run time are looked at."""
         self._settings = settings
 
-    def fuse(self, thermal: Image, rgb: NDArray[np.uint8], stamp: float) -> FusedFrame:
+    def fuse(self, thermal: Image, rgb: NDArray[np.uint8], stamp: float, rig: Rig = _UNKNOWN) -> FusedFrame:
         """Fuse one pair.
 
         Args:
@@ -77,29 +85,31 @@ class FusionPipeline:
             rgb: (h', w', 3) red, green, blue, or (h', w') grey; 0 to 255.
             stamp: Acquisition time, seconds. Levels of raw thermal images and the automatic gain follow the scene by
                 it; one that is not later than the last starts both anew.
+            rig: What is known about the cameras; the calibrated registration needs it.
 
         Returns:
-            The fused frame in the size of the reference camera.
+            The fused frame in the geometry of the reference camera.
 
         Raises:
             ImageError: If a frame has no usable content.
+            RegistrationError: If the frames cannot be brought into one geometry.
+            DataError: If the registration file cannot be used.
             EngineError: If the inference fails.
         """
         _check(thermal, rgb)
         settings = self._settings
         grey = self._thermal.apply(thermal, stamp)
         # The reference defines the geometry; the other frame is brought into it.
-        if settings.reference == "rgb":
-            grey = self._registration.align(grey, _size(rgb))
-        else:
-            rgb = self._registration.align(rgb, _size(grey))
+        aligned = self._registration.align(
+            grey, rgb, reference=settings.reference, settings=settings.registration, rig=rig
+        )
         if settings.gain:
             gain, hold = settings.gain, 1.0
             # A later automatic gain starts from its own frame, not from this constant.
             self._steady.forget()
         else:
             gain, hold = self._steady.wanted(stamp, settings.gain_time_constant)
-        image, output, inference_time = self._infer(grey, rgb, gain, hold)
+        image, output, inference_time = self._infer(aligned, gain, hold)
         if not settings.gain:
             self._steady.used(output.gain, stamp)
         weights = np.float32(output.gain) * self.engine.channel_weights()
@@ -112,13 +122,23 @@ class FusionPipeline:
             output.visible_activation,
             infrared_share(weights, output.infrared_activation, output.visible_activation),
             inference_time,
+            aligned.coverage.overlap if aligned.coverage else 1.0,
+            aligned.undistorted,
         )
 
-    def _infer(
+    def _infer(self, aligned: Aligned, gain: float, hold: float) -> tuple[NDArray[np.uint8], EngineOutput, float]:
+        """The fused picture, in colour where RGB is, what the engine says, and its time in seconds."""
+        image, output, inference_time = self._run(aligned.thermal, aligned.rgb, gain, hold)
+        if aligned.coverage is not None:
+            image = aligned.coverage.fill(image, aligned.full_thermal, aligned.rgb)
+        return image, output, inference_time
+
+    def _run(
         self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], gain: float, hold: float
     ) -> tuple[NDArray[np.uint8], EngineOutput, float]:
-        """The fused picture, in colour where RGB is, what the engine says, and its time in seconds."""
         engine = self.engine
+        if grey.shape != rgb.shape[:2]:
+            return self._run_small(grey, rgb, gain, hold)
         if rgb.ndim == 3 and isinstance(engine, ColourEngine):
             started = time.monotonic()
             output = engine.fuse_rgb(grey, rgb, gain=gain, hold=hold)
@@ -128,6 +148,17 @@ class FusionPipeline:
         output = engine.fuse(grey, visible.luminance, gain=gain, hold=hold)
         inference_time = time.monotonic() - started
         return visible.with_luminance(output.fused), output, inference_time
+
+    def _run_small(
+        self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], gain: float, hold: float
+    ) -> tuple[NDArray[np.uint8], EngineOutput, float]:
+        """Fusion at the size of the grey picture; see :mod:`camf_ros.imaging.detail`."""
+        visible = Visible(rgb)
+        small = shrunk(visible.luminance, _size(grey))
+        started = time.monotonic()
+        output = self.engine.fuse(grey, small, gain=gain, hold=hold)
+        inference_time = time.monotonic() - started
+        return visible.with_luminance(with_detail(output.fused, small, visible.luminance)), output, inference_time
 
 
 def _check(thermal: Image, rgb: NDArray[np.uint8]) -> None:

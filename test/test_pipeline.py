@@ -14,13 +14,17 @@ from small_model import SMALL_GAIN
 
 from camf_ros.engines.engine import EngineOutput
 from camf_ros.engines.torch_engine import TorchEngine
-from camf_ros.errors import EngineError, ImageError
+from camf_ros.errors import EngineError, ImageError, RegistrationError
 from camf_ros.explain.shares import infrared_share
+from camf_ros.imaging.camera_model import Camera, Extrinsics
+from camf_ros.imaging.detail import shrunk, with_detail
 from camf_ros.imaging.luminance import Visible
-from camf_ros.imaging.registration import ResizeRegistration
+from camf_ros.imaging.registration import Aligned, PlannedRegistration, Rig, resized
+from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.settings.thermal import ThermalSettings
 
 THERMAL = (26, 33)
@@ -55,7 +59,7 @@ def test_result_is_the_engines_on_the_prepared_pair(
     frame = FusionPipeline(engine, FusionSettings(reference=reference)).fuse(thermal, rgb, 10.0)
 
     size = rgb_size if reference == "rgb" else THERMAL
-    align = ResizeRegistration().align
+    align = resized
     infrared = align(ThermalFrontEnd(ThermalSettings()).apply(thermal, 10.0), size)
     visible = Visible(align(rgb, size))
     expected = engine.fuse(infrared, visible.luminance)
@@ -90,7 +94,7 @@ def test_colour_is_kept_where_it_can_be_shown(engine: TorchEngine) -> None:
 def test_kinds_of_thermal_frames(engine: TorchEngine, dtype: type[Any]) -> None:
     thermal = (counts() // 256).astype(np.uint8) if dtype is np.uint8 else counts().astype(dtype)
     frame = FusionPipeline(engine).fuse(thermal, colour(), 0.0)
-    infrared = ResizeRegistration().align(ThermalFrontEnd(ThermalSettings()).apply(thermal, 0.0), RGB)
+    infrared = resized(ThermalFrontEnd(ThermalSettings()).apply(thermal, 0.0), RGB)
     visible = Visible(colour())
     expected = visible.with_luminance(engine.fuse(infrared, visible.luminance).fused)
     np.testing.assert_array_equal(frame.image, expected)
@@ -109,7 +113,7 @@ def test_messages_own_memory_is_not_written(engine: TorchEngine) -> None:
 def test_constant_gain(engine: TorchEngine) -> None:
     """Whatever came before, and whatever the time constant: the picture is the engine's with this gain."""
     pipeline = FusionPipeline(engine)
-    infrared = ResizeRegistration().align(ThermalFrontEnd(ThermalSettings()).apply(counts(), 1.0), RGB)
+    infrared = resized(ThermalFrontEnd(ThermalSettings()).apply(counts(), 1.0), RGB)
     visible = Visible(colour())
     for number, gain in enumerate((SMALL_GAIN, 2.0, 0.25, SMALL_GAIN)):
         pipeline.configure(FusionSettings(gain=gain, gain_time_constant=10.0))
@@ -126,7 +130,7 @@ def flickering(number: int) -> NDArray[np.uint8]:
     if number % 2 == 0:
         return colour()
     same = ThermalFrontEnd(ThermalSettings()).apply(counts(), 0.0)
-    return np.dstack([ResizeRegistration().align(same, RGB)] * 3)
+    return np.dstack([resized(same, RGB)] * 3)
 
 
 def gains(engine: TorchEngine, stamps: list[float], settings: FusionSettings | None = None) -> list[float]:
@@ -222,9 +226,9 @@ def test_thermal_levels_follow_the_stamps(engine: TorchEngine) -> None:
 
 
 def test_registration_can_be_another(engine: TorchEngine) -> None:
-    class Mirrored(ResizeRegistration):
-        def align(self, image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-            return super().align(image[:, ::-1], size)
+    class Mirrored(PlannedRegistration):
+        def align(self, thermal: NDArray[np.uint8], rgb: NDArray[np.uint8], **others: Any) -> Aligned:
+            return super().align(thermal[:, ::-1], rgb, **others)
 
     thermal = counts(size=RGB)
     mirrored = FusionPipeline(engine, registration=Mirrored()).fuse(thermal, colour(), 0.0)
@@ -277,10 +281,10 @@ def test_settings_are_swapped_whole(engine: TorchEngine) -> None:
     """A frame sees the settings of before or of after: what is configured while it runs is for the next."""
     pipeline = FusionPipeline(engine, FusionSettings(gain=0.5))
 
-    class Meddling(ResizeRegistration):
-        def align(self, image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    class Meddling(PlannedRegistration):
+        def align(self, thermal: NDArray[np.uint8], rgb: NDArray[np.uint8], **others: Any) -> Aligned:
             pipeline.configure(replace(FusionSettings(), gain=2.0, reference="thermal"))
-            return super().align(image, size)
+            return super().align(thermal, rgb, **others)
 
     pipeline._registration = Meddling()
     first, second = (pipeline.fuse(counts(), colour(), 1.0) for _ in range(2))
@@ -312,3 +316,58 @@ def test_engine_that_keeps_colours_itself_is_left_to_it(engine: TorchEngine) -> 
         np.testing.assert_array_equal(one.image, other.image)
         np.testing.assert_array_equal(one.weights, other.weights)
     assert calls == [(*RGB, 3)], "colour pictures alone"
+
+
+def registration_file(folder: Path, matrix: NDArray[np.float64]) -> str:
+    path = folder / "rig.yaml"
+    write_registration(path, RegistrationFile(THERMAL, RGB, matrix))
+    return str(path)
+
+
+def test_what_only_one_camera_sees_is_shown_as_it_is(engine: TorchEngine, tmp_path: Path) -> None:
+    # The thermal camera sees the left part of the RGB picture.
+    matrix = np.diag([1.0, RGB[0] / THERMAL[0], 1.0])
+    settings = RegistrationSettings(mode="homography", file=registration_file(tmp_path, matrix), feather=3)
+    rgb = colour()
+    frame = FusionPipeline(engine, FusionSettings(registration=settings)).fuse(counts(), rgb, 0.0)
+    right = THERMAL[1] + 1
+    np.testing.assert_array_equal(frame.image[:, right:], rgb[:, right:])
+    assert not np.array_equal(frame.image[:, : THERMAL[1] - 5], rgb[:, : THERMAL[1] - 5])
+    assert frame.overlap == pytest.approx(THERMAL[1] / RGB[1], abs=0.02)
+    assert not frame.undistorted
+    turned = FusionPipeline(engine, FusionSettings(registration=settings, reference="thermal"))
+    assert turned.fuse(counts(), rgb, 0.0).overlap == 1.0
+
+
+def test_calibrated_needs_to_know_the_cameras(engine: TorchEngine) -> None:
+    settings = RegistrationSettings(mode="calibrated", extrinsics="tf", distance=2.0)
+    pipeline = FusionPipeline(engine, FusionSettings(registration=settings))
+    with pytest.raises(RegistrationError, match="thermal/camera_info"):
+        pipeline.fuse(counts(), colour(), 0.0)
+    thermal, rgb = (
+        Camera(size[1], size[0], (30.0 * size[1] / 33, 0.0, size[1] / 2, 0.0, 40.0, size[0] / 2, 0.0, 0.0, 1.0))
+        for size in (THERMAL, RGB)
+    )
+    pose = Extrinsics((1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0))
+    frame = pipeline.fuse(counts(), colour(), 0.0, Rig(thermal, rgb, pose))
+    assert frame.undistorted
+    assert frame.image.shape == (*RGB, 3)
+
+
+@pytest.mark.parametrize("kind", ["colour", "grey"])
+def test_fusion_at_another_size_keeps_the_detail_of_rgb(engine: TorchEngine, kind: str) -> None:
+    rgb = colour() if kind == "colour" else colour()[:, :, 1]
+    small = RegistrationSettings(processing_height=20, processing_width=30)
+    frame = FusionPipeline(engine, FusionSettings(registration=small)).fuse(counts(), rgb, 0.0)
+    assert frame.image.shape == rgb.shape
+    infrared = resized(ThermalFrontEnd(ThermalSettings()).apply(counts(), 0.0), (20, 30))
+    visible = Visible(rgb)
+    expected = engine.fuse(infrared, shrunk(visible.luminance, (20, 30)))
+    luminance = with_detail(expected.fused, shrunk(visible.luminance, (20, 30)), visible.luminance)
+    np.testing.assert_array_equal(frame.image, visible.with_luminance(luminance))
+    assert frame.gain == expected.gain
+
+
+def test_output_size(engine: TorchEngine) -> None:
+    settings = FusionSettings(registration=RegistrationSettings(output_width=29))
+    assert FusionPipeline(engine, settings).fuse(counts(), colour(), 0.0).image.shape == (20, 29, 3)

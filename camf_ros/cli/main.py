@@ -7,12 +7,20 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from camf_ros.cli import benchmark, evaluate, export, fuse, info, train
+from camf_ros.cli import benchmark, calibrate, evaluate, export, fuse, info, train
 from camf_ros.errors import CamfError
 from camf_ros.resources import version
 
 # One module a subcommand; each has ``add_arguments(parser)`` and ``run(arguments) -> exit status``.
-_COMMANDS = {"info": info, "train": train, "fuse": fuse, "evaluate": evaluate, "benchmark": benchmark, "export": export}
+_COMMANDS = {
+    "info": info,
+    "train": train,
+    "fuse": fuse,
+    "evaluate": evaluate,
+    "calibrate": calibrate,
+    "benchmark": benchmark,
+    "export": export,
+}
 
 
 def build_parser() -> argparse.ArgumentParser:

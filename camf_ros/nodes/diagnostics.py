@@ -31,8 +31,18 @@ def rates(before: Snapshot, now: Snapshot, elapsed: float) -> Rates:
     )
 
 
-def input_status(name: str, snapshot: Snapshot, rate: Rates, timeout: float) -> DiagnosticStatus:
-    """State of the inputs: is every camera alive, and do their frames pair?"""
+def input_status(
+    name: str, snapshot: Snapshot, rate: Rates, timeout: float, *, unpaired: Mapping[str, int]
+) -> DiagnosticStatus:
+    """State of the inputs: is every camera alive, and do their frames pair?
+
+    Args:
+        name: Name of the node.
+        snapshot: The numbers.
+        rate: The rates.
+        timeout: Seconds of silence, or without a pair, that count as a failure.
+        unpaired: Frames that came into no pair, by camera and reason.
+    """
     silent = [camera for camera, age in snapshot.ages.items() if age is None or age > timeout]
     values: dict[str, object] = {}
     for camera, age in snapshot.ages.items():
@@ -42,6 +52,7 @@ def input_status(name: str, snapshot: Snapshot, rate: Rates, timeout: float) -> 
     values["pairs"] = snapshot.pairs
     values["pair skew mean (ms)"] = f"{1e3 * snapshot.skew.mean:.2f}"
     values["pair skew p95 (ms)"] = f"{1e3 * snapshot.skew.p95:.2f}"
+    values.update({f"unpaired: {reason}": count for reason, count in unpaired.items()})
     if silent:
         return _status(f"{name}: inputs", WARN, f"no frames from {' and '.join(silent)}", values)
     if snapshot.pair_age is None or snapshot.pair_age > timeout:

@@ -9,7 +9,6 @@ import time
 import traceback
 from collections import deque
 from functools import partial
-from typing import NamedTuple
 
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
@@ -20,18 +19,21 @@ from std_msgs.msg import Header
 from camf_ros.engines.create import choose_engine
 from camf_ros.engines.engine import engine_warnings
 from camf_ros.errors import CamfError
+from camf_ros.imaging.registration import PlannedRegistration, Rig
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
+from camf_ros.nodes.camera_infos import camera_of, fused_info, picture_size
 from camf_ros.nodes.diagnostics import DiagnosticsPublisher, fusion_status, gain_values, input_status, rates
 from camf_ros.nodes.image_conversion import ImageConversion, cv_bridge_works
-from camf_ros.nodes.image_messages import camera_info_with, float_array, image_message
+from camf_ros.nodes.image_messages import float_array, image_message
 from camf_ros.nodes.mailbox import Mailbox
-from camf_ros.nodes.pairing import Pairing, seconds
+from camf_ros.nodes.pairing import ImagePair, Pairing
 from camf_ros.nodes.parameters import NodeParameters
 from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
 from camf_ros.nodes.running import run_node
 from camf_ros.nodes.silence import SilenceWatch
 from camf_ros.nodes.statistics import Statistics
+from camf_ros.nodes.transforms import CameraTransforms
 from camf_ros.nodes.worker import Worker
 from camf_ros.pipeline import FusedFrame, FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
@@ -41,14 +43,6 @@ _LOG_PERIOD = 5.0
 _INFO_TOPICS = {topics.THERMAL: topics.THERMAL_INFO, topics.RGB: topics.RGB_INFO}
 # A second at 30 Hz.
 _INFOS = 30
-
-
-class _Pair(NamedTuple):
-    """Two messages that belong together, and when the second one arrived (monotonic)."""
-
-    thermal: Image
-    rgb: Image
-    arrived: float
 
 
 class FusionNode(Node):  # type: ignore[misc]
@@ -62,14 +56,18 @@ class FusionNode(Node):  # type: ignore[misc]
         """
         super().__init__("fusion")
         # First of all, because destroy_node() needs it, also when what follows fails.
-        self._mailbox: Mailbox[_Pair] = Mailbox()
+        self._mailbox: Mailbox[ImagePair] = Mailbox()
         self._worker = Worker(self._mailbox, self._process, self._failed)
         self._configuration = NodeParameters(self, FusionSettings, self._configure)
         settings = self._configuration.settings
         self._conversion = ImageConversion(use_cv_bridge=cv_bridge_works())
+        registration = PlannedRegistration()
+        registration.check(settings.registration)
+        wants_transforms = settings.registration.mode == "calibrated" and settings.registration.extrinsics == "tf"
+        self._transforms = CameraTransforms(self) if wants_transforms else None
         self._chosen = choose_engine(settings)
         engine = self._chosen.engine
-        self._pipeline = FusionPipeline(engine, settings)
+        self._pipeline = FusionPipeline(engine, settings, registration)
         for warning in (*self._chosen.warnings, *engine_warnings(engine)):
             self.get_logger().warning(warning)
         self.get_logger().info(
@@ -114,13 +112,14 @@ class FusionNode(Node):  # type: ignore[misc]
     def _frame(self, camera: str) -> None:
         self._statistics.frame(camera, time.monotonic())
 
-    def _paired(self, thermal: Image, rgb: Image) -> None:
-        now = time.monotonic()
-        self._statistics.pair(_skew(thermal, rgb), now)
-        self._mailbox.put(_Pair(thermal, rgb, now))
+    def _paired(self, pair: ImagePair) -> None:
+        self._statistics.pair(pair.skew, time.monotonic())
+        self._mailbox.put(pair)
 
     def _bad_stamp(self, camera: str, stamp: Time) -> None:
-        self._reject("stamp", f"{camera} frame: stamp is {stamp.sec} s; expected a time not before 0; check the driver")
+        remedy = "" if stamp.sec else ", or set pairing.zero_stamps to arrival"
+        text = f"{camera} frame: stamp is {stamp.sec} s; expected a time after 0; check the driver{remedy}"
+        self._reject("stamp", text)
 
     def _report(self) -> None:
         now = time.monotonic()
@@ -146,7 +145,7 @@ class FusionNode(Node):  # type: ignore[misc]
         timeout = self._configuration.settings.no_data_timeout
         self._diagnostics.publish(
             [
-                input_status(name, snapshot, rate, timeout),
+                input_status(name, snapshot, rate, timeout, unpaired=self._pairing.dropped),
                 fusion_status(
                     name,
                     snapshot,
@@ -164,38 +163,52 @@ class FusionNode(Node):  # type: ignore[misc]
 
     # In the worker's thread.
 
-    def _process(self, pair: _Pair) -> None:
+    def _process(self, pair: ImagePair) -> None:
         thermal = self._conversion.thermal(pair.thermal)
         rgb = self._conversion.rgb(pair.rgb)
-        frame = self._pipeline.fuse(thermal, rgb, seconds(pair.thermal.header.stamp))
+        frame = self._pipeline.fuse(thermal, rgb, pair.time, self._rig(pair))
         header = pair.rgb.header if frame.reference == topics.RGB else pair.thermal.header
         encoding = "rgb8" if frame.image.ndim == 3 else "mono8"
         self._fused.publish(image_message(frame.image, encoding, header))
-        self._publish_info(frame, header)
+        self._publish_info(frame, pair, header)
         now = time.monotonic()
         latency = now - pair.arrived
         self._weights.publish(self._weights_message(pair, frame, header, latency))
         self._gain = frame.gain
         self._statistics.fused(latency, frame.inference_time, now)
 
-    def _publish_info(self, frame: FusedFrame, header: Header) -> None:
-        """The reference camera's calibration, if there is one and it speaks of pictures of this size."""
-        infos = tuple(self._infos[frame.reference])
-        if not infos:
+    def _info(self, camera: str, header: Header) -> CameraInfo | None:
+        """The camera_info that goes with an image; a camera that sends it rarely, or once, means the last one."""
+        infos = tuple(self._infos[camera])
+        return next((info for info in infos if info.header.stamp == header.stamp), infos[-1] if infos else None)
+
+    def _rig(self, pair: ImagePair) -> Rig:
+        """What is known about the cameras, as far as the registration asks."""
+        if self._configuration.settings.registration.mode != "calibrated":
+            return Rig()
+        thermal, rgb = self._info(topics.THERMAL, pair.thermal.header), self._info(topics.RGB, pair.rgb.header)
+        extrinsics = None
+        if self._transforms is not None and thermal is not None and rgb is not None:
+            extrinsics = self._transforms.extrinsics(thermal.header.frame_id, rgb.header.frame_id)
+        return Rig(camera_of(thermal), camera_of(rgb), extrinsics)
+
+    def _publish_info(self, frame: FusedFrame, pair: ImagePair, header: Header) -> None:
+        """The reference camera's calibration for the fused image, if there is one and it speaks of its pictures."""
+        info = self._info(frame.reference, header)
+        if info is None:
             return
-        # The image's own; a camera that sends it rarely, or once, means the last one.
-        info = next((info for info in infos if info.header.stamp == header.stamp), infos[-1])
-        height, width = frame.image.shape[:2]
-        if (info.width, info.height) == (width, height):
-            self._fused_info.publish(camera_info_with(info, header))
+        source = pair.rgb if frame.reference == topics.RGB else pair.thermal
+        if picture_size(info) == (source.height, source.width):
+            height, width = frame.image.shape[:2]
+            self._fused_info.publish(fused_info(info, header, (height, width), undistorted=frame.undistorted))
         else:
             self._log(
                 "camera_info",
                 f"{frame.reference} camera_info is for {info.width} x {info.height} and the image has "
-                f"{width} x {height}: not passed on",
+                f"{source.width} x {source.height}: not passed on",
             )
 
-    def _weights_message(self, pair: _Pair, frame: FusedFrame, header: Header, latency: float) -> ChannelWeights:
+    def _weights_message(self, pair: ImagePair, frame: FusedFrame, header: Header, latency: float) -> ChannelWeights:
         engine = self._pipeline.engine
         return ChannelWeights(
             header=header,
@@ -210,7 +223,7 @@ class FusionNode(Node):  # type: ignore[misc]
             infrared_share=float_array(frame.infrared_share),
             thermal_stamp=pair.thermal.header.stamp,
             rgb_stamp=pair.rgb.header.stamp,
-            skew=_skew(pair.thermal, pair.rgb),
+            skew=pair.skew,
             latency=latency,
             inference_time=frame.inference_time,
         )
@@ -234,12 +247,6 @@ class FusionNode(Node):  # type: ignore[misc]
         if now - self._logged.get(cause, -_LOG_PERIOD) >= _LOG_PERIOD:
             self._logged[cause] = now
             self.get_logger().error(text)
-
-
-def _skew(thermal: Image, rgb: Image) -> float:
-    """Difference of the stamps, thermal less RGB, seconds; in whole nanoseconds first, where floats would round."""
-    a, b = thermal.header.stamp, rgb.header.stamp
-    return 1e-9 * float((a.sec - b.sec) * 1_000_000_000 + (a.nanosec - b.nanosec))
 
 
 def main() -> int:

@@ -1,26 +1,52 @@
-"""Pairs thermal and RGB messages by their stamps, with the filters of message_filters."""
+"""Pairs thermal and RGB messages by their stamps, with filters of message_filters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import message_filters
 from builtin_interfaces.msg import Time
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from camf_ros.nodes import topics
+from camf_ros.nodes.nearest_filter import NearestStampSynchronizer
 from camf_ros.nodes.qos import SENSOR_INPUT
+from camf_ros.nodes.stamped import Stamped, nanoseconds
 from camf_ros.settings.fusion import PairingSettings
 
+_NANO = 1_000_000_000
 # A stamp this much before the newest one is not late: the clock went back, as when a recording starts anew.
-_JUMP = 1.0
+_JUMP = _NANO
+# Waiting pairs are looked at this many times within pairing.max_delay, but no more often than the second number says.
+_LOOKS = 4
+_SHORTEST_LOOK = 0.002
 
 
 def seconds(stamp: Any) -> float:
     """A builtin_interfaces/Time in seconds."""
     return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
+
+
+class ImagePair(NamedTuple):
+    """Two messages that belong together.
+
+    Attributes:
+        thermal: Thermal message.
+        rgb: RGB message.
+        skew: Difference of the stamps that they were paired by, thermal less RGB, seconds: with both offsets.
+        time: Of the thermal frame, seconds: its stamp, or its arrival where it has none.
+        arrived: When the later of them arrived, seconds, monotonic.
+    """
+
+    thermal: Image
+    rgb: Image
+    skew: float
+    time: float
+    arrived: float
 
 
 class Pairing:
@@ -31,7 +57,7 @@ class Pairing:
         node: Node,
         settings: PairingSettings,
         *,
-        on_pair: Callable[[Image, Image], None],
+        on_pair: Callable[[ImagePair], None],
         on_frame: Callable[[str], None],
         on_bad_stamp: Callable[[str, Time], None],
     ) -> None:
@@ -40,23 +66,52 @@ class Pairing:
         Args:
             node: Whose subscriptions.
             settings: Policy and its limits.
-            on_pair: Called with (thermal, RGB) in the executor's thread. Must not raise: message_filters calls it while
+            on_pair: Called with each pair in the executor's thread. Must not raise: message_filters calls it while
                 holding a lock that an exception would leave locked.
             on_frame: Called with the camera's name for each message, paired or not.
-            on_bad_stamp: Called with the camera's name and the stamp for each message whose stamp is no time.
+            on_bad_stamp: Called with the camera's name and the stamp for each message whose stamp is no time, or 0
+                where ``zero_stamps`` does not say what to do instead.
         """
-        self._on_frame, self._on_bad_stamp = on_frame, on_bad_stamp
+        self._node, self._settings = node, settings
+        self._on_pair, self._on_frame, self._on_bad_stamp = on_pair, on_frame, on_bad_stamp
         self._subscribers: list[message_filters.Subscriber] = []
-        self._newest: dict[str, float] = {}
+        self._newest: dict[str, int] = {}
+        self._without_stamps: set[str] = set()
+        offsets = {topics.THERMAL: settings.thermal_offset, topics.RGB: settings.rgb_offset}
+        # Only their difference matters, and message_filters takes no time before 0.
+        self._offsets = {camera: round(_NANO * (each - min(offsets.values()))) for camera, each in offsets.items()}
         thermal = self._subscribe(node, topics.THERMAL, topics.THERMAL_IMAGE)
         rgb = self._subscribe(node, topics.RGB, topics.RGB_IMAGE)
+        self._nearest: NearestStampSynchronizer | None = None
         if settings.policy == "exact":
             self._filter = message_filters.TimeSynchronizer([thermal, rgb], settings.queue_size)
-        else:
+        elif settings.policy == "approximate":
             self._filter = message_filters.ApproximateTimeSynchronizer(
                 [thermal, rgb], queue_size=settings.queue_size, slop=settings.slop
             )
-        self._filter.registerCallback(on_pair)
+        else:
+            self._filter = self._nearest = NearestStampSynchronizer(
+                [thermal, rgb], settings.queue_size, settings.slop, settings.max_delay
+            )
+            # By the steady clock: simulated time may stand still. Runs only while a pair waits.
+            self._timer = node.create_timer(
+                max(_SHORTEST_LOOK, settings.max_delay / _LOOKS),
+                self._look,
+                clock=Clock(clock_type=ClockType.STEADY_TIME),
+            )
+            self._timer.cancel()
+        self._filter.registerCallback(self._paired)
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many frames came into no pair, by camera and reason ("thermal late"); empty for other policies."""
+        if self._nearest is None:
+            return {}
+        return {
+            f"{camera} {reason}": count
+            for camera, counts in zip((topics.THERMAL, topics.RGB), self._nearest.dropped, strict=True)
+            for reason, count in sorted(counts.items())
+        }
 
     def _subscribe(self, node: Node, camera: str, topic: str) -> Any:
         subscriber = message_filters.Subscriber(node, Image, topic, qos_profile=SENSOR_INPUT)
@@ -68,19 +123,70 @@ class Pairing:
 
     def _arrived(self, camera: str, message: Image, gate: Any) -> None:
         self._on_frame(camera)
-        if message.header.stamp.sec < 0:
+        stamp = self._stamp(camera, message.header.stamp)
+        if stamp is None:
             self._on_bad_stamp(camera, message.header.stamp)
             return
-        stamp = seconds(message.header.stamp)
+        if self._nearest is None:
+            self._look_for_jump(camera, stamp)
+        gate.signalMessage(Stamped(message, stamp + self._offsets[camera], time.monotonic()))
+        if self._nearest is not None:
+            self._wake()
+
+    def _stamp(self, camera: str, stamp: Time) -> int | None:
+        """Time of a frame without its offset, nanoseconds; None where it has none."""
+        if stamp.sec < 0:
+            return None
+        if stamp.sec or stamp.nanosec:
+            return nanoseconds(stamp)
+        if self._settings.zero_stamps == "reject":
+            return None
+        if camera not in self._without_stamps:
+            self._without_stamps.add(camera)
+            self._node.get_logger().warning(
+                f"{camera} frames have stamp 0: paired by their arrival, which is later than the exposure; set "
+                f"pairing.{camera}_offset to minus the camera's latency, or have the driver stamp its images"
+            )
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def _paired(self, thermal: Stamped, rgb: Stamped) -> None:
+        sec, nanosec = divmod(thermal.time - self._offsets[topics.THERMAL], _NANO)
+        self._on_pair(
+            ImagePair(
+                thermal.message,
+                rgb.message,
+                # In whole nanoseconds first, where floats would round.
+                skew=1e-9 * float(thermal.time - rgb.time),
+                time=float(sec) + 1e-9 * float(nanosec),
+                arrived=max(thermal.arrived, rgb.arrived),
+            )
+        )
+
+    # For the nearest policy.
+
+    def _look(self) -> None:
+        if self._nearest is not None:
+            self._nearest.expire()
+            self._wake()
+
+    def _wake(self) -> None:
+        waiting = self._nearest is not None and self._nearest.waiting
+        if waiting and self._timer.is_canceled():
+            self._timer.reset()
+        elif not waiting and not self._timer.is_canceled():
+            self._timer.cancel()
+
+    # For the others, which know nothing of jumps.
+
+    def _look_for_jump(self, camera: str, stamp: int) -> None:
         if stamp < self._newest.get(camera, stamp) - _JUMP:
             self._forget_after(stamp + _JUMP)
         self._newest[camera] = max(stamp, self._newest.get(camera, stamp))
-        gate.signalMessage(message)
 
-    def _forget_after(self, limit: float) -> None:
+    def _forget_after(self, limit: int) -> None:
         """Drop waiting messages with later stamps: they would hold the queues and never find a counterpart."""
         self._newest.clear()
         with self._filter.lock:
             for queue in self._filter.queues:
-                for key in [key for key, message in queue.items() if seconds(message.header.stamp) > limit]:
+                for key in [key for key, message in queue.items() if message.time > limit]:
                     del queue[key]

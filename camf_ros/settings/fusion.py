@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from camf_ros.errors import ParameterError
+from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.settings.spec import part, setting
 from camf_ros.settings.thermal import ThermalSettings
 
@@ -14,18 +15,44 @@ class PairingSettings:
     """Which thermal frame belongs to which RGB frame."""
 
     policy: str = setting(
-        "approximate",
-        "exact: equal stamps only (hardware-synchronised cameras, or one driver for both); approximate: stamps no "
-        "further apart than slop.",
-        choices=("approximate", "exact"),
+        "nearest",
+        "nearest: each frame of the slower camera with the nearest one of the other, as soon as no nearer one can "
+        "come; approximate: message_filters' own, which takes the nearest one that is there when a frame arrives, and "
+        "so pairs badly where one camera arrives late and slop is wide; exact: equal stamps only (hardware-synchronised"
+        " cameras, or one driver for both).",
+        choices=("nearest", "approximate", "exact"),
     )
     slop: float = setting(
-        0.016,
-        "Largest difference of stamps in a pair; at most half the period of the faster camera, since a wide slop lets "
-        "a frame pair with an early neighbour before its nearest one has arrived.",
+        0.04,
+        "Largest difference of stamps in a pair. With nearest a wide slop makes no pair worse, it only says which "
+        "frames are better left alone: half the period of the faster camera or more, so the default does from 12.5 Hz "
+        "on. With approximate at most that half period.",
         minimum=0.0,
         maximum=10.0,
         unit="s",
+    )
+    max_delay: float = setting(
+        0.1,
+        "Longest time for which nearest holds back a pair that could be formed, in case a nearer frame comes. Most "
+        "pairs wait for nothing. 0: none waits.",
+        minimum=0.0,
+        maximum=10.0,
+        unit="s",
+    )
+    thermal_offset: float = setting(
+        0.0,
+        "Added to the thermal stamps when frames are paired, with every policy; messages keep their own. Minus the "
+        "constant latency between exposure and stamp.",
+        minimum=-10.0,
+        maximum=10.0,
+        unit="s",
+    )
+    rgb_offset: float = setting(0.0, "As thermal_offset, for the RGB stamps.", minimum=-10.0, maximum=10.0, unit="s")
+    zero_stamps: str = setting(
+        "reject",
+        "What to do with frames whose driver leaves their stamp at 0. arrival: pair them by the time of their arrival, "
+        "by the node's clock (not with exact); reject: count and name them.",
+        choices=("reject", "arrival"),
     )
     queue_size: int = setting(10, "Frames of each camera that wait for their counterpart.", minimum=1, maximum=1000)
 
@@ -80,6 +107,7 @@ class FusionSettings:
     )
     pairing: PairingSettings = part(PairingSettings)
     thermal: ThermalSettings = part(ThermalSettings)
+    registration: RegistrationSettings = part(RegistrationSettings)
     diagnostics_period: float = setting(
         1.0, "Time between two messages on /diagnostics.", minimum=0.1, maximum=60.0, unit="s"
     )
@@ -92,9 +120,9 @@ class FusionSettings:
     )
 
     def __post_init__(self) -> None:
-        if self.pairing.policy == "approximate" and self.pairing.slop == 0:
+        if self.pairing.policy != "exact" and self.pairing.slop == 0:
             raise ParameterError(
-                "pairing.slop is 0 with pairing.policy approximate",
+                f"pairing.slop is 0 with pairing.policy {self.pairing.policy}",
                 expected="a slop above 0",
                 remedy="set pairing.policy to exact for equal stamps",
             )

@@ -6,9 +6,8 @@ import numpy as np
 import plain_camf
 import pytest
 
-from camf_ros.imaging.registration import ResizeRegistration
+from camf_ros.imaging.registration import resized as align
 
-align = ResizeRegistration().align
 SIZES = [(1, 1), (1, 9), (7, 5), (8, 8), (31, 17), (48, 64), (100, 37)]
 
 

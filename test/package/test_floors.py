@@ -14,10 +14,10 @@ FLOORS = (
     {"errors", "msg"},
     {"resources", "scene"},
     {"settings", "models", "explain"},
-    {"imaging", "network"},
+    {"imaging", "network", "pairing"},
     {"engines", "steady_gain"},
     {"pipeline"},
-    {"evaluation", "benchmark"},
+    {"evaluation", "benchmark", "calibration"},
     {"training"},
     {"nodes", "cli"},
 )
@@ -32,9 +32,18 @@ HOMES = {
     "onnxruntime": ("engines/onnxruntime_engine.py", "engines/tensorrt_engine.py", "benchmark/peer_network.py"),
     "matplotlib": ("benchmark/plot.py",),
     "tqdm": ("training", "cli"),
-    "cv2": ("imaging", "scene", "training", "cli", "evaluation"),
+    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "calibration"),
     **dict.fromkeys(
-        ("rclpy", "sensor_msgs", "std_msgs", "diagnostic_msgs", "rcl_interfaces", "message_filters", "cv_bridge"),
+        (
+            "rclpy",
+            "sensor_msgs",
+            "std_msgs",
+            "diagnostic_msgs",
+            "rcl_interfaces",
+            "message_filters",
+            "cv_bridge",
+            "tf2_ros",
+        ),
         ("nodes",),
     ),
 }

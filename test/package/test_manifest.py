@@ -20,6 +20,7 @@ MANIFEST = ET.parse(ROOT / "package.xml").getroot()
 # Where the name to import is not the name in package.xml.
 ROSDEP_KEYS = {
     "cv2": "python3-opencv",
+    "tf2_ros": "tf2_ros_py",
     "numpy": "python3-numpy",
     "torch": "python3-pytorch-pip",
     "tqdm": "python3-tqdm",

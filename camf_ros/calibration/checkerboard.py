@@ -1,0 +1,122 @@
+"""A heated checkerboard that both cameras see: its inner corners in both pictures.
+
+The board must stand at the working distance, and be tilted little between pictures if a homography is wanted: it is one
+of the board's plane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.calibration.align import Pair
+from camf_ros.calibration.motions import Motion, fitted, mapped
+
+# Pixels of the visible picture beyond which a corner counts for less.
+_ROBUST = 2.0
+#: Largest median residual of the corners, pixels of the visible picture, that is trusted.
+MOST_CORNER_RESIDUAL = 1.5
+_FEWEST_CORNERS = 8
+
+Points = NDArray[np.float64]
+
+
+class BoardResult(NamedTuple):
+    """A mapping from the corners of boards.
+
+    Attributes:
+        motion: The mapping.
+        residual: Median distance of the corners in the visible picture, pixels.
+        used: Names of the pairs in both of whose pictures the board was found.
+        left_out: Names of the others.
+        best: Index of a pair that was used.
+        doubts: Why the result is not to be trusted; empty if it is.
+    """
+
+    motion: Motion
+    residual: float
+    used: tuple[str, ...]
+    left_out: tuple[str, ...]
+    best: int
+    doubts: tuple[str, ...]
+
+
+def board_corners(grey: NDArray[np.uint8], board: tuple[int, int]) -> Points | None:
+    """Inner corners of a board, row by row.
+
+    Args:
+        grey: (H, W). Warm squares may be bright or dark.
+        board: Inner corners across and down.
+
+    Returns:
+        (across * down, 2), x and y; None if the board was not found.
+    """
+    for picture in (grey, 255 - grey):
+        found, corners = cv2.findChessboardCornersSB(picture, board, flags=cv2.CALIB_CB_NORMALIZE_IMAGE)
+        if found:
+            return _sharpened(grey, np.asarray(corners, np.float32), board)
+    return None
+
+
+def _sharpened(grey: NDArray[np.uint8], corners: NDArray[np.float32], board: tuple[int, int]) -> Points:
+    """Corners to a tenth or two of a pixel, from the gradients within half a square around each."""
+    rows = corners.reshape(board[1], board[0], 2)
+    square = float(np.median(np.linalg.norm(np.diff(rows, axis=1), axis=2)))
+    reach = max(2, min(int(0.3 * square), 11))
+    until = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 40, 0.001)
+    sharp = cv2.cornerSubPix(grey, corners.reshape(-1, 1, 2), (reach, reach), (-1, -1), until)
+    return np.asarray(sharp, np.float64).reshape(-1, 2)
+
+
+def from_boards(
+    pairs: Sequence[Pair], motion: Motion, board: tuple[int, int], *, tick: Callable[[str], None] = lambda _: None
+) -> BoardResult:
+    """The mapping that lays the boards over each other.
+
+    Args:
+        pairs: At least one.
+        motion: Family, and where to start; which end of a board is which is told by it.
+        board: Inner corners across and down.
+        tick: Called after each pair.
+    """
+    visible: list[Points] = []
+    infrared: list[Points] = []
+    used: list[str] = []
+    left_out: list[str] = []
+    best = 0
+    for number, pair in enumerate(pairs):
+        there, here = board_corners(pair.visible, board), board_corners(pair.infrared, board)
+        tick("searching")
+        if there is None or here is None:
+            left_out.append(pair.name)
+            continue
+        best = number if not used else best
+        used.append(pair.name)
+        visible.append(there)
+        # Either end may have been taken for the first. Both cameras are taken to stand upright, more or less.
+        expected = mapped(motion.matrix(), there)
+        infrared.append(min(here, here[::-1], key=lambda corners: _direction_error(corners, expected)))
+    corners = sum(len(points) for points in visible)
+    if corners < _FEWEST_CORNERS:
+        doubt = f"the board of {board[0]} x {board[1]} inner corners was found in both pictures of {len(used)} pairs"
+        return BoardResult(motion, float("inf"), tuple(used), tuple(left_out), best, (doubt,))
+    fixed, moving = np.concatenate(visible), np.concatenate(infrared)
+    motion = fitted(fitted(motion, fixed, moving), fixed, moving, robust=_ROBUST)
+    back = mapped(np.asarray(np.linalg.inv(motion.matrix()), np.float64), moving)
+    residual = float(np.median(np.linalg.norm(back - fixed, axis=1)))
+    doubts = []
+    if residual > MOST_CORNER_RESIDUAL:
+        doubts.append(
+            f"the corners of the boards are {residual:.1f} px off (expected {MOST_CORNER_RESIDUAL:g} or less): "
+            "boards at different distances, or lenses with distortion"
+        )
+    return BoardResult(motion, residual, tuple(used), tuple(left_out), best, tuple(doubts))
+
+
+def _direction_error(corners: Points, expected: Points) -> float:
+    ours, theirs = corners[-1] - corners[0], expected[-1] - expected[0]
+    return -float(ours @ theirs)

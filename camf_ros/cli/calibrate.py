@@ -1,0 +1,327 @@
+"""camf calibrate: find how two cameras see each other's picture, from recorded pairs, for the node's registration."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from camf_ros.cli.outputs import Guard, make_folder
+from camf_ros.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from camf_ros.calibration.align import Pair
+    from camf_ros.calibration.motions import Motion
+    from camf_ros.evaluation.samples import Sample
+    from camf_ros.imaging.registration_file import RegistrationFile
+
+_logger = logging.getLogger(__name__)
+
+# From so many pairs on a homography is worth its freedom.
+_MANY = 4
+
+
+class _Found(NamedTuple):
+    """What either way of calibrating says."""
+
+    motion: Motion
+    facts: dict[str, Any]
+    used: tuple[str, ...]
+    left_out: tuple[str, ...]
+    best: int
+    doubts: tuple[str, ...]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with infrared/ and visible/ pictures of equal names, recorded by the two cameras",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write this .yaml for registration.file")
+    parser.add_argument("--overlay", type=Path, metavar="FILE", help="write a .png of one pair before and after")
+    parser.add_argument(
+        "--model",
+        default="auto",
+        choices=("auto", "similarity", "affine", "homography", "rotation"),
+        help=f"what to look for; auto: homography from {_MANY} pairs on, else similarity; rotation: how the thermal "
+        "camera is turned, with the lenses and the position in --start (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--start", type=Path, metavar="FILE", help=".yaml to start from, instead of equal fields of view"
+    )
+    parser.add_argument(
+        "--distance", type=float, metavar="M", help="of what was recorded, metres, for --model rotation"
+    )
+    parser.add_argument(
+        "--checkerboard", metavar="CxR", help="find a heated board of so many inner corners instead, such as 9x6"
+    )
+    parser.add_argument(
+        "--search",
+        default="10,8,16",
+        metavar="S,T,Z",
+        help="how far off the start may be: shift in %% of the picture, turn in degrees, zoom in %% "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pairs", type=int, default=32, metavar="N", help="use so many, evenly out of all (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="write the file although the result is not trusted")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Calibrate; tell how well, and whether to trust it."""
+    from tqdm import tqdm
+
+    from camf_ros.evaluation.samples import find_samples
+
+    board, reach = _board(arguments.checkerboard), _reach(arguments.search)
+    _check(arguments)
+    found = find_samples(arguments.data)
+    if found.problems:
+        raise DataError("; ".join(found.problems[:3]), remedy="calibration wants whole pairs")
+    samples = _evenly(found.samples, arguments.pairs)
+    guard = Guard(path for sample in found.samples for path in (sample.infrared, sample.visible))
+    for path in (arguments.output, arguments.overlay):
+        if path is not None:
+            guard.check(path)
+    start = _start(arguments)
+    pairs = _read(samples, start, undistort=arguments.model == "rotation")
+    motions = _motions(arguments, start, pairs)
+    with tqdm(unit="step", disable=arguments.quiet, leave=False) as bar:
+
+        def tick(doing: str) -> None:
+            bar.set_description(doing)
+            bar.update()
+
+        result = _by_board(pairs, motions[0], board, tick) if board else _by_edges(pairs, motions, reach, tick)
+    _tell(arguments, result, len(pairs))
+    if arguments.overlay is not None:
+        _write_overlay(arguments.overlay, pairs[result.best], result.motion)
+    if result.doubts and not arguments.force:
+        print("camf calibrate: nothing written; --force writes it all the same", file=sys.stderr)
+        return 1
+    if arguments.output is not None:
+        _write(arguments, result, start, pairs[0])
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.pairs < 1:
+        raise ParameterError(f"--pairs is {arguments.pairs}", expected="1 or more")
+    if arguments.model == "rotation" and arguments.start is None:
+        raise ParameterError(
+            "--model rotation is given without --start", expected="a .yaml with extrinsics and both cameras' k"
+        )
+    if (arguments.model == "rotation") != (arguments.distance is not None):
+        raise ParameterError(
+            f"--distance is {'missing' if arguments.distance is None else 'given'} with --model {arguments.model}",
+            expected="it with --model rotation, and only there",
+        )
+    if arguments.distance is not None and not 0.05 <= arguments.distance <= 1e5:
+        raise ParameterError(f"--distance is {arguments.distance:g}", expected="0.05 to 100000 m")
+    for option, path, suffix in (("--output", arguments.output, ".yaml"), ("--overlay", arguments.overlay, ".png")):
+        if path is not None and (path.suffix.lower() != suffix or path.is_dir()):
+            raise ParameterError(f"{option} is {path}", expected=f"the name of a {suffix} file")
+
+
+def _board(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdigit() and 3 <= int(side) <= 50 for side in sides):
+        raise ParameterError(
+            f"--checkerboard is {text!r}", expected="inner corners across x down, 3 to 50 each, such as 9x6"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _reach(text: str) -> tuple[float, float, float]:
+    try:
+        shift, turn, zoom = (float(part) for part in text.split(","))
+    except ValueError:
+        shift = turn = zoom = -1.0
+    if not (0 <= shift <= 40 and 0 <= turn <= 45 and 0 <= zoom <= 100):
+        raise ParameterError(
+            f"--search is {text!r}", expected="three numbers: up to 40 %, 45 degrees and 100 %, such as 10,8,16"
+        )
+    return shift / 100, turn, zoom / 100
+
+
+def _evenly(samples: list[Sample], count: int) -> list[Sample]:
+    if len(samples) <= count:
+        return samples
+    return [samples[number * len(samples) // count] for number in range(count)]
+
+
+def _start(arguments: argparse.Namespace) -> RegistrationFile | None:
+    if arguments.start is None:
+        return None
+    from camf_ros.imaging.registration_file import read_registration
+
+    start = read_registration(arguments.start)
+    if arguments.model == "rotation":
+        lacks = [name for name in ("extrinsics", "thermal", "rgb") if getattr(start, name) is None]
+        if lacks:
+            entries = " and ".join(name if name == "extrinsics" else f"{name}.k" for name in lacks)
+            raise DataError(f"{arguments.start} has no {entries}", expected="them with --model rotation")
+    elif start.homography is None:
+        raise DataError(f"{arguments.start} has no homography", expected=f"one with --model {arguments.model}")
+    return start
+
+
+def _read(samples: list[Sample], start: RegistrationFile | None, *, undistort: bool) -> list[Pair]:
+    import numpy as np
+
+    from camf_ros.calibration.align import Pair
+    from camf_ros.imaging.plane import undistorting
+
+    pairs: list[Pair] = []
+    for sample in samples:
+        infrared, visible = sample.read()
+        if undistort and start is not None and start.thermal is not None and start.rgb is not None:
+            for image, camera, name in ((infrared, start.thermal, "infrared"), (visible, start.rgb, "visible")):
+                if image.shape != (camera.height, camera.width):
+                    raise DataError(
+                        f"{sample.name}: the {name} picture is {image.shape[1]} x {image.shape[0]}",
+                        expected=f"{camera.width} x {camera.height} as in --start",
+                    )
+            infrared, visible = (
+                undistorting(
+                    camera, np.asarray(np.linalg.inv(camera.k), np.float64), (camera.height, camera.width)
+                ).apply(image)
+                for image, camera in ((infrared, start.thermal), (visible, start.rgb))
+            )
+        pair = Pair(infrared, visible, sample.name)
+        if pairs and (pair.infrared.shape, pair.visible.shape) != (pairs[0].infrared.shape, pairs[0].visible.shape):
+            raise DataError(
+                f"{pair.name}: pictures are {pair.infrared.shape} and {pair.visible.shape}, those of {pairs[0].name} "
+                f"{pairs[0].infrared.shape} and {pairs[0].visible.shape}",
+                expected="pictures of two cameras, each always of one size",
+            )
+        pairs.append(pair)
+    if min(*pairs[0].infrared.shape, *pairs[0].visible.shape) < 48:
+        raise DataError(f"{pairs[0].name}: pictures are too small", expected="48 x 48 pixels or more")
+    return pairs
+
+
+def _motions(arguments: argparse.Namespace, start: RegistrationFile | None, pairs: list[Pair]) -> list[Motion]:
+    """What may be started from."""
+    import numpy as np
+
+    from camf_ros.calibration.motions import PlaneMotion, TurnMotion
+    from camf_ros.imaging.camera_model import scaling
+
+    infrared, visible = ((image.shape[0], image.shape[1]) for image in pairs[0][:2])
+    if arguments.model == "rotation":
+        assert start is not None and start.thermal and start.rgb and start.extrinsics  # by _start()
+        return [TurnMotion(start.rgb.k, start.thermal.k, start.extrinsics, arguments.distance, visible)]
+    model = arguments.model
+    if model == "auto":
+        model = "homography" if len(pairs) >= _MANY or arguments.checkerboard else "similarity"
+    if start is not None and start.homography is not None:
+        to_start, from_start = scaling(visible, start.rgb_size), scaling(start.thermal_size, infrared)
+        return [PlaneMotion(model, from_start @ np.linalg.inv(start.homography) @ to_start, visible)]
+    # One field of view on all pixels; or square pixels, with one field of view across or down.
+    starts = {1.0: scaling(visible, infrared)}
+    for zoom in (infrared[1] / visible[1], infrared[0] / visible[0]):
+        shift = [(side - 1) / 2 - zoom * (other - 1) / 2 for side, other in zip(infrared, visible, strict=True)]
+        starts[zoom * visible[0] / infrared[0] * zoom * visible[1] / infrared[1]] = np.array(
+            [[zoom, 0, shift[1]], [0, zoom, shift[0]], [0, 0, 1]]
+        )
+    return [PlaneMotion(model, matrix, visible) for matrix in starts.values()]
+
+
+def _by_edges(pairs: list[Pair], motions: list[Motion], reach: tuple[float, float, float], tick: Any) -> _Found:
+    from camf_ros.calibration.align import best_start
+    from camf_ros.calibration.consensus import agree
+    from camf_ros.calibration.search import Reach
+
+    result = agree(pairs, best_start(pairs, motions, Reach(*reach)), Reach(*reach), tick=tick)
+    verdict = result.verdict
+    facts = {
+        "method": "edges",
+        "residual_px": round(verdict.residual, 3),
+        "disagreement_px": round(verdict.disagreement, 3),
+        "agreement": round(verdict.agreement, 3),
+    }
+    return _Found(result.motion, facts, result.used, result.left_out, result.best, verdict.doubts)
+
+
+def _by_board(pairs: list[Pair], motion: Motion, board: tuple[int, int], tick: Any) -> _Found:
+    from camf_ros.calibration.checkerboard import from_boards
+
+    result = from_boards(pairs, motion, board, tick=tick)
+    facts = {"method": f"checkerboard {board[0]}x{board[1]}", "residual_px": round(result.residual, 3)}
+    return _Found(result.motion, facts, result.used, result.left_out, result.best, result.doubts)
+
+
+def _tell(arguments: argparse.Namespace, result: _Found, given: int) -> None:
+    facts = ", ".join(f"{name} {value}" for name, value in result.facts.items())
+    print(f"{len(result.used)} of {given} pairs of {arguments.data}: {facts}")
+    if result.left_out:
+        print(f"left out: {', '.join(result.left_out)}")
+    for doubt in result.doubts:
+        print(f"camf calibrate: not trusted: {doubt}", file=sys.stderr)
+
+
+def _write_overlay(path: Path, pair: Pair, motion: Motion) -> None:
+    from camf_ros.calibration.overlay import overlay
+    from camf_ros.imaging.picture_files import write_png
+
+    make_folder(path.parent)
+    write_png(path, overlay(pair, motion.matrix()))
+    _logger.info("wrote %s (%s)", path, pair.name)
+
+
+def _write(arguments: argparse.Namespace, result: _Found, start: RegistrationFile | None, pair: Pair) -> None:
+    import numpy as np
+
+    from camf_ros.calibration.motions import TurnMotion
+    from camf_ros.imaging.registration_file import RegistrationFile, write_registration
+    from camf_ros.resources import version
+
+    provenance = {
+        "command": shlex.join(["camf", "calibrate", *_given(arguments)]),
+        "camf_ros": version(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **result.facts,
+        "trusted": not result.doubts,
+        "doubts": list(result.doubts),
+        "pairs": list(result.used),
+        "left_out": list(result.left_out),
+    }
+    make_folder(arguments.output.parent)
+    sizes = (pair.infrared.shape[0], pair.infrared.shape[1]), (pair.visible.shape[0], pair.visible.shape[1])
+    if isinstance(result.motion, TurnMotion) and start is not None:
+        content = RegistrationFile(
+            *sizes,
+            None,
+            result.motion.extrinsics,
+            start.thermal,
+            start.rgb,
+            provenance | {"distance_m": arguments.distance},
+        )
+    else:
+        homography = np.linalg.inv(result.motion.matrix())
+        content = RegistrationFile(*sizes, homography / homography[2, 2], provenance=provenance)
+    write_registration(arguments.output, content)
+    _logger.info("wrote %s", arguments.output)
+
+
+def _given(arguments: argparse.Namespace) -> list[str]:
+    """The options as they can be typed again."""
+    typed = []
+    for name in ("data", "output", "model", "start", "distance", "checkerboard", "search", "pairs"):
+        value = getattr(arguments, name)
+        if value is not None:
+            typed += [f"--{name}", str(value)]
+    return typed + ["--force"] * arguments.force

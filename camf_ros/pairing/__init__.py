@@ -1,0 +1,1 @@
+"""Which frame of one camera belongs to which frame of the other: by stamps alone, without ROS and without images."""

@@ -1,0 +1,65 @@
+"""Alignment of pairs that share a mapping: found where there is one, doubted where there is none."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import street_pairs as street
+
+from camf_ros.calibration.align import Pair
+from camf_ros.calibration.consensus import agree
+from camf_ros.calibration.motions import PlaneMotion, TurnMotion, corner_distance
+from camf_ros.calibration.search import Reach
+from camf_ros.imaging.camera_model import Extrinsics
+
+NOTHING = np.eye(3)
+
+
+@pytest.mark.parametrize(
+    ("turn", "zoom", "dx", "dy"), [(4.0, 1.08, 18.0, -11.0), (-5.0, 0.92, -24.0, 13.0), (0.0, 1.0, 0.0, 0.0)]
+)
+def test_known_similarity_is_found(turn: float, zoom: float, dx: float, dy: float) -> None:
+    truth = street.similarity(turn, zoom, dx, dy)
+    result = agree(street.misaligned(truth, 3), PlaneMotion("similarity", NOTHING, street.SIZE), Reach())
+    assert corner_distance(result.motion.matrix(), truth, street.SIZE) < 1.5
+    assert result.verdict.doubts == ()
+
+
+def test_known_homography_is_found_and_a_stranger_left_out() -> None:
+    truth = street.similarity(3.0, 0.95, 12.0, 8.0) @ np.array([[1.01, 0.01, 0], [0, 0.99, 0], [4e-5, -3e-5, 1]])
+    pairs = street.misaligned(truth, 5)
+    # The infrared picture of this one is turned round: its edges are elsewhere.
+    stranger = pairs[2]._replace(infrared=np.ascontiguousarray(pairs[2].infrared[::-1, ::-1]), name="stranger")
+    ticks: list[str] = []
+    result = agree([*pairs[:4], stranger], PlaneMotion("homography", NOTHING, street.SIZE), Reach(), tick=ticks.append)
+    assert corner_distance(result.motion.matrix(), truth, street.SIZE) < 2.0
+    assert result.left_out == ("stranger",)
+    assert result.used == ("00", "01", "02", "03")
+    assert result.best < 4
+    assert result.verdict.doubts == ()
+    assert {"reading", "searching", "refining", "judging"} == set(ticks)
+
+
+def test_pictures_of_nothing_in_common_are_doubted() -> None:
+    pair = street.registered(1)[0]
+    noise = np.random.default_rng(1).normal(128, 6, street.SIZE).astype(np.uint8)
+    for infrared in (noise, np.full(street.SIZE, 90, np.uint8), np.ascontiguousarray(pair.infrared[::-1])):
+        result = agree(
+            [Pair(infrared, pair.visible, "x")], PlaneMotion("similarity", NOTHING, street.SIZE), Reach(0.1, 4, 0.08)
+        )
+        assert any("edges agree" in doubt for doubt in result.verdict.doubts)
+
+
+def test_rotation_is_refined() -> None:
+    """Two calibrated cameras side by side before a plane, the thermal one turned by what nobody measured."""
+    k = np.array([[420.0, 0, 255.5], [0, 420.0, 143.5], [0, 0, 1]])
+    turned = cv2.Rodrigues(np.array([0.03, -0.04, 0.05]))[0]
+    truth = TurnMotion(k, k, Extrinsics(tuple(turned.ravel()), (0.1, 0.0, 0.0)), 5.0, street.SIZE)
+    start = TurnMotion(k, k, Extrinsics((1, 0, 0, 0, 1, 0, 0, 0, 1), (0.1, 0.0, 0.0)), 5.0, street.SIZE)
+    result = agree(street.misaligned(truth.matrix(), 3), start, Reach())
+    assert corner_distance(result.motion.matrix(), truth.matrix(), street.SIZE) < 1.5
+    assert isinstance(result.motion, TurnMotion)
+    apart = cv2.Rodrigues(result.motion.extrinsics.r @ turned.T)[0]
+    assert np.degrees(np.linalg.norm(apart)) < 0.25
+    assert result.verdict.doubts == ()
