@@ -20,6 +20,7 @@ import openvino
 from camf_ros.models import find_model
 from camf_ros.network.checkpoint_file import CheckpointFile, read_checkpoint_file
 from camf_ros.network.constants import GREY
+from camf_ros.network.folded_weights import fold
 from camf_ros.network.onnx_graph import CamfGraph, finish
 
 
@@ -33,9 +34,11 @@ class EnlargedInMemory(CamfGraph):
 class JoinedInMemory(EnlargedInMemory):
     """That, and both kinds of features are copied into one tensor before the convolution."""
 
-    def two_inputs(self, x, joined, weights, bias, pads):  # noqa: D102
+    def layer(self, x, joined, layer, pads):  # noqa: D102
+        if joined is None:
+            return super().layer(x, joined, layer, pads)
         both = self.build.node("Concat", x, joined, axis=1)
-        return self.convolution(both, np.concatenate(weights, axis=1), bias, pads=pads)
+        return self.convolution(both, np.concatenate([layer.weight, layer.fine], axis=1), layer.bias, pads=pads)
 
 
 class PlainMeans(CamfGraph):
@@ -55,37 +58,37 @@ class GainOfOneDimension(CamfGraph):
 class WeightsApart(CamfGraph):
     """Class activation weights multiplied with the features of each source, not with the encoder's weights."""
 
+    def __init__(self, checkpoint, kind, *, even=False):
+        super().__init__(checkpoint, kind, even=even)
+        ones = np.ones_like(checkpoint.class_activation_weights())
+        self._plain = fold(checkpoint.architecture, checkpoint.tensors, ones)
+
+    def encoder_layers(self, row):  # noqa: D102
+        return self._plain.encoders[row]
+
     def _encoder(self, source, row):
-        folded = self._factors
-        self._factors = lambda layer, row: np.ones_like(folded(layer, row))
         features, sizes = super()._encoder(source, row)
-        self._factors = folded
-        weighted = []
-        for layer, x in zip(self._architecture.fused, features, strict=True):
-            factors = self.build.constant(folded(layer, row)[None, :, None, None])
-            weighted.append(self.build.node("Mul", x, factors))
-        return weighted, sizes
+        return self.weighted(features, row), sizes
+
+    def weighted(self, features, row):
+        """Features times the weights of a source."""
+        factors = (self.build.constant(part[None, :, None, None]) for part in self._folded.factors(row))
+        return [self.build.node("Mul", x, part) for x, part in zip(features, factors, strict=True)]
 
 
-class OneBatch(CamfGraph):
+class OneBatch(WeightsApart):
     """Both sources through one encoder as a batch of two, which has to be split and weighted afterwards."""
 
     def _encoder(self, source, row):  # noqa: ARG002
         if row == 0:
             both = self.build.cast(self.build.node("Concat", "infrared", "visible", axis=0), self._kind)
             self.build.cast(both, np.float32, output="both")
-            folded, self._factors = self._factors, lambda layer, row: np.ones_like(folded(layer, row))
-            self._both, self._sizes = super()._encoder("both", row)
-            self._factors = folded
-        features = []
-        for layer, x in zip(self._architecture.fused, self._both, strict=True):
-            half = self.build.node("Slice", x, *self.build.integers([row], [row + 1], [0]))
-            factors = self.build.constant(self._factors(layer, row)[None, :, None, None])
-            features.append(self.build.node("Mul", half, factors))
-        return features, self._sizes
+            self._both, self._sizes = CamfGraph._encoder(self, "both", row)
+        place = self.build.integers([row], [row + 1], [0])
+        return self.weighted([self.build.node("Slice", x, *place) for x in self._both], row), self._sizes
 
 
-class AllUndone(OneBatch, JoinedInMemory, PlainMeans, GainOfOneDimension):
+class AllUndone(JoinedInMemory, OneBatch, PlainMeans, GainOfOneDimension):
     """As the formulas are written."""
 
 

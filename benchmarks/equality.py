@@ -11,28 +11,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import openvino
 import torch
+from comparison import Picture, psnr, reference
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
 from camf_ros.engines.create import open_engine
+from camf_ros.engines.graph_frame import graph_for, graph_inputs
 from camf_ros.errors import CamfError
 from camf_ros.evaluation.samples import find_samples
 from camf_ros.imaging.luminance import Visible
 from camf_ros.models import find_model, shipped_models
-from camf_ros.network import load_checkpoint
 from camf_ros.network.checkpoint_file import read_checkpoint_file
-from camf_ros.network.onnx_graph import build_onnx
 from camf_ros.scene import NightStreet
 
-Picture = NDArray[np.uint8]
 Levels = NDArray[np.float64]
 Pair = tuple[Picture, Picture]
 ENGINES = ("torch", "openvino", "onnxruntime")
@@ -60,16 +59,6 @@ def pairs(data: Path | None) -> dict[str, list[Pair]]:
     return found
 
 
-def reference(model: Path, pair: Pair) -> Levels:
-    """Grey levels before rounding, in float64."""
-    network = load_checkpoint(model).network.double()
-    images = (torch.from_numpy((picture / 127.5 - 1)[None, None]) for picture in pair)
-    with torch.inference_mode():
-        fused = network(*images, network.class_activation_weights()).fused
-    levels: Levels = (fused[0, 0].numpy() + 1) * 127.5
-    return levels
-
-
 def unrounded(name: str, model: Path, precision: str) -> Callable[[Pair], Levels]:
     """A function that gives an engine's grey levels before it rounds them."""
     if name == "torch":
@@ -78,9 +67,8 @@ def unrounded(name: str, model: Path, precision: str) -> Callable[[Pair], Levels
 
     def run(pair: Pair) -> Levels:
         height, width = pair[0].shape
-        graph = with_levels(build_onnx(checkpoint, even=height % 2 == width % 2 == 0))
-        inputs = {"infrared": pair[0][None, None], "visible": pair[1][None, None]}
-        inputs |= {"gain": np.zeros(1, np.float32), "hold": np.zeros(1, np.float32)}
+        graph = with_levels(onnx.load_from_string(graph_for(checkpoint, height, width)))
+        inputs = graph_inputs(*pair, gain=0.0, hold=0.0)
         if name == "onnxruntime":
             session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
             return np.asarray(session.run(["levels"], inputs)[0][0, 0], np.float64)
@@ -133,7 +121,7 @@ def main() -> None:
     print("| model | engine | precision | pairs | relative error | PSNR, dB |\n|---|---|---|---|---|---|")
     for model in shipped_models():
         path = find_model(model)
-        exact = {kind: [reference(path, pair) for pair in found] for kind, found in kinds.items()}
+        exact = {kind: [reference(path, *pair)[0] for pair in found] for kind, found in kinds.items()}
         for name in ENGINES:
             for precision in PRECISIONS:
                 try:
@@ -145,8 +133,7 @@ def main() -> None:
                     errors, ratios = [], []
                     for pair, wanted in zip(found, exact[kind], strict=True):
                         errors.append(float(np.linalg.norm(before(pair) - wanted) / np.linalg.norm(wanted)))
-                        mse = float(np.mean((engine.fuse(*pair).fused - wanted) ** 2))
-                        ratios.append(10 * math.log10(255**2 / mse))
+                        ratios.append(psnr(engine.fuse(*pair).fused, wanted))
                     row = {"model": model, "engine": name, "precision": precision, "pairs": kind, "count": len(found)}
                     rows.append({**row, "relative_error": max(errors), "psnr_db": min(ratios)})
                     print(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from comparison import Picture, psnr, reference
 
 from camf_ros.engines.create import ENGINES, open_engine
 from camf_ros.engines.engine import Engine
@@ -31,9 +30,6 @@ from camf_ros.engines.torch_colour import Colour
 from camf_ros.errors import CamfError
 from camf_ros.imaging.luminance import Visible
 from camf_ros.models import find_model, shipped_models
-from camf_ros.network import load_checkpoint
-
-Picture = NDArray[np.uint8]
 
 # Least PSNR by arithmetic. Rounding to grey levels alone leaves 20 log10(255 sqrt(12)) = 58.9 dB.
 LEAST = {"float32": 58.0, "float16": 45.0, "bfloat16": 45.0}
@@ -80,7 +76,7 @@ def equality(device: str) -> list[dict[str, Any]]:
     for model in shipped_models():
         path = find_model(model)
         pairs = [pair(*size) for size in SIZES]
-        exact = [reference(path, device, *each) for each in pairs]
+        exact = [reference(path, *each, device=device) for each in pairs]
         for name in ENGINES:
             for precision in LEAST:
                 row: dict[str, Any] = {"engine": name, "model": model, "precision": precision}
@@ -167,20 +163,6 @@ def pair(height: int, width: int) -> tuple[Picture, Picture]:
             picture += 30 * noise / noise.std()
         pictures.append(np.clip(picture, 0, 255).astype(np.uint8))
     return pictures[0], pictures[1]
-
-
-def reference(path: Path, device: str, infrared: Picture, visible: Picture) -> tuple[NDArray[np.float64], float]:
-    """Fused grey levels before rounding and the gain, by the plain network in float64."""
-    network = load_checkpoint(path).network.double().to(device)
-    images = [torch.from_numpy((picture / 127.5 - 1)[None, None]).to(device) for picture in (infrared, visible)]
-    with torch.inference_mode():
-        output = network(*images, network.class_activation_weights())
-    return (output.fused[0, 0].cpu().numpy() + 1) * 127.5, float(output.gain)
-
-
-def psnr(picture: Picture, exact: NDArray[np.float64]) -> float:
-    """In dB, of grey levels."""
-    return 10 * math.log10(255**2 / float(np.mean((picture - exact) ** 2)))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,8 @@ class FusionPipeline:
             registration: How one picture gets into the geometry of the other; what the settings say when left out.
         """
         self.engine = engine
+        # Asked once: it takes longer than what it decides.
+        self._colour_engine = engine if isinstance(engine, ColourEngine) else None
         self._settings = settings or FusionSettings()
         self._registration = registration or PlannedRegistration()
         self._thermal = ThermalFrontEnd(self._settings.thermal)
@@ -136,29 +138,19 @@ class FusionPipeline:
     def _run(
         self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], gain: float, hold: float
     ) -> tuple[NDArray[np.uint8], EngineOutput, float]:
-        engine = self.engine
-        if grey.shape != rgb.shape[:2]:
-            return self._run_small(grey, rgb, gain, hold)
-        if rgb.ndim == 3 and isinstance(engine, ColourEngine):
+        """As :meth:`_infer`, of the whole frame; at the size of the grey picture, if that is smaller."""
+        size = _size(grey)
+        if rgb.ndim == 3 and size == _size(rgb) and self._colour_engine is not None:
             started = time.monotonic()
-            output = engine.fuse_rgb(grey, rgb, gain=gain, hold=hold)
+            output = self._colour_engine.fuse_rgb(grey, rgb, gain=gain, hold=hold)
             return output.fused, output, time.monotonic() - started
         visible = Visible(rgb)
+        luminance = visible.luminance if size == _size(rgb) else shrunk(visible.luminance, size)
         started = time.monotonic()
-        output = engine.fuse(grey, visible.luminance, gain=gain, hold=hold)
+        output = self.engine.fuse(grey, luminance, gain=gain, hold=hold)
         inference_time = time.monotonic() - started
-        return visible.with_luminance(output.fused), output, inference_time
-
-    def _run_small(
-        self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], gain: float, hold: float
-    ) -> tuple[NDArray[np.uint8], EngineOutput, float]:
-        """Fusion at the size of the grey picture; see :mod:`camf_ros.imaging.detail`."""
-        visible = Visible(rgb)
-        small = shrunk(visible.luminance, _size(grey))
-        started = time.monotonic()
-        output = self.engine.fuse(grey, small, gain=gain, hold=hold)
-        inference_time = time.monotonic() - started
-        return visible.with_luminance(with_detail(output.fused, small, visible.luminance)), output, inference_time
+        fused = output.fused if size == _size(rgb) else with_detail(output.fused, luminance, visible.luminance)
+        return visible.with_luminance(fused), output, inference_time
 
 
 def _check(thermal: Image, rgb: NDArray[np.uint8]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,17 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def fresh_logging() -> Iterator[None]:
+    """For commands, which set logging up for the whole process: nothing is set up before, so that they do."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    root.handlers[:] = []
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
 
 
 @pytest.fixture

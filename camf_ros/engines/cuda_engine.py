@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from camf_ros.engines.checked_engine import CheckedEngine
 from camf_ros.engines.cuda_device import CudaDevice, FrameDevice
 from camf_ros.engines.cuda_station import Station
-from camf_ros.engines.engine import EngineOutput, check_gain, check_pair
+from camf_ros.engines.engine import EngineOutput, check_pair
 from camf_ros.engines.size_cache import SizeCache
 from camf_ros.engines.torch_frame import TorchFrame, engine_output
 from camf_ros.engines.torch_kernels import PlainKernels, choose_kernels
@@ -21,11 +22,11 @@ from camf_ros.errors import EngineError, ImageError, ParameterError
 from camf_ros.network import load_checkpoint
 from camf_ros.network.devices import choose_device
 
-_REMEDY = "use a smaller image, another device or another precision"
 
-
-class CudaEngine:
+class CudaEngine(CheckedEngine):
     """See :class:`camf_ros.engines.engine.Engine`. The first frame of a size takes a while."""
+
+    _remedy = "use a smaller image, another device or another precision"
 
     def __init__(
         self,
@@ -66,10 +67,7 @@ class CudaEngine:
                     expected="bfloat16 or float32 for this model",
                 )
             dtype = torch.bfloat16
-        self.model_name = checkpoint.name
-        self.model_hash = checkpoint.hash
-        weights = checkpoint.network.class_activation_weights()
-        self._channel_weights: NDArray[np.float32] = np.array(weights.numpy(), np.float32)
+        super().__init__(checkpoint.name, checkpoint.hash, checkpoint.network.class_activation_weights().numpy())
         self.description = f"torch {place} {str(dtype).removeprefix('torch.')}"
         self._warnings: list[str] = []
         try:
@@ -78,25 +76,13 @@ class CudaEngine:
             kernels = {type(each): each for each in (choose_kernels(place, dtype), PlainKernels())}
             self._frames = [TorchFrame(arranged, each) for each in kernels.values()]
         except RuntimeError as error:
-            raise EngineError(f"{self.description} does not take the model ({error})", remedy=_REMEDY) from error
+            raise EngineError(f"{self.description} does not take the model ({error})", remedy=self._remedy) from error
         self._forget_sizes()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is not as it should be, for people. More can come with a frame of a new size."""
         return tuple(self._warnings)
-
-    def channel_weights(self) -> NDArray[np.float32]:
-        """See :meth:`camf_ros.engines.engine.Engine.channel_weights`."""
-        return np.array(self._channel_weights, np.float32)
-
-    def fuse(
-        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
-    ) -> EngineOutput:
-        """See :meth:`camf_ros.engines.engine.Engine.fuse`."""
-        check_gain(gain, hold)
-        check_pair(infrared, visible)
-        return self._fuse(self._grey, infrared, visible, gain, hold)
 
     def fuse_rgb(
         self, infrared: NDArray[np.uint8], rgb: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
@@ -120,31 +106,22 @@ class CudaEngine:
             ParameterError: If ``gain`` or ``hold`` is out of range.
             EngineError: If the runtime fails.
         """
-        check_gain(gain, hold)
         if rgb.ndim != 3 or rgb.shape[2] != 3:
             raise ImageError(f"the visible picture has shape {rgb.shape}", expected="(H, W, 3)")
         check_pair(infrared, rgb[:, :, 0])
-        return self._fuse(self._coloured, infrared, rgb, gain, hold)
+        return self._guarded(self._run_coloured, infrared, rgb, gain, hold)
 
-    def _fuse(
-        self,
-        stations: SizeCache[Station],
-        infrared: NDArray[np.uint8],
-        visible: NDArray[np.uint8],
-        gain: float,
-        hold: float,
+    def _run(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], gain: float, hold: float) -> EngineOutput:
+        return engine_output(*self._grey.get(*infrared.shape).fuse(infrared, visible, gain, hold), self.description)
+
+    def _run_coloured(
+        self, infrared: NDArray[np.uint8], rgb: NDArray[np.uint8], gain: float, hold: float
     ) -> EngineOutput:
-        height, width = infrared.shape
-        try:
-            # Without a gain there is nothing to hold.
-            result = stations.get(height, width).fuse(infrared, visible, gain, hold if gain else 0.0)
-        except RuntimeError as error:  # out of memory and every failure of the device
-            # Their memory may be what is wanted, and none of them is to be trusted.
-            self._forget_sizes()
-            raise EngineError(
-                f"{self.description} failed on {width} x {height} pixels ({error})", remedy=_REMEDY
-            ) from error
-        return engine_output(*result, self.description)
+        return engine_output(*self._coloured.get(*infrared.shape).fuse(infrared, rgb, gain, hold), self.description)
+
+    def _recover(self) -> None:
+        # The memory of the sizes may be what is wanted, and none of them is to be trusted.
+        self._forget_sizes()
 
     def _forget_sizes(self) -> None:
         self._grey = SizeCache(lambda height, width: self._station(height, width, colour=False))

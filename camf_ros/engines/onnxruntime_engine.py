@@ -10,21 +10,24 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from camf_ros.engines.engine import EngineOutput, check_gain, check_pair
-from camf_ros.engines.graph_results import engine_output, graph_inputs
+from camf_ros.engines.checked_engine import CheckedEngine
+from camf_ros.engines.engine import EngineOutput
+from camf_ros.engines.graph_frame import engine_output, graph_for, graph_inputs
 from camf_ros.engines.size_cache import SizeCache
 from camf_ros.errors import EngineError, ParameterError
 from camf_ros.network.checkpoint_file import read_checkpoint_file
-from camf_ros.network.onnx_graph import HEIGHT, WIDTH, build_onnx
+from camf_ros.network.onnx_graph import HEIGHT, OUTPUTS, WIDTH
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-_OUTPUTS = ("fused", "activation", "used_gain")
 # Of ONNX Runtime: errors only. Its warnings speak of its own decisions, and what matters of them is checked here.
 _LOG_ERRORS = 3
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(CheckedEngine):
     """See :class:`camf_ros.engines.engine.Engine`."""
+
+    # ONNX Runtime's own errors share no other ancestor.
+    _failures = (Exception,)
 
     def __init__(
         self,
@@ -67,37 +70,17 @@ class OnnxRuntimeEngine:
                 expected="auto or float32" + ("" if self._provider == "cpu" else " or float16"),
             )
         checkpoint = read_checkpoint_file(model)
-        self.model_name = checkpoint.name
-        self.model_hash = checkpoint.hash
-        self._channel_weights = checkpoint.class_activation_weights()
+        super().__init__(checkpoint.name, checkpoint.hash, checkpoint.class_activation_weights())
         self._threads = threads
         self.description = f"onnxruntime {self._provider} {precision}"
         self._checkpoint = checkpoint
         self._half = precision == "float16"
         self._sessions = SizeCache(self._session)
 
-    def channel_weights(self) -> NDArray[np.float32]:
-        """See :meth:`camf_ros.engines.engine.Engine.channel_weights`."""
-        return np.array(self._channel_weights, np.float32)
-
-    def fuse(
-        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
-    ) -> EngineOutput:
-        """See :meth:`camf_ros.engines.engine.Engine.fuse`."""
-        check_gain(gain, hold)
-        check_pair(infrared, visible)
-        height, width = infrared.shape
-        try:
-            session = self._sessions.get(height, width)
-            outputs = session.run(_OUTPUTS, graph_inputs(infrared, visible, gain, hold))
-        except EngineError:
-            raise
-        except Exception as error:  # ONNX Runtime's own errors share no other ancestor
-            raise EngineError(
-                f"{self.description} failed on {width} x {height} pixels ({error})",
-                remedy="use a smaller image, or another engine",
-            ) from error
-        return engine_output(dict(zip(_OUTPUTS, outputs, strict=True)), self.description)
+    def _run(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], gain: float, hold: float) -> EngineOutput:
+        session = self._sessions.get(*infrared.shape)
+        outputs = session.run(OUTPUTS, graph_inputs(infrared, visible, gain, hold))
+        return engine_output(dict(zip(OUTPUTS, outputs, strict=True)), self.description)
 
     def _session(self, height: int, width: int) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
@@ -111,8 +94,7 @@ class OnnxRuntimeEngine:
         # What TensorRT cannot do, CUDA does; everything else that a provider leaves out falls to the CPU.
         if self._provider == "tensorrt":
             providers.append((_PROVIDERS["cuda"], _device_options("cuda", "cuda")))
-        even = height % 2 == width % 2 == 0
-        graph = build_onnx(self._checkpoint, half=self._half, even=even).SerializeToString()
+        graph = graph_for(self._checkpoint, height, width, half=self._half)
         session = onnxruntime.InferenceSession(graph, options, providers=providers)
         if session.get_providers()[0] != wanted:  # a library of the GPU is missing: it would run on, on the CPU
             raise EngineError(

@@ -9,12 +9,13 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from camf_ros.engines.engine import EngineOutput, check_gain, check_pair
-from camf_ros.engines.graph_results import engine_output, graph_inputs
+from camf_ros.engines.checked_engine import CheckedEngine
+from camf_ros.engines.engine import EngineOutput
+from camf_ros.engines.graph_frame import engine_output, graph_for, graph_inputs
 from camf_ros.engines.size_cache import SizeCache
-from camf_ros.errors import EngineError, ParameterError
+from camf_ros.errors import ParameterError
 from camf_ros.network.checkpoint_file import read_checkpoint_file
-from camf_ros.network.onnx_graph import build_onnx
+from camf_ros.network.onnx_graph import OUTPUTS
 
 # Ours, OpenVINO's for the hint, and OpenVINO's for what a processor has.
 _PRECISIONS = {"bfloat16": ("bf16", "BF16"), "float32": ("f32", "FP32"), "float16": ("f16", "FP16")}
@@ -23,10 +24,9 @@ _PRECISIONS = {"bfloat16": ("bf16", "BF16"), "float32": ("f32", "FP32"), "float1
 _AUTOMATIC = ("bfloat16", "float32")
 _AUTOMATIC_DEEPEST_ONLY = ("float32",)
 _DEVICE = "CPU"
-_OUTPUTS = ("fused", "activation", "used_gain")
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(CheckedEngine):
     """See :class:`camf_ros.engines.engine.Engine`."""
 
     def __init__(self, model: Path, *, device: str = "auto", precision: str = "auto", threads: int = 0) -> None:
@@ -51,9 +51,7 @@ class OpenVinoEngine:
                 remedy="use engine torch or tensorrt",
             )
         checkpoint = read_checkpoint_file(model)
-        self.model_name = checkpoint.name
-        self.model_hash = checkpoint.hash
-        self._channel_weights = checkpoint.class_activation_weights()
+        super().__init__(checkpoint.name, checkpoint.hash, checkpoint.class_activation_weights())
         self._core = openvino.Core()
         capabilities = self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
         automatic = _AUTOMATIC if len(checkpoint.architecture.fused) > 1 else _AUTOMATIC_DEEPEST_ONLY
@@ -65,33 +63,15 @@ class OpenVinoEngine:
         self._checkpoint = checkpoint
         self._requests = SizeCache(self._compile)
 
-    def channel_weights(self) -> NDArray[np.float32]:
-        """See :meth:`camf_ros.engines.engine.Engine.channel_weights`."""
-        return np.array(self._channel_weights, np.float32)
-
-    def fuse(
-        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
-    ) -> EngineOutput:
-        """See :meth:`camf_ros.engines.engine.Engine.fuse`."""
-        check_gain(gain, hold)
-        check_pair(infrared, visible)
-        height, width = infrared.shape
-        try:
-            request = self._requests.get(height, width)
-            # Inputs are only read while this call lasts; outputs are the request's own memory, so they are copied.
-            request.infer(graph_inputs(infrared, visible, gain, hold), share_inputs=True)
-            outputs = {name: np.array(request.get_tensor(name).data) for name in _OUTPUTS}
-        except RuntimeError as error:
-            raise EngineError(
-                f"{self.description} failed on {width} x {height} pixels ({error})",
-                remedy="use a smaller image, or another engine",
-            ) from error
-        return engine_output(outputs, self.description)
+    def _run(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], gain: float, hold: float) -> EngineOutput:
+        request = self._requests.get(*infrared.shape)
+        # Inputs are only read while this call lasts; outputs are the request's own memory, so they are copied.
+        request.infer(graph_inputs(infrared, visible, gain, hold), share_inputs=True)
+        return engine_output({name: np.array(request.get_tensor(name).data) for name in OUTPUTS}, self.description)
 
     def _compile(self, height: int, width: int) -> openvino.InferRequest:
         # A network of one known size is a good deal faster than one of any size.
-        even = height % 2 == width % 2 == 0
-        model = self._core.read_model(build_onnx(self._checkpoint, even=even).SerializeToString())
+        model = self._core.read_model(graph_for(self._checkpoint, height, width))
         model.reshape({name: [1, 1, height, width] for name in ("infrared", "visible")})
         return self._core.compile_model(model, _DEVICE, self._options).create_infer_request()
 

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camf_ros.engines.engine import Engine, EngineOutput, check_gain, check_pair
+from camf_ros.engines.checked_engine import CheckedEngine
+from camf_ros.engines.engine import Engine, EngineOutput
 from camf_ros.engines.torch_frame import TorchFrame, engine_output
 from camf_ros.engines.torch_kernels import choose_kernels
 from camf_ros.engines.torch_precision import choose_precision, exact_float32
 from camf_ros.engines.torch_weights import rearrange
-from camf_ros.errors import EngineError
 from camf_ros.network import load_checkpoint
 from camf_ros.network.devices import choose_device
 
@@ -28,8 +28,10 @@ def open_torch(model: Path, *, device: str = "auto", precision: str = "auto", th
     return TorchEngine(model, device=device, precision=precision, threads=threads)
 
 
-class TorchEngine:
+class TorchEngine(CheckedEngine):
     """See :class:`camf_ros.engines.engine.Engine`. One operation after the other, which is right for a CPU."""
+
+    _remedy = "use a smaller image, another device or float32"
 
     def __init__(self, model: Path, *, device: str = "auto", precision: str = "auto", threads: int = 0) -> None:
         """Load a checkpoint.
@@ -49,36 +51,17 @@ class TorchEngine:
         self._device = choose_device(device)
         dtype = choose_precision(precision, self._device)
         checkpoint = load_checkpoint(model)
-        self.model_name = checkpoint.name
-        self.model_hash = checkpoint.hash
-        weights = checkpoint.network.class_activation_weights()
-        self._channel_weights: NDArray[np.float32] = np.array(weights.numpy(), np.float32)
+        super().__init__(checkpoint.name, checkpoint.hash, checkpoint.network.class_activation_weights().numpy())
         self.description = f"torch {self._device} {str(dtype).removeprefix('torch.')}"
         self._frame = TorchFrame(
             rearrange(checkpoint.network, self._device, dtype), choose_kernels(self._device, dtype)
         )
 
-    def channel_weights(self) -> NDArray[np.float32]:
-        """See :meth:`camf_ros.engines.engine.Engine.channel_weights`."""
-        return np.array(self._channel_weights, np.float32)
-
-    def fuse(
-        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
-    ) -> EngineOutput:
-        """See :meth:`camf_ros.engines.engine.Engine.fuse`."""
-        check_gain(gain, hold)
-        check_pair(infrared, visible)
-        try:
-            with torch.inference_mode(), exact_float32(self._device):
-                # Without a gain there is nothing to hold.
-                wanted = torch.tensor([gain, hold if gain else 0.0], dtype=torch.float32).to(self._device)
-                result = self._frame(self._upload(infrared), self._upload(visible), wanted)
-                picture, figures = result.picture.cpu().numpy(), result.figures.cpu().numpy()
-        except RuntimeError as error:  # out of memory and every failure inside a kernel
-            raise EngineError(
-                f"{self.description} failed on {infrared.shape[1]} x {infrared.shape[0]} pixels ({error})",
-                remedy="use a smaller image, another device or float32",
-            ) from error
+    def _run(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], gain: float, hold: float) -> EngineOutput:
+        with torch.inference_mode(), exact_float32(self._device):
+            wanted = torch.tensor([gain, hold], dtype=torch.float32).to(self._device)
+            result = self._frame(self._upload(infrared), self._upload(visible), wanted)
+            picture, figures = result.picture.cpu().numpy(), result.figures.cpu().numpy()
         return engine_output(picture, figures, self.description)
 
     def _upload(self, grey: NDArray[np.uint8]) -> Tensor:

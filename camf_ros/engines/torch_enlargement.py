@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
-
-from camf_ros.network import doubling
 
 
 def is_doubling(small: Tensor, size: tuple[int, int]) -> bool:
     """Whether an enlargement of features (1, C, h, w) to a size (H, W) is one by exactly two."""
     height, width = small.shape[-2:]
     return size == (2 * height, 2 * width)
-
-
-def combined_weight(weight: Tensor) -> Tensor:
-    """Weight (O, C, 3, 3) of the convolution of large features to (4 O, C, 3, 3) for small ones, place by place."""
-    combined = doubling.combined_weight(weight.detach().cpu().numpy())
-    return torch.from_numpy(combined).to(weight.device, weight.dtype)
 
 
 def interleave(places: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from camf_ros.errors import CheckpointError
 ENCODER_STRIDES = (1, 2, 2, 1, 1, 1)
 #: Encoder layers whose features can be fused: the last one of each size, full, half and quarter.
 FUSIBLE_LAYERS = (1, 2, 6)
-#: Decoder layer (counted from 0) and the finer encoder layer (counted from 1) whose fused features it takes in too.
+#: Decoder layers (counted from 0) that begin with an enlargement, and the encoder layer (counted from 1) to whose size:
+#: they take in the features of that layer too, where it is fused.
 DECODER_JOINS = {2: 2, 3: 1}
 #: Strides of the four stages of the auxiliary classifier.
 CLASSIFIER_STRIDES = (1, 2, 1, 2)

@@ -15,11 +15,8 @@ Outputs:
 
 It is the function of :class:`camf_ros.network.model.CamfNetwork`, rearranged where that costs nothing in exactness:
 
-- The division of grey levels by 127.5 is in the weights of the first layer.
-- The class activation weights are in the weights of the encoder. ReLU commutes with positive factors, so a layer whose
-  channels are multiplied has its weights and biases multiplied, and the next layer's are divided. Each source has its
-  own copy of the encoder then, and the fusion rule is left with one sum and the gain.
-- What two layers add up to a decoder layer are two convolutions and a sum, not one of joined features: no copy of both.
+- The weights are those of :mod:`camf_ros.network.folded_weights`: an encoder for each source, whose features come out
+  weighted, and decoder layers with two inputs as two convolutions and a sum.
 - The means of large features begin with averages of 4 x 4 by a depthwise convolution, which runtimes do in the
   network's reduced precision, where a mean of everything would have all features written out in float32 first.
 - Where both sides of the picture are even, its last enlargement and the layer after it are one convolution of the small
@@ -35,26 +32,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.network.architecture import DECODER_JOINS, ENCODER_STRIDES
+from camf_ros.network.architecture import DECODER_JOINS
 from camf_ros.network.checkpoint_file import CheckpointFile
 from camf_ros.network.constants import BORDER, CONTRAST, FAINT, GAIN_RANGE, GREY, NOTHING
 from camf_ros.network.doubling import combined_weight
+from camf_ros.network.folded_weights import DecoderLayer, EncoderLayer, fold
 from camf_ros.network.onnx_builder import OnnxBuilder
 
 if TYPE_CHECKING:
     import onnx
 
+#: Names of the outputs.
+OUTPUTS = ("fused", "activation", "used_gain")
 #: Names of the free dimensions.
 HEIGHT, WIDTH = "height", "width"
-# Decoder layers (counted from 0) that begin with an enlargement, and the encoder layer (from 1) that has the size.
-_ENLARGED = {2: 2, 3: 1}
-# Decoder layers without padding, and the one that brings full size.
+# Decoder layers (counted from 0) without padding, and the one that brings full size.
 _VALID = (3, 4)
 _LARGEST = 3
 # Side of the squares that large features are averaged over first.
 _SQUARE = 4
-# A weight below this share of the mean is 0 in any picture; dividing by it would leave the range of half precision.
-_LEAST = 2.0**-10
 
 
 def build_onnx(checkpoint: CheckpointFile, *, half: bool = False, even: bool = False) -> onnx.ModelProto:
@@ -100,9 +96,8 @@ class CamfGraph:
 
     def __init__(self, checkpoint: CheckpointFile, kind: np.dtype[np.floating], *, even: bool = False) -> None:
         self.build = OnnxBuilder()
-        self._architecture = checkpoint.architecture
-        self._tensors = checkpoint.tensors
-        self._weights = np.maximum(checkpoint.class_activation_weights().astype(np.float64), _LEAST)
+        weights = checkpoint.class_activation_weights()
+        self._folded = fold(checkpoint.architecture, checkpoint.tensors, weights, half=kind == np.float16)
         self._kind = kind
         self._even = even
 
@@ -126,39 +121,27 @@ class CamfGraph:
     def _encoder(self, source: str, row: int) -> tuple[list[str], dict[int, str]]:
         """Weighted features of each fused layer, finest first; and the sizes of the layers that the decoder needs."""
         grey = self.build.cast(source, self._kind)
-        # Exact, even in bfloat16: whole numbers and a half need 8 bits up to 127.5.
         x = self.build.node("Sub", grey, self.build.constant(GREY, self._kind))
         x = self.build.node("Pad", x, *self.build.integers([0, 0, BORDER, BORDER] * 2), mode="edge")
         features, sizes = [], {}
-        before: NDArray[np.float64] = np.full(1, GREY)
-        for number, stride in enumerate(ENCODER_STRIDES, start=1):
-            after = self._factors(number, row)
-            name = f"encoder.layers.{number - 1}"
-            weight = self._tensors[f"{name}.weight"] / before[:, None, None] * after[:, None, None, None]
-            bias = self._tensors[f"{name}.bias"] * after
-            x = self.build.node("Relu", self.convolution(x, weight, bias, stride=stride))
-            before = after
-            if number in self._architecture.fused:
+        for number, layer in enumerate(self.encoder_layers(row), start=1):
+            x = self.build.node("Relu", self.convolution(x, layer.weight, layer.bias, stride=layer.stride))
+            if layer.factors is not None:
                 features.append(x)
-            if number in _ENLARGED.values():
+            if number in DECODER_JOINS.values():
                 sizes[number] = self.build.size_of(x)
         return features, sizes
 
-    def _factors(self, layer: int, row: int) -> NDArray[np.float64]:
-        """What the channels of an encoder layer are multiplied with: their class activation weights, if it is fused."""
-        architecture = self._architecture
-        width = architecture.encoder[layer - 1]
-        if layer not in architecture.fused:
-            return np.ones(width)
-        begin = sum(architecture.fused_channels[: architecture.fused.index(layer)])
-        return self._weights[row, begin : begin + width]
+    def encoder_layers(self, row: int) -> Sequence[EncoderLayer]:
+        """Layers of a source's encoder."""
+        return self._folded.encoders[row]
 
     def _means(self, features: Sequence[str], row: int) -> str:
         """Mean of each channel before weighting, (1, K)."""
         means = []
-        for layer, x in zip(self._architecture.fused, features, strict=True):
-            factors = self._factors(layer, row)
-            large = layer in _ENLARGED.values()
+        layers = self._folded.architecture.fused
+        for layer, factors, x in zip(layers, self._folded.factors(row), features, strict=True):
+            large = layer in DECODER_JOINS.values()
             mean = self.mean_of_large(x, len(factors)) if large else self.mean(x)
             means.append(self.build.node("Mul", mean, self.build.constant(1 / factors[None])))
         return self.build.node("Concat", *means, axis=1)
@@ -183,7 +166,7 @@ class CamfGraph:
         energies, levels = [], []
         for row, x in enumerate((infrared, visible)):
             energy, level = self._moments(x)
-            factors = constant(1 / self._factors(self._architecture.fused[-1], row) ** 2)
+            factors = constant(1 / self._folded.factors(row)[-1] ** 2)
             energies.append(add("Mul", energy, factors))
             levels.append(add("Mul", level, factors))
         apart, together, level = (
@@ -211,59 +194,41 @@ class CamfGraph:
         return self.build.node("ReduceProd", self.build.cast(self.build.size_of(x), np.float32), keepdims=1)
 
     def _decoder(self, features: Sequence[str], sizes: dict[int, str]) -> None:
-        fine = dict(zip(self._architecture.fused, features, strict=True))
+        fused = dict(zip(self._folded.architecture.fused, features, strict=True))
         x = features[-1]
-        for number in range(len(self._architecture.decoder)):
-            weight, bias = (self._tensors[f"decoder.layers.{number}.{part}"] for part in ("weight", "bias"))
-            joined = fine.get(DECODER_JOINS.get(number, 0))
-            own = weight.shape[1] - (self._architecture.encoder[DECODER_JOINS[number] - 1] if joined else 0)
+        for number, layer in enumerate(self._folded.decoder):
+            joined = fused[layer.fine_layer] if layer.fine is not None else None
             pads = [0 if number in _VALID else 1] * 4
             if number == _LARGEST and self._even:
-                x = self.doubled(x, joined, (weight[:, :own], weight[:, own:]), bias)
+                x = self.doubled(x, joined, layer)
                 continue
-            if number in _ENLARGED:
-                x = self._enlarge(x, sizes[_ENLARGED[number]])
-            if joined:
-                x = self.two_inputs(x, joined, (weight[:, :own], weight[:, own:]), bias, pads)
-            else:
-                x = self.convolution(x, weight, bias, pads=pads)
-            x = self.build.node("Relu", x)
-        head = (self._tensors[f"decoder.head.{part}"] for part in ("weight", "bias"))
-        x = self.build.node("Tanh", self.convolution(x, *head, pads=[0] * 4))
+            if layer.fine_layer:
+                x = self._enlarge(x, sizes[layer.fine_layer])
+            x = self.build.node("Relu", self.layer(x, joined, layer, pads))
+        x = self.build.node("Tanh", self.convolution(x, self._folded.head, self._folded.head_bias, pads=[0] * 4))
         if self._even:  # what the layer without padding has left on: cut off here, where there is one channel
             x = self.build.node("Slice", x, *self.build.integers([1, 1], [-1, -1], [2, 3]))
         scale = self.build.constant(GREY, self._kind)
         x = self.build.node("Add", self.build.node("Mul", x, scale), scale)
         self.build.cast(self.build.node("Round", x), np.uint8, output="fused")
 
-    def doubled(
-        self,
-        x: str,
-        joined: str | None,
-        weights: tuple[NDArray[np.floating], NDArray[np.floating]],
-        bias: NDArray[np.floating],
-    ) -> str:
+    def doubled(self, x: str, joined: str | None, layer: DecoderLayer) -> str:
         """Enlargement by two, the layer after it and its ReLU; with a border pixel more than without padding."""
         places = self.build.node("Pad", x, *self.build.integers([0, 0, 1, 1] * 2), mode="edge")
-        own = None if joined else np.tile(bias, 4)
-        places = self.convolution(places, combined_weight(weights[0]), own, pads=[0] * 4)
-        if joined:
-            large = self.build.node("DepthToSpace", places, blocksize=2, mode="DCR")
-            more = self.convolution(joined, weights[1], bias, pads=[1] * 4)
-            return self.build.node("Relu", self.build.node("Add", large, more))
-        return self.build.node("DepthToSpace", self.build.node("Relu", places), blocksize=2, mode="DCR")
+        own = None if joined else np.tile(layer.bias, 4)
+        places = self.convolution(places, combined_weight(layer.weight), own, pads=[0] * 4)
+        if joined is None or layer.fine is None:
+            return self.build.node("DepthToSpace", self.build.node("Relu", places), blocksize=2, mode="DCR")
+        large = self.build.node("DepthToSpace", places, blocksize=2, mode="DCR")
+        more = self.convolution(joined, layer.fine, layer.bias, pads=[1] * 4)
+        return self.build.node("Relu", self.build.node("Add", large, more))
 
-    def two_inputs(
-        self,
-        x: str,
-        joined: str,
-        weights: tuple[NDArray[np.floating], NDArray[np.floating]],
-        bias: NDArray[np.floating],
-        pads: Sequence[int],
-    ) -> str:
-        """A convolution of two kinds of features, with the weights of each."""
-        more = self.convolution(joined, weights[1], pads=pads)
-        return self.build.node("Add", self.convolution(x, weights[0], bias, pads=pads), more)
+    def layer(self, x: str, joined: str | None, layer: DecoderLayer, pads: Sequence[int]) -> str:
+        """A decoder layer without its ReLU, of one or two kinds of features."""
+        own = self.convolution(x, layer.weight, layer.bias, pads=pads)
+        if joined is None or layer.fine is None:
+            return own
+        return self.build.node("Add", own, self.convolution(joined, layer.fine, pads=pads))
 
     def _enlarge(self, x: str, size: str) -> str:
         first = self.build.node("Slice", self.build.node("Shape", x), *self.build.integers([0], [2], [0]))

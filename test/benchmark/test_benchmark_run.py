@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +12,7 @@ from small_onnx import write_average
 
 from camf_ros.cli.main import main
 
-
-@pytest.fixture(autouse=True)
-def fresh_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
 @pytest.fixture

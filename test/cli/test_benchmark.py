@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from camf_ros.cli.main import main
 
-
-@pytest.fixture(autouse=True)
-def fresh_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
 def benchmark(*arguments: object) -> int:

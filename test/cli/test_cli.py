@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,20 +18,12 @@ from camf_ros.network import load_checkpoint
 from camf_ros.resources import version
 from camf_ros.training.recipe_run import data_hash
 
+pytestmark = pytest.mark.usefixtures("fresh_logging")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(autouse=True)
-def fresh_logging() -> Iterator[None]:
-    """The command sets logging up for the whole process."""
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:

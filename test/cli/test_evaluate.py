@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -24,14 +22,7 @@ pytest.importorskip("skimage")
 SHAPE = (48, 56)
 NAMES = ["one", "three", "two"]
 
-
-@pytest.fixture(autouse=True)
-def fresh_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
 @pytest.fixture

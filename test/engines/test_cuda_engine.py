@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pairs import smooth_pair
+from pairs import psnr, reference, smooth_pair
 from small_model import SMALL_GAIN, make_small_network
 from torch import Tensor
 
@@ -23,7 +23,7 @@ from camf_ros.engines.torch_frame import FrameTensors
 from camf_ros.errors import EngineError, ImageError, ParameterError
 from camf_ros.imaging.luminance import Visible
 from camf_ros.models import find_model, shipped_models
-from camf_ros.network import load_checkpoint, save_checkpoint
+from camf_ros.network import save_checkpoint
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 SIZES = [(20, 31), (24, 32), (21, 30)]
@@ -274,14 +274,6 @@ def test_model_that_does_not_fit_float16(tmp_path: Path, monkeypatch: pytest.Mon
         CudaEngine(tmp_path / "wild.safetensors", precision="float16", hardware=StandIn())
 
 
-def exact(model: Path, infrared: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """In float64, not rounded, on the scale 0 to 255."""
-    network = load_checkpoint(model).network.double()
-    images = [torch.from_numpy(picture / 127.5 - 1)[None, None] for picture in (infrared, visible)]
-    fused = network(*images, network.class_activation_weights()).fused[0, 0].numpy()
-    return np.asarray(fused * 127.5 + 127.5)
-
-
 @GPU
 @pytest.mark.parametrize("name", shipped_models())
 @pytest.mark.parametrize(("precision", "least"), [("float32", 58), ("float16", 45), ("bfloat16", 45)])
@@ -292,7 +284,7 @@ def test_gpu(name: str, precision: str, least: float, size: tuple[int, int]) -> 
     assert isinstance(engine, CudaEngine)
     for infrared, visible in (smooth_pair(*size), smooth_pair(*size, seed=1)):
         fused = engine.fuse(infrared, visible).fused
-        assert 10 * np.log10(255**2 / np.mean((fused - exact(model, infrared, visible)) ** 2)) >= least
+        assert psnr(fused, reference(model, infrared, visible)) >= least
     assert engine.warnings == ()
 
 
@@ -306,7 +298,7 @@ def test_gpu_with_colours_and_after_other_sizes() -> None:
         infrared, grey = smooth_pair(*size)
         rgb = np.stack((grey, infrared, 255 - grey), axis=-1)
         visible = Visible(rgb)
-        expected = visible.with_luminance(np.rint(exact(model, infrared, visible.luminance)).astype(np.uint8))
+        expected = visible.with_luminance(np.rint(reference(model, infrared, visible.luminance)).astype(np.uint8))
         error = engine.fuse_rgb(infrared, rgb).fused.astype(np.float64) - expected
         assert 10 * np.log10(255**2 / np.mean(error**2)) >= 40
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from pairs import smooth_pair
+from pairs import psnr, reference, smooth_pair
 
 from camf_ros.engines.create import open_engine
 from camf_ros.engines.engine import Engine
@@ -24,20 +23,6 @@ SIZES = [(48, 64), (61, 83), (40, 41)]
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest, small_model: Path) -> Engine:
     return open_engine(request.param, small_model, device="cpu", precision="float32", threads=1)
-
-
-def reference(path: Path, infrared: NDArray[np.uint8], visible: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Fused grey levels before rounding, by the plain network in float64."""
-    network = load_checkpoint(path).network.double()
-    pair = (torch.from_numpy((picture / 127.5 - 1)[None, None]) for picture in (infrared, visible))
-    with torch.inference_mode():
-        fused = network(*pair, network.class_activation_weights()).fused
-    levels: NDArray[np.float64] = (fused[0, 0].numpy() + 1) * 127.5
-    return levels
-
-
-def psnr(picture: NDArray[np.uint8], exact: NDArray[np.float64]) -> float:
-    return float(10 * np.log10(255**2 / np.mean((picture - exact) ** 2)))
 
 
 @pytest.mark.parametrize("name", ENGINES)

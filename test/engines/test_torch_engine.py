@@ -9,7 +9,7 @@ import plain_camf
 import pytest
 import torch
 from numpy.typing import NDArray
-from pairs import smooth_pair
+from pairs import psnr, reference, smooth_pair
 from small_model import SMALL_GAIN, make_small_network
 
 from camf_ros.engines.torch_engine import TorchEngine, open_torch
@@ -38,19 +38,6 @@ def pair(height: int, width: int) -> tuple[Grey, Grey]:
 
 def normalise(grey: Grey) -> NDArray[np.float64]:
     return (grey.astype(np.float64) - 127.5) / 127.5
-
-
-def exact(model: Path, infrared: Grey, visible: Grey, gain: float | None = None) -> NDArray[np.float64]:
-    """The fused picture in float64, on the scale 0 to 255 and not rounded; automatic gain if none is given."""
-    network = load_checkpoint(model).network.double()
-    images = [torch.from_numpy(normalise(image))[None, None] for image in (infrared, visible)]
-    constant = None if gain is None else torch.tensor([gain], dtype=torch.float64)
-    fused = network(*images, network.class_activation_weights(), constant).fused[0, 0].numpy()
-    return np.asarray(fused * 127.5 + 127.5)
-
-
-def psnr(got: Grey, expected: NDArray[np.float64]) -> float:
-    return float(10 * np.log10(255**2 / np.mean((got - expected) ** 2)))
 
 
 @pytest.fixture
@@ -93,7 +80,7 @@ def test_float32_is_the_plain_network(engine: TorchEngine, small_model: Path, he
 
 def test_float32_with_the_papers_widths(paper_model: Path) -> None:
     infrared, visible = pair(49, 62)
-    expected = exact(paper_model, infrared, visible)
+    expected = reference(paper_model, infrared, visible)
     assert expected.std() > 10
     engine = TorchEngine(paper_model, device="cpu", precision="float32")
     np.testing.assert_allclose(engine.fuse(infrared, visible).fused, expected, atol=0.51)
@@ -104,7 +91,7 @@ def test_bfloat16_with_the_papers_widths(paper_model: Path) -> None:
     infrared, visible = pair(49, 62)
     engine = TorchEngine(paper_model, device="cpu", precision="bfloat16")
     output = engine.fuse(infrared, visible)
-    assert psnr(output.fused, exact(paper_model, infrared, visible)) >= 45
+    assert psnr(output.fused, reference(paper_model, infrared, visible)) >= 45
     assert engine.description == "torch cpu bfloat16"
     plain = TorchEngine(paper_model, device="cpu", precision="float32").fuse(infrared, visible)
     for got, expected in zip(output[1:3], plain[1:3], strict=True):
@@ -119,7 +106,7 @@ def test_shipped_models(name: str, precision: str, least: float) -> None:
     """The bound of float32 is what rounding to grey levels leaves of a perfect computation: 58.9 dB."""
     model, (infrared, visible) = find_model(name), pair(49, 62)
     engine = TorchEngine(model, device="cpu", precision=precision)
-    assert psnr(engine.fuse(infrared, visible).fused, exact(model, infrared, visible)) >= least
+    assert psnr(engine.fuse(infrared, visible).fused, reference(model, infrared, visible)) >= least
 
 
 @pytest.mark.parametrize("name", shipped_models())
@@ -129,13 +116,13 @@ def test_shipped_models_at_all_kinds_of_sizes(name: str, size: tuple[int, int]) 
     model = find_model(name)
     rng = np.random.default_rng(5)
     for infrared, visible in (smooth_pair(*size), tuple(rng.integers(0, 256, (2, *size)).astype(np.uint8))):
-        expected = exact(model, infrared, visible)
+        expected = reference(model, infrared, visible)
         plain = TorchEngine(model, device="cpu", precision="float32").fuse(infrared, visible).fused
         np.testing.assert_allclose(plain, expected, atol=0.51)
         assert np.mean(plain != np.rint(expected)) < 1e-3
     infrared, visible = smooth_pair(*size)
     reduced = TorchEngine(model, device="cpu", precision="bfloat16").fuse(infrared, visible).fused
-    assert psnr(reduced, exact(model, infrared, visible)) >= 45
+    assert psnr(reduced, reference(model, infrared, visible)) >= 45
 
 
 @GPU
@@ -143,10 +130,10 @@ def test_shipped_models_at_all_kinds_of_sizes(name: str, size: tuple[int, int]) 
 def test_gpu(paper_model: Path, precision: str, least: float) -> None:
     infrared, visible = pair(49, 62)
     engine = TorchEngine(paper_model, device="cuda", precision=precision)
-    assert psnr(engine.fuse(infrared, visible).fused, exact(paper_model, infrared, visible)) >= least
+    assert psnr(engine.fuse(infrared, visible).fused, reference(paper_model, infrared, visible)) >= least
     output = engine.fuse(infrared, visible, gain=0.7)
     assert output.gain == pytest.approx(0.7)
-    assert psnr(output.fused, exact(paper_model, infrared, visible, 0.7)) >= least
+    assert psnr(output.fused, reference(paper_model, infrared, visible, 0.7)) >= least
 
 
 def test_auto_takes_what_the_processor_is_made_for(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +234,7 @@ def test_constant_gain(engine: TorchEngine, small_model: Path) -> None:
     for gain in (SMALL_GAIN, 0.25, 2.0):
         output = engine.fuse(infrared, visible, gain=gain)
         assert output.gain == pytest.approx(gain, rel=1e-6)
-        np.testing.assert_allclose(output.fused, exact(small_model, infrared, visible, gain), atol=0.51)
+        np.testing.assert_allclose(output.fused, reference(small_model, infrared, visible, gain), atol=0.51)
     assert engine.fuse(infrared, visible).gain == engine.fuse(infrared, visible, gain=0.0, hold=0.5).gain
 
 

@@ -10,7 +10,7 @@ from small_model import make_small_network
 from torch.nn import functional as F
 
 from camf_ros.engines.torch_colour import Colour
-from camf_ros.engines.torch_enlargement import combined_weight, interleave, is_doubling
+from camf_ros.engines.torch_enlargement import interleave, is_doubling
 from camf_ros.engines.torch_frame import FrameTensors, TorchFrame, engine_output
 from camf_ros.engines.torch_kernels import OneDnnKernels, PlainKernels, channels_last, choose_kernels
 from camf_ros.engines.torch_precision import exact_float32
@@ -20,6 +20,7 @@ from camf_ros.errors import EngineError
 from camf_ros.imaging.luminance import Visible
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network import CamfNetwork, load_checkpoint
+from camf_ros.network.doubling import combined_weight
 
 CPU = torch.device("cpu")
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -61,7 +62,9 @@ def test_enlargement_in_the_convolution(size: tuple[int, int]) -> None:
     weight = torch.randn((4, 3, 3, 3), generator=random, dtype=torch.float64)
     large = F.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
     expected = F.conv2d(large, weight)
-    got = interleave(F.conv2d(F.pad(small, (1, 1, 1, 1), mode="replicate"), combined_weight(weight)))
+    got = interleave(
+        F.conv2d(F.pad(small, (1, 1, 1, 1), mode="replicate"), torch.from_numpy(combined_weight(weight.numpy())))
+    )
     assert got.shape[-2:] == large.shape[-2:]
     torch.testing.assert_close(got[..., 1:-1, 1:-1], expected)
 

@@ -1,4 +1,4 @@
-"""From the outputs of the ONNX graph to those of an engine; shared by the runtimes that read ONNX."""
+"""A frame through the ONNX graph: the graph for a picture size, its inputs, its outputs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,26 @@ from numpy.typing import NDArray
 
 from camf_ros.engines.engine import EngineOutput
 from camf_ros.errors import EngineError
+from camf_ros.network.checkpoint_file import CheckpointFile
+from camf_ros.network.onnx_graph import build_onnx
+
+
+def graph_for(checkpoint: CheckpointFile, height: int, width: int, *, half: bool = False) -> bytes:
+    """The serialised graph that is fastest for pictures of a size; its height and width are free all the same."""
+    even = height % 2 == width % 2 == 0
+    graph: bytes = build_onnx(checkpoint, half=half, even=even).SerializeToString()
+    return graph
 
 
 def graph_inputs(
     infrared: NDArray[np.uint8], visible: NDArray[np.uint8], gain: float, hold: float
 ) -> dict[str, NDArray[np.generic]]:
-    """Inputs of :func:`camf_ros.network.onnx_graph.build_onnx` from the arguments of ``Engine.fuse``."""
+    """Inputs of :func:`camf_ros.network.onnx_graph.build_onnx`, in the memory of the pictures where it has no gaps."""
     return {
         "infrared": np.ascontiguousarray(infrared)[None, None],
         "visible": np.ascontiguousarray(visible)[None, None],
         "gain": np.array([gain], np.float32),
-        # Without a gain there is nothing to hold.
-        "hold": np.array([hold if gain else 0.0], np.float32),
+        "hold": np.array([hold], np.float32),
     }
 
 

@@ -1,0 +1,36 @@
+"""Fixtures of the tests of camf fuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fusing import Array, Fuse
+
+from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.pipeline import FusionPipeline
+from camf_ros.settings.fusion import FusionSettings
+
+
+@pytest.fixture
+def reference(small_model: Path) -> Any:
+    """Fuses as the node does: frames with stamps through one pipeline; blue, green, red out."""
+
+    def fuse(frames: list[tuple[Array, Array, float]], **settings: Any) -> list[Array]:
+        engine = TorchEngine(small_model, device="cpu", precision="float32")
+        pipeline = FusionPipeline(engine, FusionSettings(**settings))
+        fused = []
+        for infrared, visible, stamp in frames:
+            rgb = np.ascontiguousarray(visible[:, :, ::-1]) if visible.ndim == 3 else visible
+            image = pipeline.fuse(infrared, rgb, stamp).image
+            fused.append(image[:, :, ::-1] if image.ndim == 3 else image)
+        return fused
+
+    return fuse
+
+
+@pytest.fixture
+def fuse(small_model: Path, capsys: pytest.CaptureFixture[str]) -> Fuse:
+    return Fuse(small_model, capsys)
