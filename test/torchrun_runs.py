@@ -1,4 +1,7 @@
-"""Trainings of several processes, run by torchrun's agent; a script, so that nothing that forks has computed before.
+"""Trainings of several processes, run by torchrun's agent.
+
+A script of its own, whose processes are spawned as torchrun's are: a fork of a process that has other threads, as the
+agent has, can inherit a lock that nobody opens any more, and then waits for ever.
 
 ``python torchrun_runs.py DATA RECIPE FOLDER`` leaves in ``FOLDER``: a run that nobody disturbed (``unbroken``), one
 that was killed twice and went on (``killed``), one of which one process failed (``failed``), a regression
@@ -8,6 +11,7 @@ that was killed twice and went on (``killed``), one of which one process failed 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import signal
@@ -29,6 +33,8 @@ from camf_ros.training.loop import Stage, Trainer, warm_cosine
 
 #: With three, the order in which gradients are summed matters.
 COUNT = 3
+# A process that still runs after so many seconds says where it is and ends. The longest of the trainings takes ten.
+_HANGS = 240.0
 
 
 def in_float32(patch: Callable[[Any, str, Any], None]) -> None:
@@ -49,7 +55,7 @@ def together(function: Callable[..., int], *arguments: Any) -> list[int]:
         local_addr="127.0.0.1",
         max_restarts=0,
         monitor_interval=0.05,
-        start_method="fork",
+        start_method="spawn",
     )
     try:
         elastic_launch(config, function)(*arguments)
@@ -59,19 +65,22 @@ def together(function: Callable[..., int], *arguments: Any) -> list[int]:
 
 
 def train(arguments: list[str]) -> int:
+    prepare()
     status = main(["train", *arguments, "--device", "cpu", "--quiet"])
     if status:
         sys.exit(status)
     return status
 
 
-def killed(module: Any, name: str, calls: int, arguments: list[str]) -> int:
-    """Every process is killed when it calls a function of a module once more than so often."""
+def killed_in_autoencoder(arguments: list[str]) -> int:
+    """Every process is killed in mid-run."""
+    after(autoencoder, "random_crops", 4, kill)
+    return train(arguments)
 
-    def kill() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
 
-    after(module, name, calls, kill)
+def killed_in_fusion(arguments: list[str]) -> int:
+    """Likewise, in a later stage."""
+    after(fusion, "pair_crops", 3, kill)
     return train(arguments)
 
 
@@ -86,7 +95,20 @@ def failed(arguments: list[str]) -> int:
     return train(arguments)
 
 
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def prepare() -> None:
+    """What holds in every process of a training."""
+    faulthandler.dump_traceback_later(_HANGS, exit=True)
+    torch.set_num_threads(1)
+    loop._SAVE_EVERY = -1.0  # after every step
+    in_float32(setattr)
+
+
 def after(module: Any, name: str, calls: int, action: Callable[[], None]) -> None:
+    """Do something when a function of a module is called once more than so often."""
     original, made = getattr(module, name), [0]
 
     def function(*arguments: Any) -> Any:
@@ -114,6 +136,7 @@ def regression() -> Stage:
 
 
 def regress(folder: Path) -> int:
+    prepare()
     with joined("cpu"):
         result = Trainer(folder, {}, quiet=True).run(regression())
         torch.save(result, folder.with_name(f"result{os.environ['RANK']}.pt"))
@@ -121,17 +144,13 @@ def regress(folder: Path) -> int:
 
 
 def run(data: str, recipe: str, folder: Path) -> None:
-    torch.set_num_threads(1)
-    loop._SAVE_EVERY = -1.0  # after every step
-    in_float32(setattr)
-
     def arguments(name: str) -> list[str]:
         return [recipe, "--data", data, "--run", str(folder / name)]
 
     outcomes = {
         "unbroken": together(train, arguments("unbroken")),
-        "killed first": together(killed, autoencoder, "random_crops", 4, arguments("killed")),
-        "killed again": together(killed, fusion, "pair_crops", 3, arguments("killed")),
+        "killed first": together(killed_in_autoencoder, arguments("killed")),
+        "killed again": together(killed_in_fusion, arguments("killed")),
         "killed": together(train, arguments("killed")),
         "failed": together(failed, arguments("failed")),
         "regression": together(regress, folder / "regression"),

@@ -255,7 +255,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Runs:
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stderr=subprocess.PIPE,
         text=True,
-        timeout=1800,  # against a hang, however busy the machine is
+        timeout=600,  # against a hang, however busy the machine is
         check=False,
     )
     assert result.returncode == 0, result.stderr
