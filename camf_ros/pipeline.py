@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from camf_ros.engines.engine import ColourEngine, Engine, EngineOutput
 from camf_ros.errors import ImageError
 from camf_ros.explain.shares import infrared_share
+from camf_ros.imaging.camera_maps import Rig
 from camf_ros.imaging.detail import shrunk, with_detail
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import Visible, grey_as_colour
 from camf_ros.imaging.raw_image import Image
-from camf_ros.imaging.registration import Aligned, PlannedRegistration, Registration, Rig
+from camf_ros.imaging.registration import Aligned, PlannedRegistration, Registration
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.steady_gain import SteadyGain
@@ -54,6 +55,21 @@ class FusedFrame(NamedTuple):
     undistorted: bool = False
 
 
+class PassedFrame(NamedTuple):
+    """A frame of one camera in place of a fused one.
+
+    Attributes:
+        image: (H, W, 3) red, green, blue, or (H, W) grey, as a fused frame would have it; 0 to 255. Black where the
+            camera sees nothing of it.
+        reference: Camera whose geometry the image has, ``rgb`` or ``thermal``.
+        undistorted: As in :class:`FusedFrame`.
+    """
+
+    image: NDArray[np.uint8]
+    reference: str
+    undistorted: bool
+
+
 class FusionPipeline:
     """Fuses frames one after another. Used from one thread; :meth:`configure` may be called from any."""
 
@@ -74,6 +90,8 @@ class FusionPipeline:
         self._registration = registration or PlannedRegistration()
         self._thermal = ThermalFrontEnd(self._settings.thermal)
         self._steady = SteadyGain()
+        # Of the last frame of each camera.
+        self._shapes: dict[str, tuple[int, ...]] = {}
 
     def configure(self, settings: FusionSettings) -> None:
         """Use other settings from the next frame on; only those that can change at run time are looked at."""
@@ -98,7 +116,9 @@ class FusionPipeline:
             DataError: If the registration file cannot be used.
             EngineError: If the inference fails.
         """
-        _check(thermal, rgb)
+        _check_thermal(thermal)
+        _check_rgb(rgb)
+        self._shapes = {"thermal": thermal.shape, "rgb": rgb.shape}
         settings = self._settings
         grey = self._thermal.apply(thermal, stamp)
         # The reference defines the geometry; the other frame is brought into it.
@@ -128,6 +148,44 @@ class FusionPipeline:
             aligned.undistorted,
         )
 
+    def pass_through(self, camera: str, image: Image, stamp: float, rig: Rig = _UNKNOWN) -> PassedFrame:
+        """The frame of one camera while the other is missing: nothing is fused, and the network is not asked.
+
+        Args:
+            camera: Whose frame it is, ``rgb`` or ``thermal``.
+            image: As in :meth:`fuse`.
+            stamp: As in :meth:`fuse`.
+            rig: As in :meth:`fuse`.
+
+        Returns:
+            The frame as the fused one would be: in its geometry and with its channels, as far as the other camera has
+            ever sent a frame to know them by; else in the camera's own.
+
+        Raises:
+            ImageError: As :meth:`fuse`.
+            RegistrationError: As :meth:`fuse`.
+            DataError: As :meth:`fuse`.
+        """
+        settings, other = self._settings, self._shapes.get("rgb" if camera == "thermal" else "thermal")
+        if camera == "thermal":
+            _check_thermal(image)
+            picture = self._thermal.apply(image, stamp)
+        else:
+            picture = _check_rgb(image)
+        self._shapes[camera] = image.shape
+        aligned = self._registration.align_alone(
+            camera,
+            picture,
+            other=None if other is None else (other[0], other[1]),
+            reference=settings.reference,
+            settings=settings.registration,
+            rig=rig,
+        )
+        result = aligned.image
+        if result.ndim == 2 and len(self._shapes.get("rgb", ())) == 3:
+            result = grey_as_colour(result)
+        return PassedFrame(result, aligned.reference, aligned.undistorted)
+
     def _infer(self, aligned: Aligned, gain: float, hold: float) -> tuple[NDArray[np.uint8], EngineOutput, float]:
         """The fused picture, in colour where RGB is, what the engine says, and its time in seconds."""
         image, output, inference_time = self._run(aligned.thermal, aligned.rgb, gain, hold)
@@ -153,17 +211,21 @@ class FusionPipeline:
         return visible.with_luminance(fused), output, inference_time
 
 
-def _check(thermal: Image, rgb: NDArray[np.uint8]) -> None:
-    if thermal.size == 0 or thermal.ndim != 2 or thermal.dtype not in (np.uint8, np.uint16, np.float32):
+def _check_thermal(image: Image) -> None:
+    if image.size == 0 or image.ndim != 2 or image.dtype not in (np.uint8, np.uint16, np.float32):
         raise ImageError(
-            f"thermal frame has shape {thermal.shape} and type {thermal.dtype}",
+            f"thermal frame has shape {image.shape} and type {image.dtype}",
             expected="(H, W) with pixels, of uint8, uint16 or float32",
         )
-    if rgb.size == 0 or rgb.ndim < 2 or rgb.shape[2:] not in ((), (3,)) or rgb.dtype != np.uint8:
+
+
+def _check_rgb(image: Image) -> NDArray[np.uint8]:
+    if image.size == 0 or image.ndim < 2 or image.shape[2:] not in ((), (3,)) or image.dtype != np.uint8:
         raise ImageError(
-            f"RGB frame has shape {rgb.shape} and type {rgb.dtype}",
+            f"RGB frame has shape {image.shape} and type {image.dtype}",
             expected="(H, W, 3) or (H, W) with pixels, of uint8",
         )
+    return np.asarray(image, np.uint8)
 
 
 def _size(image: NDArray[np.generic]) -> tuple[int, int]:

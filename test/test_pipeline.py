@@ -371,3 +371,53 @@ def test_fusion_at_another_size_keeps_the_detail_of_rgb(engine: TorchEngine, kin
 def test_output_size(engine: TorchEngine) -> None:
     settings = FusionSettings(registration=RegistrationSettings(output_width=29))
     assert FusionPipeline(engine, settings).fuse(counts(), colour(), 0.0).image.shape == (20, 29, 3)
+
+
+def test_frame_that_is_alone_looks_like_a_fused_one_without_the_network(
+    engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = FusionPipeline(engine)
+    fused = pipeline.fuse(counts(), colour(), 1.0)
+    monkeypatch.setattr(engine, "fuse", lambda *_, **__: pytest.fail("nothing is to be fused"))
+    thermal = pipeline.pass_through("thermal", counts(), 1.1)
+    assert (thermal.reference, thermal.undistorted) == ("rgb", False)
+    assert thermal.image.shape == fused.image.shape
+    grey = resized(ThermalFrontEnd(ThermalSettings()).apply(counts(), 1.0), RGB)
+    np.testing.assert_array_equal(thermal.image, np.repeat(grey[:, :, None], 3, axis=2))
+    np.testing.assert_array_equal(pipeline.pass_through("rgb", colour(), 1.2).image, colour())
+
+
+def test_frame_of_a_camera_that_never_had_company(engine: TorchEngine) -> None:
+    thermal = FusionPipeline(engine).pass_through("thermal", counts(), 1.0)
+    assert (thermal.image.shape, thermal.reference) == (THERMAL, "thermal")
+    rgb = FusionPipeline(engine, FusionSettings(reference="thermal")).pass_through("rgb", colour(), 1.0)
+    assert (rgb.image.shape, rgb.reference) == ((*RGB, 3), "rgb")
+
+
+def test_frame_that_is_alone_in_the_thermal_geometry(engine: TorchEngine) -> None:
+    pipeline = FusionPipeline(engine, FusionSettings(reference="thermal"))
+    pipeline.fuse(counts(), colour(), 1.0)
+    rgb = pipeline.pass_through("rgb", colour(), 1.1)
+    assert (rgb.image.shape, rgb.reference) == ((*THERMAL, 3), "thermal")
+    assert pipeline.pass_through("thermal", counts(), 1.2).image.shape == (*THERMAL, 3)
+
+
+def test_thermal_levels_go_on_from_frames_that_were_alone(engine: TorchEngine) -> None:
+    """A pair after a gap of the RGB camera shows the levels of a stream without one."""
+    gap, whole = FusionPipeline(engine), FusionPipeline(engine)
+    for k in range(6):
+        thermal = counts() + np.uint16(100 * k)
+        if 1 <= k < 5:
+            gap.pass_through("thermal", thermal, 1.0 + 0.1 * k)
+            whole.fuse(thermal, colour(), 1.0 + 0.1 * k)
+    # The gain follows fused frames alone: a constant one, to compare the levels.
+    for pipeline in (gap, whole):
+        pipeline.configure(FusionSettings(gain=1.0))
+    last = counts() + np.uint16(500)
+    np.testing.assert_array_equal(gap.fuse(last, colour(), 1.5).image, whole.fuse(last, colour(), 1.5).image)
+
+
+@pytest.mark.parametrize(("camera", "frame"), [("thermal", colour()), ("rgb", counts()), ("rgb", colour()[:0])])
+def test_frame_that_is_alone_and_no_frame(engine: TorchEngine, camera: str, frame: NDArray[Any]) -> None:
+    with pytest.raises(ImageError, match="frame has shape"):
+        FusionPipeline(engine).pass_through(camera, frame, 1.0)

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camf_ros.imaging.luminance import grey_as_colour
+
 
 class Coverage:
     """The parts of a picture that both cameras, one, or none of them sees.
@@ -58,7 +60,7 @@ class Coverage:
             cv2.copyTo(rgb, self._rgb_only, result)
             self._rgb_share.blend(result, rgb)
         if self._thermal_only is not None and thermal is not None:
-            grey = thermal if fused.ndim == 2 else np.repeat(thermal[:, :, None], 3, axis=2)
+            grey = thermal if fused.ndim == 2 else grey_as_colour(thermal)
             cv2.copyTo(grey, self._thermal_only, result)
             self._thermal_share.blend(result, grey)
         if self._nothing is not None:

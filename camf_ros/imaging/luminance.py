@@ -46,3 +46,8 @@ class Visible:
         # In place: the frame's own luminance is kept apart from it.
         cv2.insertChannel(luminance, self._ycrcb, 0)
         return np.asarray(cv2.cvtColor(self._ycrcb, cv2.COLOR_YCrCb2RGB), np.uint8)
+
+
+def grey_as_colour(image: GreyImage) -> ColourImage:
+    """The same picture with three equal channels: (H, W) to (H, W, 3)."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)

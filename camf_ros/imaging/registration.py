@@ -15,31 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import RegistrationError
-from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
+from camf_ros.imaging.camera_maps import CameraMaps, Rig, Size, lacks, text
 from camf_ros.imaging.coverage import Coverage
-from camf_ros.imaging.plane import transfer, undistorting
 from camf_ros.imaging.registration_file import RegistrationFile, read_registration
-from camf_ros.imaging.warp import Warp, from_homography
+from camf_ros.imaging.warp import Warp
 from camf_ros.settings.registration import RegistrationSettings
 
-Size = tuple[int, int]
 Picture = NDArray[np.uint8]
 
 _EVERYTHING = 255
-
-
-class Rig(NamedTuple):
-    """What is known about the cameras at the moment; None where it is not.
-
-    Attributes:
-        thermal: Intrinsics of the thermal camera.
-        rgb: Intrinsics of the RGB camera.
-        extrinsics: How the thermal camera stands to the RGB camera.
-    """
-
-    thermal: Camera | None = None
-    rgb: Camera | None = None
-    extrinsics: Extrinsics | None = None
 
 
 class Aligned(NamedTuple):
@@ -57,6 +41,20 @@ class Aligned(NamedTuple):
     rgb: Picture
     coverage: Coverage | None = None
     full_thermal: Picture | None = None
+    undistorted: bool = False
+
+
+class AlignedAlone(NamedTuple):
+    """One picture in the geometry that the result has.
+
+    Attributes:
+        image: (H, W, 3) or (H, W); black where the camera sees nothing of the result.
+        reference: Camera whose geometry it is.
+        undistorted: As in :class:`Aligned`.
+    """
+
+    image: Picture
+    reference: str
     undistorted: bool = False
 
 
@@ -78,6 +76,33 @@ class Registration(Protocol):
         Raises:
             RegistrationError: If the pictures do not fit what is known, or something is missing.
             DataError: If the registration file cannot be used.
+        """
+        ...
+
+    def align_alone(
+        self,
+        camera: str,
+        image: Picture,
+        *,
+        other: Size | None,
+        reference: str,
+        settings: RegistrationSettings,
+        rig: Rig,
+    ) -> AlignedAlone:
+        """One picture as the reference camera would see it, or as its own camera does where that is all there is.
+
+        Args:
+            camera: Whose picture it is, ``rgb`` or ``thermal``.
+            image: (h, w), or (h, w, 3) of the RGB camera.
+            other: Size of the other camera's last picture; None if there was none, and then the geometry is that of
+                the picture's own camera.
+            reference: As in :meth:`align`.
+            settings: As in :meth:`align`.
+            rig: As in :meth:`align`.
+
+        Raises:
+            RegistrationError: As :meth:`align`.
+            DataError: As :meth:`align`.
         """
         ...
 
@@ -121,12 +146,24 @@ class _Key(NamedTuple):
     rig: Rig
 
 
+class _AloneKey(NamedTuple):
+    """Likewise for a picture that is alone."""
+
+    camera: str
+    size: Size
+    other: Size | None
+    reference: str
+    settings: RegistrationSettings
+    rig: Rig
+
+
 class PlannedRegistration:
     """The registration that the settings ask for, its maps kept between frames."""
 
     def __init__(self) -> None:
         self._key: _Key | None = None
         self._made: _Plan | None = None
+        self._alone: tuple[_AloneKey, Callable[[Picture], Picture]] | None = None
         self._read: tuple[str, RegistrationFile] | None = None
 
     def check(self, settings: RegistrationSettings) -> None:
@@ -136,26 +173,52 @@ class PlannedRegistration:
             DataError: If it cannot be used.
             RegistrationError: If it lacks what the mode needs.
         """
-        if settings.mode == "homography":
-            self._homography(settings)
-        elif (
-            settings.mode == "calibrated" and settings.extrinsics == "file" and self._file(settings).extrinsics is None
-        ):
-            raise _lacks(settings, "extrinsics")
+        if settings.mode not in ("homography", "calibrated"):
+            return
+        file = self._file(settings)
+        if settings.mode == "homography" and (file is None or file.homography is None):
+            raise lacks(settings, "homography")
+        if settings.mode == "calibrated" and settings.extrinsics == "file" and (file is None or not file.extrinsics):
+            raise lacks(settings, "extrinsics")
 
     def align(
         self, thermal: Picture, rgb: Picture, *, reference: str, settings: RegistrationSettings, rig: Rig
     ) -> Aligned:
         """See :meth:`Registration.align`."""
-        if settings.mode != "calibrated":
-            rig = Rig()  # nothing of it is looked at: no reason to plan anew
-        key = _Key(_size(thermal), _size(rgb), reference, settings, rig)
+        key = _Key(_size(thermal), _size(rgb), reference, settings, _used(rig, settings))
         plan = self._made if key == self._key else None
         if plan is None:
             plan = self._plan(key)
             self._key, self._made = key, plan
         full = plan.full_thermal(thermal) if plan.full_thermal else None
         return Aligned(plan.thermal(thermal), plan.rgb(rgb), plan.coverage, full, plan.undistorted)
+
+    def align_alone(
+        self,
+        camera: str,
+        image: Picture,
+        *,
+        other: Size | None,
+        reference: str,
+        settings: RegistrationSettings,
+        rig: Rig,
+    ) -> AlignedAlone:
+        """See :meth:`Registration.align_alone`."""
+        if other is None:
+            reference = camera
+        key = _AloneKey(camera, _size(image), other, reference, settings, _used(rig, settings))
+        if self._alone is None or self._alone[0] != key:
+            self._alone = key, self._plan_alone(key)
+        return AlignedAlone(self._alone[1](image), reference, settings.mode == "calibrated")
+
+    def _plan_alone(self, key: _AloneKey) -> Callable[[Picture], Picture]:
+        sizes = {key.camera: key.size}
+        if key.other is not None:
+            sizes["rgb" if key.camera == "thermal" else "thermal"] = key.other
+        output = _side_by_side(sizes[key.reference], key.settings.output_height, key.settings.output_width)
+        maps = CameraMaps(sizes, key.reference, key.settings, key.rig, self._file(key.settings))
+        warp = maps.warp(key.camera, output)
+        return _resizing(output) if warp is None else _seen_by(warp)
 
     def _plan(self, key: _Key) -> _Plan:
         settings = key.settings
@@ -164,15 +227,15 @@ class PlannedRegistration:
         processing = _side_by_side(output, settings.processing_height, settings.processing_width)
         if settings.mode == "none" and key.thermal_size != key.rgb_size:
             raise RegistrationError(
-                f"the thermal image is {_text(key.thermal_size)} and the RGB image {_text(key.rgb_size)}",
+                f"the thermal image is {text(key.thermal_size)} and the RGB image {text(key.rgb_size)}",
                 expected="one size with registration.mode none",
                 remedy="set registration.mode to resize, homography or calibrated",
             )
         if settings.mode in ("none", "resize"):
             return _Plan(_resizing(processing), _resizing(output), None, None, False)
-        make = self._by_homography(key, own) if settings.mode == "homography" else self._calibrated(key, own)
-        rgb = make("rgb", output)
-        thermal = make("thermal", output)
+        sizes = {"thermal": key.thermal_size, "rgb": key.rgb_size}
+        maps = CameraMaps(sizes, key.reference, settings, key.rig, self._file(settings))
+        thermal, rgb = maps.warp("thermal", output), maps.warp("rgb", output)
         coverage: Coverage | None = Coverage(_seen(thermal, output), _seen(rgb, output), settings.feather)
         if coverage is not None and coverage.overlap == 0:
             raise RegistrationError(
@@ -184,95 +247,36 @@ class PlannedRegistration:
             coverage = None
         full = _apply(thermal, output) if coverage is not None and coverage.needs_thermal else None
         if processing != output:
-            thermal = make("thermal", processing)
+            thermal = maps.warp("thermal", processing)
         return _Plan(
             _apply(thermal, processing), _apply(rgb, output), full, coverage, undistorted=settings.mode == "calibrated"
         )
 
-    def _by_homography(self, key: _Key, own: Size) -> Callable[[str, Size], Warp | None]:
-        file = self._homography(key.settings)
-        assert file.homography is not None
-        # The file's sizes may be other ones than those of the frames: a camera that bins, or a driver that resizes.
-        to_rgb = scaling(file.rgb_size, key.rgb_size) @ file.homography @ scaling(key.thermal_size, file.thermal_size)
-
-        def make(camera: str, output: Size) -> Warp | None:
-            if camera == key.reference:
-                return None
-            to_other = np.linalg.inv(to_rgb) if key.reference == "rgb" else to_rgb
-            source = key.thermal_size if camera == "thermal" else key.rgb_size
-            return from_homography(to_other @ scaling(output, own), source, output)
-
-        return make
-
-    def _calibrated(self, key: _Key, own: Size) -> Callable[[str, Size], Warp | None]:
-        cameras = self._cameras(key)
-        extrinsics = self._extrinsics(key)
-        ideal = cameras[key.reference].k
-        pose = extrinsics if key.reference == "thermal" else extrinsics.inverse()
-
-        def make(camera: str, output: Size) -> Warp:
-            to_ray = np.linalg.inv(ideal) @ scaling(output, own)
-            if camera != key.reference:
-                to_ray = transfer(pose, key.settings.distance) @ to_ray
-            return undistorting(cameras[camera], to_ray, output)
-
-        return make
-
-    def _cameras(self, key: _Key) -> dict[str, Camera]:
-        file = self._file(key.settings) if key.settings.file else None
-        result = {}
-        for name, camera, size in (
-            ("thermal", key.rig.thermal or (file.thermal if file else None), key.thermal_size),
-            ("rgb", key.rig.rgb or (file.rgb if file else None), key.rgb_size),
-        ):
-            if camera is None:
-                raise RegistrationError(
-                    f"nothing is known about the lens of the {name} camera",
-                    expected=f"messages on {name}/camera_info, or k in registration.file",
-                    remedy="calibrate the camera, or set registration.mode to homography",
-                )
-            if (camera.height, camera.width) != size:
-                raise RegistrationError(
-                    f"the {name} image is {_text(size)} and its calibration for {camera.width} x {camera.height}",
-                    expected="one size",
-                    remedy="correct the camera_info of the driver",
-                )
-            result[name] = camera
-        return result
-
-    def _extrinsics(self, key: _Key) -> Extrinsics:
-        settings = key.settings
-        if settings.extrinsics == "file":
-            found = self._file(settings).extrinsics
-            if found is None:
-                raise _lacks(settings, "extrinsics")
-            return found
-        if key.rig.extrinsics is None:
-            raise RegistrationError(
-                "there is no transform between the two cameras yet",
-                expected="their frames on /tf or /tf_static",
-                remedy="start what publishes them, or set registration.extrinsics to file",
-            )
-        return key.rig.extrinsics
-
-    def _homography(self, settings: RegistrationSettings) -> RegistrationFile:
-        file = self._file(settings)
-        if file.homography is None:
-            raise _lacks(settings, "homography")
-        return file
-
-    def _file(self, settings: RegistrationSettings) -> RegistrationFile:
+    def _file(self, settings: RegistrationSettings) -> RegistrationFile | None:
+        if not settings.file:
+            return None
         if self._read is None or self._read[0] != settings.file:
             self._read = (settings.file, read_registration(Path(settings.file).expanduser()))
         return self._read[1]
 
 
-def _lacks(settings: RegistrationSettings, entry: str) -> RegistrationError:
-    return RegistrationError(
-        f"{settings.file} has no {entry}",
-        expected=f"one for registration.mode {settings.mode}",
-        remedy="docs/registration.md says how to make it",
-    )
+def _used(rig: Rig, settings: RegistrationSettings) -> Rig:
+    """What of the rig is looked at: nothing else is a reason to plan anew."""
+    return rig if settings.mode == "calibrated" else Rig()
+
+
+def _seen_by(warp: Warp) -> Callable[[Picture], Picture]:
+    """The map, and black where the camera sees nothing."""
+    unseen = warp.seen == 0
+    if not unseen.any():
+        return warp.apply
+
+    def apply(image: Picture) -> Picture:
+        result = warp.apply(image)
+        result[unseen] = 0
+        return result
+
+    return apply
 
 
 def _resizing(size: Size) -> Callable[[Picture], Picture]:
@@ -296,7 +300,3 @@ def _side_by_side(own: Size, height: int, width: int) -> Size:
     if not height and not width:
         return own
     return height or max(1, round(own[0] * width / own[1])), width or max(1, round(own[1] * height / own[0]))
-
-
-def _text(size: Size) -> str:
-    return f"{size[1]} x {size[0]}"

@@ -1,15 +1,50 @@
-"""sensor_msgs/CameraInfo to what the registration knows of a camera, and the camera_info of a fused image."""
+"""What the cameras say of themselves: camera_info to what the registration knows, and that of a fused image."""
 
 from __future__ import annotations
 
+from collections import deque
+from functools import partial
+
 import numpy as np
+from builtin_interfaces.msg import Time
+from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from camf_ros.imaging.camera_model import Camera, scaling
+from camf_ros.nodes import topics
 from camf_ros.nodes.image_messages import camera_info_with
+from camf_ros.nodes.qos import SENSOR_INPUT
 
+_TOPICS = {topics.THERMAL: topics.THERMAL_INFO, topics.RGB: topics.RGB_INFO}
+# A second at 30 Hz.
+_KEPT = 30
 _IDENTITY = np.eye(3).ravel().tolist()
+
+
+class CameraInfos:
+    """The last camera_info messages of both cameras."""
+
+    def __init__(self, node: Node) -> None:
+        """Subscribe."""
+        # The last few, because the one that belongs to a pair in work may have been followed by others.
+        self._kept: dict[str, deque[CameraInfo]] = {camera: deque(maxlen=_KEPT) for camera in _TOPICS}
+        for camera, topic in _TOPICS.items():
+            node.create_subscription(CameraInfo, topic, partial(self._keep, camera), SENSOR_INPUT)
+
+    def _keep(self, camera: str, info: CameraInfo) -> None:
+        self._kept[camera].append(info)
+
+    def of(self, camera: str, stamp: Time | None) -> CameraInfo | None:
+        """The message that goes with an image; a camera that sends it rarely, or once, means the last one.
+
+        Args:
+            camera: Whose.
+            stamp: The image's; None for the last message.
+        """
+        infos = tuple(self._kept[camera])
+        last = infos[-1] if infos else None
+        return next((info for info in infos if info.header.stamp == stamp), last)
 
 
 def picture_size(info: CameraInfo) -> tuple[int, int]:

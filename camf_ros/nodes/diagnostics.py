@@ -11,6 +11,7 @@ from rclpy.node import Node
 from camf_ros.nodes import topics
 from camf_ros.nodes.qos import OUTPUT
 from camf_ros.nodes.statistics import Snapshot
+from camf_ros.pairing.presence import Missing
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -32,7 +33,14 @@ def rates(before: Snapshot, now: Snapshot, elapsed: float) -> Rates:
 
 
 def input_status(
-    name: str, snapshot: Snapshot, rate: Rates, timeout: float, *, unpaired: Mapping[str, int]
+    name: str,
+    snapshot: Snapshot,
+    rate: Rates,
+    timeout: float,
+    *,
+    unpaired: Mapping[str, int],
+    missing: Mapping[str, Missing],
+    passes: bool,
 ) -> DiagnosticStatus:
     """State of the inputs: is every camera alive, and do their frames pair?
 
@@ -42,6 +50,8 @@ def input_status(
         rate: The rates.
         timeout: Seconds of silence, or without a pair, that count as a failure.
         unpaired: Frames that came into no pair, by camera and reason.
+        missing: Cameras that have stopped or repeat one frame.
+        passes: Whether frames of a camera that is alone are published.
     """
     silent = [camera for camera, age in snapshot.ages.items() if age is None or age > timeout]
     values: dict[str, object] = {}
@@ -49,10 +59,14 @@ def input_status(
         values[f"{camera} frames"] = snapshot.frames[camera]
         values[f"{camera} rate (Hz)"] = f"{rate.frames[camera]:.2f}"
         values[f"{camera} age (s)"] = "never" if age is None else f"{age:.3f}"
+        values[f"{camera} state"] = missing[camera].reason if camera in missing else "there"
+        values[f"{camera} passed through alone"] = snapshot.passed[camera]
     values["pairs"] = snapshot.pairs
     values["pair skew mean (ms)"] = f"{1e3 * snapshot.skew.mean:.2f}"
     values["pair skew p95 (ms)"] = f"{1e3 * snapshot.skew.p95:.2f}"
     values.update({f"unpaired: {reason}": count for reason, count in unpaired.items()})
+    if len(missing) == 1 and (passes or "frozen" in [state.reason for state in missing.values()]):
+        return _status(f"{name}: inputs", WARN, alone_text(missing, passes=passes), values)
     if silent:
         return _status(f"{name}: inputs", WARN, f"no frames from {' and '.join(silent)}", values)
     if snapshot.pair_age is None or snapshot.pair_age > timeout:
@@ -60,6 +74,15 @@ def input_status(
         text = f"frames, but no pair {since}: compare the stamps with pairing.slop"
         return _status(f"{name}: inputs", WARN, text, values)
     return _status(f"{name}: inputs", OK, "both cameras are there", values)
+
+
+def alone_text(missing: Mapping[str, Missing], *, passes: bool) -> str:
+    """One camera is missing: what of it, for how long, and what is published instead."""
+    ((camera, state),) = missing.items()
+    left = topics.RGB if camera == topics.THERMAL else topics.THERMAL
+    what = "no frame" if state.reason == "silent" else "the same frame over and over"
+    consequence = f"; {left} alone is passed through" if passes else ""
+    return f"{camera}: {what} for {state.seconds:.1f} s{consequence}"
 
 
 def fusion_status(

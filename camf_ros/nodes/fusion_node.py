@@ -7,42 +7,38 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections import deque
-from functools import partial
 
+import numpy as np
 from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
+from sensor_msgs.msg import Image
 
 from camf_ros.engines.create import choose_engine
 from camf_ros.engines.engine import engine_warnings
 from camf_ros.errors import CamfError
-from camf_ros.imaging.registration import PlannedRegistration, Rig
-from camf_ros.msg import ChannelWeights
+from camf_ros.imaging.camera_maps import Rig
+from camf_ros.imaging.raw_image import Image as ImageArray
+from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.nodes import topics
-from camf_ros.nodes.camera_infos import camera_of, fused_info, picture_size
+from camf_ros.nodes.camera_infos import CameraInfos, camera_of
 from camf_ros.nodes.diagnostics import DiagnosticsPublisher, fusion_status, gain_values, input_status, rates
 from camf_ros.nodes.image_conversion import ImageConversion, cv_bridge_works
-from camf_ros.nodes.image_messages import float_array, image_message
 from camf_ros.nodes.mailbox import Mailbox
-from camf_ros.nodes.pairing import ImagePair, Pairing
+from camf_ros.nodes.outputs import Outputs
+from camf_ros.nodes.pairing import ImagePair, LoneFrame, Pairing
 from camf_ros.nodes.parameters import NodeParameters
-from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
 from camf_ros.nodes.running import run_node
 from camf_ros.nodes.silence import SilenceWatch
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.nodes.transforms import CameraTransforms
 from camf_ros.nodes.worker import Worker
-from camf_ros.pipeline import FusedFrame, FusionPipeline
+from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 
 # One line per cause and this many seconds: a camera that sends nonsense sends it thirty times a second.
 _LOG_PERIOD = 5.0
-_INFO_TOPICS = {topics.THERMAL: topics.THERMAL_INFO, topics.RGB: topics.RGB_INFO}
-# A second at 30 Hz.
-_INFOS = 30
 
 
 class FusionNode(Node):  # type: ignore[misc]
@@ -56,7 +52,7 @@ class FusionNode(Node):  # type: ignore[misc]
         """
         super().__init__("fusion")
         # First of all, because destroy_node() needs it, also when what follows fails.
-        self._mailbox: Mailbox[ImagePair] = Mailbox()
+        self._mailbox: Mailbox[ImagePair | LoneFrame] = Mailbox()
         self._worker = Worker(self._mailbox, self._process, self._failed)
         self._configuration = NodeParameters(self, FusionSettings, self._configure)
         settings = self._configuration.settings
@@ -77,18 +73,18 @@ class FusionNode(Node):  # type: ignore[misc]
         # Of the last fused image.
         self._gain: float | None = None
         self._statistics = Statistics((topics.THERMAL, topics.RGB))
-        # The last few, because the one that belongs to a pair in work may have been followed by others.
-        self._infos: dict[str, deque[CameraInfo]] = {camera: deque(maxlen=_INFOS) for camera in _INFO_TOPICS}
         self._logged: dict[str, float] = {}
-        self._fused = self.create_publisher(Image, topics.FUSED_IMAGE, OUTPUT)
-        self._fused_info = self.create_publisher(CameraInfo, topics.FUSED_INFO, OUTPUT)
-        self._weights = self.create_publisher(ChannelWeights, topics.CHANNEL_WEIGHTS, OUTPUT)
+        self._infos = CameraInfos(self)
+        self._outputs = Outputs(self, self._infos, self._log)
         self._diagnostics = DiagnosticsPublisher(self)
         self._worker.start()
-        for camera, topic in _INFO_TOPICS.items():
-            self.create_subscription(CameraInfo, topic, partial(self._on_info, camera), SENSOR_INPUT)
         self._pairing = Pairing(
-            self, settings.pairing, on_pair=self._paired, on_frame=self._frame, on_bad_stamp=self._bad_stamp
+            self,
+            settings,
+            on_pair=self._paired,
+            on_lone=self._mailbox.put,
+            on_frame=self._frame,
+            on_bad_stamp=self._bad_stamp,
         )
         self._silence = SilenceWatch(self, settings.no_data_timeout)
         self._reported = (self._statistics.snapshot(time.monotonic()), time.monotonic())
@@ -105,9 +101,7 @@ class FusionNode(Node):  # type: ignore[misc]
 
     def _configure(self, settings: FusionSettings) -> None:
         self._pipeline.configure(settings)
-
-    def _on_info(self, camera: str, info: CameraInfo) -> None:
-        self._infos[camera].append(info)
+        self._pairing.configure(settings)
 
     def _frame(self, camera: str) -> None:
         self._statistics.frame(camera, time.monotonic())
@@ -143,9 +137,12 @@ class FusionNode(Node):  # type: ignore[misc]
         news = sum(snapshot.rejected.values()) - sum(before.rejected.values())
         name = self.get_fully_qualified_name()
         timeout = self._configuration.settings.no_data_timeout
+        missing, passes = self._pairing.missing(), self._configuration.settings.on_missing == "pass_through"
         self._diagnostics.publish(
             [
-                input_status(name, snapshot, rate, timeout, unpaired=self._pairing.dropped),
+                input_status(
+                    name, snapshot, rate, timeout, unpaired=self._pairing.dropped, missing=missing, passes=passes
+                ),
                 fusion_status(
                     name,
                     snapshot,
@@ -159,74 +156,53 @@ class FusionNode(Node):  # type: ignore[misc]
                 ),
             ]
         )
-        self._silence.look(snapshot)
+        self._silence.look(snapshot, missing, passes=passes)
 
     # In the worker's thread.
 
-    def _process(self, pair: ImagePair) -> None:
-        thermal = self._conversion.thermal(pair.thermal)
-        rgb = self._conversion.rgb(pair.rgb)
-        frame = self._pipeline.fuse(thermal, rgb, pair.time, self._rig(pair))
-        header = pair.rgb.header if frame.reference == topics.RGB else pair.thermal.header
-        encoding = "rgb8" if frame.image.ndim == 3 else "mono8"
-        self._fused.publish(image_message(frame.image, encoding, header))
-        self._publish_info(frame, pair, header)
-        now = time.monotonic()
-        latency = now - pair.arrived
-        self._weights.publish(self._weights_message(pair, frame, header, latency))
+    def _process(self, item: ImagePair | LoneFrame) -> None:
+        if isinstance(item, LoneFrame):
+            self._pass_through(item)
+        else:
+            self._fuse(item)
+
+    def _fuse(self, pair: ImagePair) -> None:
+        thermal, rgb = self._thermal(pair.thermal), self._rgb(pair.rgb)
+        frame = self._pipeline.fuse(
+            thermal, rgb, pair.time, self._rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
+        )
+        latency = self._outputs.fused(pair, frame, self._pipeline.engine)
         self._gain = frame.gain
-        self._statistics.fused(latency, frame.inference_time, now)
+        self._statistics.fused(latency, frame.inference_time, time.monotonic())
 
-    def _info(self, camera: str, header: Header) -> CameraInfo | None:
-        """The camera_info that goes with an image; a camera that sends it rarely, or once, means the last one."""
-        infos = tuple(self._infos[camera])
-        return next((info for info in infos if info.header.stamp == header.stamp), infos[-1] if infos else None)
+    def _pass_through(self, lone: LoneFrame) -> None:
+        stamp = lone.message.header.stamp
+        if lone.camera == topics.THERMAL:
+            image, rig = self._thermal(lone.message), self._rig(stamp, None)
+        else:
+            image, rig = self._rgb(lone.message), self._rig(None, stamp)
+        frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig)
+        self._statistics.passed(lone.camera, self._outputs.passed(lone, frame, self._pipeline.engine))
 
-    def _rig(self, pair: ImagePair) -> Rig:
+    def _thermal(self, message: Image) -> ImageArray:
+        image = self._conversion.thermal(message)
+        self._outputs.saw(topics.THERMAL, message.header, (image.shape[0], image.shape[1]))
+        return image
+
+    def _rgb(self, message: Image) -> NDArray[np.uint8]:
+        image = self._conversion.rgb(message)
+        self._outputs.saw(topics.RGB, message.header, (image.shape[0], image.shape[1]))
+        return image
+
+    def _rig(self, thermal_stamp: Time | None, rgb_stamp: Time | None) -> Rig:
         """What is known about the cameras, as far as the registration asks."""
         if self._configuration.settings.registration.mode != "calibrated":
             return Rig()
-        thermal, rgb = self._info(topics.THERMAL, pair.thermal.header), self._info(topics.RGB, pair.rgb.header)
+        thermal, rgb = self._infos.of(topics.THERMAL, thermal_stamp), self._infos.of(topics.RGB, rgb_stamp)
         extrinsics = None
         if self._transforms is not None and thermal is not None and rgb is not None:
             extrinsics = self._transforms.extrinsics(thermal.header.frame_id, rgb.header.frame_id)
         return Rig(camera_of(thermal), camera_of(rgb), extrinsics)
-
-    def _publish_info(self, frame: FusedFrame, pair: ImagePair, header: Header) -> None:
-        """The reference camera's calibration for the fused image, if there is one and it speaks of its pictures."""
-        info = self._info(frame.reference, header)
-        if info is None:
-            return
-        source = pair.rgb if frame.reference == topics.RGB else pair.thermal
-        if picture_size(info) == (source.height, source.width):
-            height, width = frame.image.shape[:2]
-            self._fused_info.publish(fused_info(info, header, (height, width), undistorted=frame.undistorted))
-        else:
-            self._log(
-                "camera_info",
-                f"{frame.reference} camera_info is for {info.width} x {info.height} and the image has "
-                f"{source.width} x {source.height}: not passed on",
-            )
-
-    def _weights_message(self, pair: ImagePair, frame: FusedFrame, header: Header, latency: float) -> ChannelWeights:
-        engine = self._pipeline.engine
-        return ChannelWeights(
-            header=header,
-            model_name=engine.model_name,
-            model_hash=engine.model_hash,
-            sources=ChannelWeights.SOURCE_BOTH,
-            gain=frame.gain,
-            infrared_weight=float_array(frame.weights[0]),
-            visible_weight=float_array(frame.weights[1]),
-            infrared_activation=float_array(frame.infrared_activation),
-            visible_activation=float_array(frame.visible_activation),
-            infrared_share=float_array(frame.infrared_share),
-            thermal_stamp=pair.thermal.header.stamp,
-            rgb_stamp=pair.rgb.header.stamp,
-            skew=pair.skew,
-            latency=latency,
-            inference_time=frame.inference_time,
-        )
 
     def _failed(self, error: Exception) -> None:
         if not self.context.ok():

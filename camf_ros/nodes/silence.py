@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from rclpy.node import Node
 
 from camf_ros.nodes import topics
 from camf_ros.nodes.statistics import Snapshot
+from camf_ros.pairing.presence import Missing
 
 _TOPICS = {topics.THERMAL: topics.THERMAL_IMAGE, topics.RGB: topics.RGB_IMAGE}
 
@@ -28,8 +30,15 @@ class SilenceWatch:
         self._since = time.monotonic()
         self._said: dict[str, str] = {}
 
-    def look(self, snapshot: Snapshot) -> None:
-        """Compare the numbers with what should be there."""
+    def look(self, snapshot: Snapshot, missing: Mapping[str, Missing], *, passes: bool) -> None:
+        """Compare the numbers with what should be there.
+
+        Args:
+            snapshot: The numbers.
+            missing: Cameras that have stopped or repeat one frame.
+            passes: Whether frames of a camera that is alone are published.
+        """
+        self._say("both cameras", _alone(missing) if passes and len(missing) == 1 else "")
         for camera, age in snapshot.ages.items():
             waited = time.monotonic() - self._since if age is None else age
             self._say(camera, self._cause(camera, age is None) if waited > self._timeout else "")
@@ -69,3 +78,10 @@ class SilenceWatch:
         elif before and not text:
             self._node.get_logger().info(f"{subject}: back to normal")
         self._said[subject] = text
+
+
+def _alone(missing: Mapping[str, Missing]) -> str:
+    ((camera, state),) = missing.items()
+    left = topics.RGB if camera == topics.THERMAL else topics.THERMAL
+    what = "sends nothing" if state.reason == "silent" else "repeats one frame"
+    return f"the {camera} camera {what}: {left} frames are passed through alone until it is back"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from builtin_interfaces.msg import Time
 
@@ -14,18 +15,21 @@ def nanoseconds(stamp: Any) -> int:
     return int(stamp.sec) * _NANO + int(stamp.nanosec)
 
 
-class Stamped(NamedTuple):
+@dataclass(eq=False)
+class Stamped:
     """What the filters pair in place of the message; to them it looks like one with a header.
 
     Attributes:
         message: The message, untouched.
         time: Stamp to pair by, nanoseconds.
         arrived: When it came, seconds, monotonic.
+        passed: Whether it was published alone, because the other camera is missing: it must not come again in a pair.
     """
 
     message: Any
     time: int
     arrived: float
+    passed: bool = False
 
     @property
     def header(self) -> Stamped:

@@ -49,9 +49,10 @@ class Snapshot:
         unfused: Seconds for which there were pairs and none was fused: since the last fused image or, before it, since
             the first pair; None before the first pair.
         fused: Pairs that were fused and published.
-        rejected: Pairs that were not, by reason.
+        passed: Frames that were published alone, by camera.
+        rejected: Pairs that were not fused and frames that were not published, by reason.
         skew: Difference of the stamps in a pair, absolute, seconds.
-        latency: Arrival of the later frame to publishing, seconds.
+        latency: Arrival of the later frame to publishing, seconds; frames that were published alone among them.
         inference: Time in the engine, seconds.
     """
 
@@ -61,6 +62,7 @@ class Snapshot:
     pair_age: float | None
     unfused: float | None
     fused: int
+    passed: Mapping[str, int]
     rejected: Mapping[str, int]
     skew: Summary
     latency: Summary
@@ -80,6 +82,7 @@ class Statistics:
         self._last_pair: float | None = None
         self._last_fused: float | None = None
         self._fused = 0
+        self._passed: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
         self._skew: deque[float] = deque(maxlen=_WINDOW)
         self._latency: deque[float] = deque(maxlen=_WINDOW)
@@ -109,8 +112,14 @@ class Statistics:
             self._latency.append(latency)
             self._inference.append(inference)
 
+    def passed(self, camera: str, latency: float) -> None:
+        """A frame of one camera was published alone."""
+        with self._lock:
+            self._passed[camera] += 1
+            self._latency.append(latency)
+
     def rejected(self, reason: str) -> None:
-        """A pair could not be fused."""
+        """A pair could not be fused, or a frame not be published."""
         with self._lock:
             self._rejected[reason] += 1
 
@@ -127,6 +136,7 @@ class Statistics:
                 None if self._last_pair is None else now - self._last_pair,
                 None if self._last_fused is None else now - self._last_fused,
                 self._fused,
+                {camera: self._passed[camera] for camera in self.cameras},
                 dict(self._rejected),
                 summarise(self._skew),
                 summarise(self._latency),

@@ -54,7 +54,24 @@ class PairingSettings:
         "by the node's clock (not with exact); reject: count and name them.",
         choices=("reject", "arrival"),
     )
+    thermal_stamps: str = setting(
+        "header",
+        "Times that thermal frames are paired by. header: their stamps; arrival: when they come, by the node's clock, "
+        "for a camera whose clock has nothing to do with the other's (not with exact). With arrival, thermal_offset is "
+        "minus the whole latency from exposure to arrival.",
+        choices=("header", "arrival"),
+    )
+    rgb_stamps: str = setting("header", "As thermal_stamps, for the RGB frames.", choices=("header", "arrival"))
     queue_size: int = setting(10, "Frames of each camera that wait for their counterpart.", minimum=1, maximum=1000)
+
+    def __post_init__(self) -> None:
+        for name in ("thermal_stamps", "rgb_stamps", "zero_stamps"):
+            if self.policy == "exact" and getattr(self, name) == "arrival":
+                raise ParameterError(
+                    f"pairing.{name} is arrival with pairing.policy exact",
+                    expected="stamps of the cameras: times of arrival are never equal",
+                    remedy="set pairing.policy to nearest",
+                )
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,24 @@ class FusionSettings:
     pairing: PairingSettings = part(PairingSettings)
     thermal: ThermalSettings = part(ThermalSettings)
     registration: RegistrationSettings = part(RegistrationSettings)
+    on_missing: str = setting(
+        "pass_through",
+        "What to publish while one camera is missing: it has stopped, or it repeats one frame while the other's "
+        "picture changes. pass_through: the frames of the camera that is left, at its own rate, marked in the channel "
+        "weights and in /diagnostics; wait: nothing while it has stopped, and fused images while it repeats its last "
+        "frame.",
+        choices=("wait", "pass_through"),
+        dynamic=True,
+    )
+    missing_timeout: float = setting(
+        0.5,
+        "After this time without a new picture, while the other camera goes on, a camera is missing; but not before "
+        "three of its own periods are over.",
+        minimum=0.05,
+        maximum=60.0,
+        unit="s",
+        dynamic=True,
+    )
     diagnostics_period: float = setting(
         1.0, "Time between two messages on /diagnostics.", minimum=0.1, maximum=60.0, unit="s"
     )

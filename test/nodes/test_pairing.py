@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -11,8 +12,8 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image
 
 from camf_ros.nodes import topics
-from camf_ros.nodes.pairing import ImagePair, Pairing
-from camf_ros.settings.fusion import PairingSettings
+from camf_ros.nodes.pairing import ImagePair, LoneFrame, Pairing
+from camf_ros.settings.fusion import FusionSettings, PairingSettings
 
 pytestmark = pytest.mark.ros
 
@@ -20,18 +21,20 @@ pytestmark = pytest.mark.ros
 class Bench:
     """A node with a Pairing, and publishers for both cameras."""
 
-    def __init__(self, settings: PairingSettings) -> None:
+    def __init__(self, settings: FusionSettings) -> None:
         self.context = rclpy.Context()
         self.context.init()
         self.node = rclpy.create_node("bench", context=self.context)
         self.frames: list[str] = []
         self.pairs: list[tuple[int, int]] = []
         self.whole: list[ImagePair] = []
+        self.alone: list[tuple[str, int]] = []
         self.bad: list[tuple[str, int]] = []
         self.pairing = Pairing(
             self.node,
             settings,
             on_pair=self._pair,
+            on_lone=self._lone,
             on_frame=self.frames.append,
             on_bad_stamp=lambda camera, stamp: self.bad.append((camera, stamp.sec)),
         )
@@ -50,10 +53,16 @@ class Bench:
         self.whole.append(pair)
         self.pairs.append((milliseconds(pair.thermal), milliseconds(pair.rgb)))
 
-    def feed(self, *frames: tuple[str, int]) -> list[tuple[int, int]]:
-        """Publish (camera, stamp in ms) one after another, each taken before the next; the pairs so far."""
+    def _lone(self, lone: LoneFrame) -> None:
+        self.alone.append((lone.camera, milliseconds(lone.message)))
+
+    def feed(self, *frames: tuple[str, int], content: bytes | None = None) -> list[tuple[int, int]]:
+        """Publish (camera, stamp in ms) one after another, each taken before the next; the pairs so far.
+
+        Pictures are all different, as those of live cameras, unless their content is given.
+        """
         for camera, stamp in frames:
-            message = Image()
+            message = Image(data=os.urandom(8) if content is None else content)
             message.header.stamp.sec, rest = divmod(stamp, 1000)
             message.header.stamp.nanosec = rest * 1_000_000
             before = len(self.frames)
@@ -84,8 +93,11 @@ def milliseconds(message: Image) -> int:
 def bench():
     made = []
 
-    def make(**settings) -> Bench:
-        made.append(Bench(PairingSettings(**settings)))
+    def make(*, on_missing="wait", missing_timeout=0.5, **settings) -> Bench:
+        whole = FusionSettings(
+            on_missing=on_missing, missing_timeout=missing_timeout, pairing=PairingSettings(**settings)
+        )
+        made.append(Bench(whole))
         return made[-1]
 
     yield make
@@ -199,4 +211,55 @@ def test_frames_without_stamp_can_be_paired_by_their_arrival(bench, policy):
     assert [thermal for thermal, _ in made.pairs] == [0]
     assert made.whole[0].time == pytest.approx(now, abs=PATIENCE)
     assert made.whole[0].skew == pytest.approx(made.whole[0].time - milliseconds(made.whole[0].rgb) / 1000, abs=1e-6)
+    assert made.bad == []
+
+
+def test_frames_of_one_camera_pass_while_the_other_is_missing_and_pair_when_it_is_back(bench):
+    made = bench(on_missing="pass_through", missing_timeout=0.2)
+    time.sleep(0.25)
+    made.feed(*[("rgb", 1000 + 33 * k) for k in range(6)])
+    # The third is the first that the other camera has had time to answer.
+    assert made.alone == [("rgb", 1066), ("rgb", 1099), ("rgb", 1132), ("rgb", 1165)]
+    made.feed(("thermal", 1166), ("rgb", 1198), ("thermal", 1199), ("rgb", 1231))
+    assert made.settle(1) == [(1199, 1198)], "1165 was published before"
+    assert made.alone[-1] == ("rgb", 1165)
+    assert made.pairing.missing() == {}
+
+
+def test_a_frozen_camera_is_left_out(bench):
+    made = bench(on_missing="pass_through", missing_timeout=0.2)
+    made.feed(("thermal", 1000), content=b"stuck")
+    stamp, end = 1000, time.monotonic() + PATIENCE
+    while not made.alone and time.monotonic() < end:
+        stamp += 10
+        made.feed(("rgb", stamp))
+        made.feed(("thermal", stamp), content=b"stuck")
+    assert made.alone == [("rgb", stamp)]
+    assert made.pairing.missing()["thermal"].reason == "frozen"
+    paired = len(made.pairs)
+    made.feed(("rgb", stamp + 10))
+    made.feed(("thermal", stamp + 10), content=b"stuck")
+    assert len(made.alone) == 2
+    assert len(made.pairs) == paired, "what was published alone is not published again"
+    made.feed(("thermal", stamp + 20), ("rgb", stamp + 20))
+    assert made.settle(paired + 1)[-1] == (stamp + 20, stamp + 20)
+    assert len(made.alone) == 2
+
+
+def test_nobody_is_let_through_where_pairs_are_waited_for(bench):
+    made = bench(on_missing="wait", missing_timeout=0.1)
+    time.sleep(0.15)
+    made.feed(*[("rgb", 1000 + 33 * k) for k in range(6)])
+    assert made.alone == []
+    assert set(made.pairing.missing()) == {"thermal"}
+    made.pairing.configure(FusionSettings(on_missing="pass_through", missing_timeout=0.1))
+    made.feed(("rgb", 1300))
+    assert made.alone == [("rgb", 1300)]
+
+
+def test_stamps_of_a_clock_of_its_own_can_be_ignored(bench):
+    made = bench(thermal_stamps="arrival", rgb_stamps="arrival", slop=5.0)
+    made.feed(("thermal", 5), ("rgb", 7_000_000), ("thermal", 5), ("rgb", 7_000_000))
+    assert made.settle(1)[0] == (5, 7_000_000)
+    assert 0 <= -made.whole[0].skew < 5
     assert made.bad == []

@@ -152,6 +152,12 @@ def test_black_must_lie_below_white() -> None:
         build(FusionSettings, {"thermal.low_percentile": 50.0, "thermal.high_percentile": 50.0})
 
 
+@pytest.mark.parametrize("name", ["thermal_stamps", "rgb_stamps", "zero_stamps"])
+def test_times_of_arrival_are_never_equal(name: str) -> None:
+    with pytest.raises(ParameterError, match=rf"pairing\.{name} is arrival with pairing\.policy exact"):
+        build(FusionSettings, {f"pairing.{name}": "arrival", "pairing.policy": "exact"})
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         FusionSettings().gain = 1.0  # type: ignore[misc]
@@ -161,6 +167,8 @@ def test_what_can_change_at_run_time() -> None:
     assert {name for name, spec in specs(FusionSettings).items() if spec.dynamic} == {
         "gain",
         "gain_time_constant",
+        "missing_timeout",
+        "on_missing",
         "reference",
         "registration.distance",
         "registration.output_width",

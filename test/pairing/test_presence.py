@@ -1,0 +1,165 @@
+"""A camera that stops or freezes is noticed in time; still scenes and slow cameras are not mistaken for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camf_ros.pairing.presence import Missing, Presence
+
+TIMEOUT = 0.5
+#: Content of a frame by its time.
+Content = Callable[[float], bytes]
+
+
+def live(t: float) -> bytes:
+    return repr(t).encode()
+
+
+def still(_: float) -> bytes:
+    return b"still"
+
+
+def held(seconds: float) -> Content:
+    return lambda t: str(int(t / seconds + 1e-9)).encode()
+
+
+def until(end: float, content: Content = live) -> Content:
+    """Another picture all the time, and the same one from ``end`` on."""
+    return lambda t: content(min(t, end))
+
+
+def watch(a: tuple[float, Content], b: tuple[float, Content], end: float = 4.0) -> list[tuple[float, str, str]]:
+    """Cameras of so many Hz; when something is missing, as (time, camera, reason), at every frame of either."""
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    frames = [
+        ((k + phase) / rate, name, content)
+        for name, (rate, content), phase in (("a", a, 0.0), ("b", b, 0.4))
+        for k in range(int(end * rate))
+    ]
+    seen = []
+    for t, name, content in sorted(frames, key=lambda frame: frame[0]):
+        presence.arrived(name, content(t), t)
+        for camera in ("a", "b"):
+            state = presence.missing(camera, t)
+            if state:
+                seen.append((t, camera, state.reason))
+                assert presence.alone("b" if camera == "a" else "a", t) == (
+                    presence.missing("b" if camera == "a" else "a", t) is None
+                )
+    return seen
+
+
+@pytest.mark.parametrize("rates", [(30, 30), (30, 9), (9, 30), (60, 8.7), (30, 1), (1, 30), (0.5, 0.5)])
+def test_live_cameras_are_there(rates: tuple[float, float]) -> None:
+    """After a moment in which nothing is known of a slow one."""
+    assert [seen for seen in watch((rates[0], live), (rates[1], live), 20.0) if seen[0] > 1.5] == []
+
+
+@pytest.mark.parametrize("rates", [(30, 30), (30, 9), (9, 30)])
+def test_a_still_scene_before_two_perfect_cameras_is_no_fault(rates: tuple[float, float]) -> None:
+    assert watch((rates[0], still), (rates[1], still)) == []
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0])
+def test_pictures_that_are_shown_for_a_while_and_change_together_are_no_fault(seconds: float) -> None:
+    assert watch((30, held(seconds)), (30, held(seconds))) == []
+    assert watch((30, held(seconds)), (15, held(seconds))) == []
+
+
+def test_nine_pictures_a_second_at_sixty_frames_are_no_fault() -> None:
+    assert watch((60, held(1 / 9)), (30, live)) == []
+
+
+@pytest.mark.parametrize("rates", [(30, 30), (30, 9), (9, 30)])
+def test_a_frozen_camera_is_noticed_soon(rates: tuple[float, float]) -> None:
+    seen = watch((rates[0], live), (rates[1], until(1.0)))
+    assert {(camera, reason) for _, camera, reason in seen} == {("b", "frozen")}
+    first = seen[0][0]
+    # The timeout, the other's next change, and three frames of its own.
+    assert 1.0 + TIMEOUT < first < 1.0 + TIMEOUT + 1 / rates[0] + 5 / rates[1]
+    assert seen[-1][0] > 3.9, "and stays noticed"
+
+
+def test_a_frozen_camera_is_back_with_its_first_new_picture() -> None:
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    for k in range(60):
+        presence.arrived("a", live(k / 30), k / 30)
+        presence.arrived("b", b"same", k / 30)
+    assert presence.missing("b", 59 / 30) == Missing("frozen", pytest.approx(59 / 30))
+    assert presence.alone("a", 59 / 30)
+    presence.arrived("b", b"new", 2.0)
+    assert presence.missing("b", 2.0) is None
+    assert not presence.alone("a", 2.0)
+
+
+def test_a_silent_camera_is_noticed_after_the_timeout() -> None:
+    presence = Presence(("a", "b"), TIMEOUT, 10.0)
+    for k in range(10):
+        presence.arrived("a", live(k), 10.0 + 0.05 * k)
+    assert presence.missing("b", 10.5) is None, "it may only just have been started"
+    assert presence.missing("b", 10.6) == Missing("silent", pytest.approx(0.6))
+    assert presence.alone("a", 10.6)
+    assert not presence.alone("b", 10.6)
+    presence.arrived("b", b"1", 10.7)
+    assert presence.missing("b", 10.7) is None, "it is back with its first frame"
+    for k in range(10):
+        presence.arrived("b", live(k), 10.7 + 0.05 * k)
+    assert presence.alone("b", 11.16)
+    assert presence.missing("a", 11.16) == Missing("silent", pytest.approx(0.71))
+
+
+def test_both_silent_means_that_neither_is_left() -> None:
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    for k in range(4):
+        presence.arrived("a", live(k), 0.1 * k)
+        presence.arrived("b", live(k), 0.1 * k)
+    assert presence.missing("a", 60.0) is presence.missing("b", 60.0) is None
+
+
+def test_first_frame_after_a_common_pause_is_not_alone() -> None:
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    for k in range(20):
+        for camera in ("a", "b"):
+            presence.arrived(camera, live(k), 2.0 * k)
+            assert not presence.alone(camera, 2.0 * k)
+
+
+def test_a_slow_camera_is_missed_after_some_of_its_periods() -> None:
+    seen = watch((30, live), (1, live), 8.0)
+    assert [entry for entry in seen if entry[0] > 1.5] == []
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    for k in range(600):
+        t = k / 30
+        presence.arrived("a", live(t), t)
+        if k % 30 == 0 and t <= 5:
+            presence.arrived("b", live(t), t)
+        assert presence.alone("a", t) == (0.5 < t < 1 or t > 8.0), t
+
+
+def test_a_camera_that_is_left_is_left_even_when_it_shows_a_still_scene() -> None:
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    for k in range(90):
+        presence.arrived("a", b"same", k / 30)
+    assert presence.alone("a", 3.0)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 0.4), st.sampled_from("ab"), st.integers(0, 2)), max_size=60),
+    st.floats(0.01, 2),
+)
+def test_nothing_is_both_there_and_missing(events: list[tuple[float, str, int]], timeout: float) -> None:
+    presence, now, last = Presence(("a", "b"), timeout, 0.0), 0.0, {"a": 0.0, "b": 0.0}
+    for gap, camera, content in events:
+        now += gap
+        presence.arrived(camera, bytes([content]), now)
+        last[camera] = now
+        for name in "ab":
+            state = presence.missing(name, now)
+            assert state is None or state.seconds > timeout
+            if state is not None and state.reason == "silent":
+                assert state.seconds == pytest.approx(now - last[name])
+        assert not (presence.alone("a", now) and presence.alone("b", now))
