@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 from camf_ros.cli.engine_options import add_engine_options, engine_of
+from camf_ros.cli.settings_options import add_settings_options, settings_of
 from camf_ros.errors import DataError
 from camf_ros.settings.fusion import FusionSettings
 
@@ -21,21 +22,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, required=True, metavar="OUT", help="name of a .png, a folder, or for videos an .mp4"
     )
     default = FusionSettings()
-    parser.add_argument("--model", default=default.model, help="model name or .safetensors file (default: %(default)s)")
+    parser.add_argument("--model", help=f"model name or .safetensors file (default: {default.model})")
     parser.add_argument(
         "--gain",
         type=float,
-        default=default.gain,
         metavar="G",
         help="constant gain of the fusion rule (default: automatic, from the pictures; steady in a video)",
     )
     add_engine_options(parser, engine="auto", precision="auto")
     parser.add_argument(
         "--reference",
-        default=default.reference,
         choices=("rgb", "thermal"),
-        help="whose geometry (default: %(default)s)",
+        help=f"whose geometry (default: {default.reference})",
     )
+    add_settings_options(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -43,9 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Fuse; tell what was fused, and what was skipped and why."""
     # Before PyTorch is imported: a wrong path is told at once.
     from camf_ros.cli import stills, videos
-    from camf_ros.settings.table import build
 
-    settings = build(FusionSettings, {"gain": arguments.gain, "reference": arguments.reference})
+    settings = settings_of(
+        arguments, {"model": arguments.model, "gain": arguments.gain, "reference": arguments.reference}
+    )
+    # Options of the engine that nobody gave are those of the parameter file.
+    for name in ("model", "engine", "device", "precision", "threads"):
+        if getattr(arguments, name) in (None, "auto", 0):
+            setattr(arguments, name, getattr(settings, name))
     kind = _kind(arguments.infrared)
     if (other := _kind(arguments.visible)) != kind:
         raise DataError(

@@ -12,6 +12,7 @@ from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, DataError
 from camf_ros.imaging.pairs import SUFFIXES, is_picture
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of, write_png
+from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 
@@ -48,12 +49,14 @@ class StillsJob:
             settings: As the node takes them.
             quiet: No progress bar.
         """
+        registration = PlannedRegistration()  # its maps are the same for pictures of one size
+        registration.check(settings.registration)
         for infrared, visible, output in tqdm(self._pairs, desc="fusing", unit="picture", disable=quiet):
             make_folder(output.parent)
             try:
                 thermal = thermal_of(read_picture(infrared), str(infrared))
                 rgb = rgb_of(read_picture(visible), str(visible))
-                fused = FusionPipeline(engine, settings).fuse(thermal, rgb, stamp=0.0).image
+                fused = FusionPipeline(engine, settings, registration).fuse(thermal, rgb, stamp=0.0).image
             except CamfError as error:
                 self._outcome.skip(infrared.stem, str(error))
                 continue

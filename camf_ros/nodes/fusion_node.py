@@ -72,6 +72,7 @@ class FusionNode(Node):  # type: ignore[misc]
         )
         # Of the last fused image.
         self._gain: float | None = None
+        self._overlap: float | None = None
         self._statistics = Statistics((topics.THERMAL, topics.RGB))
         self._logged: dict[str, float] = {}
         self._infos = CameraInfos(self)
@@ -132,6 +133,7 @@ class FusionNode(Node):  # type: ignore[misc]
             "model": engine.model_name,
             "model hash": engine.model_hash,
             **gain_values(self._configuration.settings.gain, self._gain),
+            "seen by both cameras (%)": "none yet" if self._overlap is None else f"{100 * self._overlap:.0f}",
             "image conversion": self._conversion.backend,
         }
         news = sum(snapshot.rejected.values()) - sum(before.rejected.values())
@@ -172,7 +174,7 @@ class FusionNode(Node):  # type: ignore[misc]
             thermal, rgb, pair.time, self._rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
         )
         latency = self._outputs.fused(pair, frame, self._pipeline.engine)
-        self._gain = frame.gain
+        self._gain, self._overlap = frame.gain, frame.overlap
         self._statistics.fused(latency, frame.inference_time, time.monotonic())
 
     def _pass_through(self, lone: LoneFrame) -> None:

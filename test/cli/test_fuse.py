@@ -12,6 +12,7 @@ from fusing import SHAPE, Array, Fuse, colour, load, save, save_all, snapshot, t
 from small_training import sharp, soft
 
 from camf_ros.cli.main import main
+from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 
 pytestmark = pytest.mark.usefixtures("fresh_logging")
 
@@ -40,6 +41,53 @@ def test_gain_and_reference(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
         np.testing.assert_array_equal(load(output), reference([(thermal(1), colour(1, (36, 40)), 0.0)], **settings)[0])
         assert not np.array_equal(load(output), reference([(thermal(1), colour(1, (36, 40)), 0.0)])[0])
     assert load(output).shape == (*SHAPE, 3)
+
+
+def test_parameters_of_the_node(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
+    """From its file, and single ones over the file's; the command's own options over both."""
+    one, two = save(tmp_path / "t.png", thermal(1)), save(tmp_path / "v.png", colour(1, (36, 40)))
+    file, output = tmp_path / "fusion.yaml", tmp_path / "fused.png"
+    file.write_text("/**:\n  ros__parameters:\n    gain: 0.7\n    reference: thermal\n    use_sim_time: true\n")
+    pair = (thermal(1), colour(1, (36, 40)), 0.0)
+    for options, expected in (
+        ([], {"gain": 0.7, "reference": "thermal"}),
+        (["--set", "gain=1.3"], {"gain": 1.3, "reference": "thermal"}),
+        (["--set", "gain=1.3", "--gain", "0.9", "--reference", "rgb"], {"gain": 0.9}),
+    ):
+        assert fuse(one, two, "--output", output, "--params-file", file, *options)[0] == 0
+        np.testing.assert_array_equal(load(output), reference([pair], **expected)[0])
+
+
+def test_registration_of_pictures(tmp_path: Path, fuse: Fuse) -> None:
+    """The thermal camera sees the left half; the rest shows RGB as it is."""
+    rig = tmp_path / "rig.yaml"
+    write_registration(rig, RegistrationFile(SHAPE, (SHAPE[0], 2 * SHAPE[1]), np.eye(3)))
+    rgb = colour(1, (SHAPE[0], 2 * SHAPE[1]))
+    one, two = save(tmp_path / "t.png", thermal(1)), save(tmp_path / "v.png", rgb)
+    options = ["--set", "registration.mode=homography", "--set", f"registration.file={rig}"]
+    assert fuse(one, two, "--output", tmp_path / "fused.png", *options)[0] == 0
+    fused = load(tmp_path / "fused.png")
+    np.testing.assert_array_equal(fused[:, SHAPE[1] + 1 :], rgb[:, SHAPE[1] + 1 :])
+    assert not np.array_equal(fused[:, : SHAPE[1] - 6], rgb[:, : SHAPE[1] - 6])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--set", "gain"], "--set gain; expected NAME=VALUE"),
+        (["--set", "gian=1"], "unknown parameters 'gian'"),
+        (["--set", "gain=9"], "parameter gain is 9"),
+        (["--set", "registration.mode=homography"], "registration.file is empty"),
+        (["--set", "registration.mode=homography", "--set", "registration.file=/no/rig.yaml"], "/no/rig.yaml"),
+        (["--params-file", "/no/fusion.yaml"], "/no/fusion.yaml cannot be read"),
+    ],
+)
+def test_parameters_that_cannot_be(tmp_path: Path, fuse: Fuse, options: list[str], said: str) -> None:
+    one, two = save(tmp_path / "t.png", thermal(1)), save(tmp_path / "v.png", colour(1))
+    status, lines = fuse(one, two, "--output", tmp_path / "fused.png", *options)
+    assert status == 1
+    assert said in lines[-1]
+    assert not (tmp_path / "fused.png").exists()
 
 
 def test_grey_infrared_stored_as_colour(tmp_path: Path, fuse: Fuse, reference: Any) -> None:

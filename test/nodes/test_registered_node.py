@@ -38,6 +38,8 @@ def test_homography_shows_rgb_where_thermal_sees_nothing(processes, probe, model
     image, _ = probe.fuse(thermal, rgb)
     np.testing.assert_array_equal(pixels(image)[:, 41:], rgb[:, 41:])
     assert not np.array_equal(pixels(image)[:, :40], rgb[:, :40])
+    assert probe.spin_until(lambda: probe.diagnostics.get("seen by both cameras (%)", "").isdigit())
+    assert 60 <= int(probe.diagnostics["seen by both cameras (%)"]) <= 64, "40 of 64 columns"
 
 
 def test_calibrated_publishes_a_camera_info_without_distortion_and_follows_the_distance(

@@ -1,0 +1,55 @@
+"""ROS parameter files, read outside ROS: the values that the fusion node would get from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from camf_ros.errors import DataError
+
+# What ROS itself puts beside a node's own parameters.
+_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
+_KEY = "ros__parameters"
+
+
+def read_parameters(path: Path, node: str) -> dict[str, object]:
+    """Values by full name, of all sections that are meant for a node: ``/**`` first, its own over them.
+
+    Args:
+        path: Parameter file, as ``ros2 launch`` and ``--params-file`` take it.
+        node: Name of the node, in whichever namespace.
+
+    Raises:
+        DataError: If the file cannot be read, is no parameter file, or has no section for the node.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"parameter file {path} cannot be read: {error}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise DataError(f"parameter file {path} is no YAML: {str(error)[:200]}") from error
+    sections = tree if isinstance(tree, dict) else {}
+    suitable = sorted(
+        (name for name in sections if isinstance(name, str) and name.rpartition("/")[2] in ("*", "**", node)),
+        key=lambda name: name.rpartition("/")[2] == node,
+    )
+    found = [sections[name][_KEY] for name in suitable if isinstance(sections[name], dict) and _KEY in sections[name]]
+    if not found or not all(isinstance(section, dict) for section in found):
+        raise DataError(
+            f"parameter file {path} has no parameters for {node}",
+            expected=f"a section /** or {node} with {_KEY}, as in config/fusion.yaml",
+        )
+    result: dict[str, object] = {}
+    for section in found:
+        result.update(_flat(section, ""))
+    return {name: value for name, value in result.items() if not name.startswith(_ROS)}
+
+
+def _flat(tree: Mapping[Any, Any], prefix: str) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name, value in tree.items():
+        values.update(_flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value})
+    return values
