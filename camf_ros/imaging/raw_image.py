@@ -1,58 +1,24 @@
 """Raw image buffers, as ROS image messages carry them, to arrays.
 
-Knows encodings, row padding and byte order; knows no ROS. Arrays that leave are in this machine's byte order.
+Knows row padding, planes and byte order; knows no ROS. Arrays that leave are in this machine's byte order.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import EncodingError, ImageError
+from camf_ros.imaging.encodings import ENCODINGS, Encoding, why_not
+from camf_ros.imaging.frames import Image, to_rgb8
 
-#: An image as a camera sends it.
-Image = NDArray[np.uint8 | np.uint16 | np.float32]
+__all__ = ["ENCODINGS", "MAX_PIXELS", "Image", "RawImage", "check", "check_size", "read", "to_rgb8"]
 
-# A picture beyond this is a corrupt header, and believing it would exhaust the memory.
-_MAX_PIXELS = 2**27
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How one encoding lies in memory.
-
-    Attributes:
-        dtype: Type of one value, in this machine's byte order.
-        channels: Values a pixel; 1 for grey.
-        to_rgb: OpenCV's code for the conversion to red, green, blue; None where there is nothing to convert.
-    """
-
-    dtype: type[np.uint8] | type[np.uint16] | type[np.float32]
-    channels: int
-    to_rgb: int | None = None
-
-
-#: Every encoding that is understood, by the name in sensor_msgs/image_encodings.
-ENCODINGS = {
-    "mono8": Encoding(np.uint8, 1),
-    "mono16": Encoding(np.uint16, 1),
-    "8UC1": Encoding(np.uint8, 1),
-    "16UC1": Encoding(np.uint16, 1),
-    "32FC1": Encoding(np.float32, 1),
-    "rgb8": Encoding(np.uint8, 3),
-    "bgr8": Encoding(np.uint8, 3, cv2.COLOR_BGR2RGB),
-    "rgba8": Encoding(np.uint8, 4, cv2.COLOR_RGBA2RGB),
-    "bgra8": Encoding(np.uint8, 4, cv2.COLOR_BGRA2RGB),
-    "rgb16": Encoding(np.uint16, 3),
-    "bgr16": Encoding(np.uint16, 3, cv2.COLOR_BGR2RGB),
-    "rgba16": Encoding(np.uint16, 4, cv2.COLOR_RGBA2RGB),
-    "bgra16": Encoding(np.uint16, 4, cv2.COLOR_BGRA2RGB),
-}
+#: A picture beyond this is a corrupt header, and believing it would exhaust the memory.
+MAX_PIXELS = 2**27
 
 
 class RawImage(Protocol):
@@ -79,32 +45,55 @@ def check(message: RawImage, accepted: frozenset[str], topic: str) -> Encoding:
 
     Raises:
         EncodingError: If the encoding is unknown or not accepted.
-        ImageError: If a side is 0 or the size absurd, if the step is too small, or the data too short.
+        ImageError: If a side is 0, odd where it cannot be, or the size absurd, if the step is too small, or the data
+            too short.
     """
     encoding = ENCODINGS.get(message.encoding)
     if encoding is None or message.encoding not in accepted:
         raise EncodingError(
             f"{topic}: encoding is {message.encoding[:40]!r}",
             expected=f"one of {', '.join(sorted(accepted))}",
-            remedy="convert it upstream or check which topic is remapped here",
+            remedy=why_not(message.encoding, accepted),
         )
     height, width = message.height, message.width
-    if height < 1 or width < 1 or height * width > _MAX_PIXELS:
-        raise ImageError(f"{topic}: size is {width} x {height}", expected=f"1 to {_MAX_PIXELS} pixels")
+    check_size(height, width, encoding, topic)
+    step = _step(message, encoding)
     row = width * encoding.channels * np.dtype(encoding.dtype).itemsize
-    if message.step < row:
+    if step < row:
         raise ImageError(
             f"{topic}: step is {message.step} bytes",
             expected=f"at least {row} for {width} pixels of {message.encoding}",
         )
     # The padding of the last row may be left out.
-    needed = message.step * (height - 1) + row
+    spans = _planes(height, width, step, encoding)
+    needed = sum(rows * stride for rows, _, stride in spans) - spans[-1][2] + spans[-1][1]
     if len(message.data) < needed:
-        raise ImageError(f"{topic}: data has {len(message.data)} bytes", expected=f"at least {needed}")
+        raise ImageError(
+            f"{topic}: data has {len(message.data)} bytes",
+            expected=f"at least {needed}",
+            remedy="height is that of the picture, without the rows of chroma" if encoding.planes else "",
+        )
     return encoding
 
 
-def read(message: RawImage, encoding: Encoding) -> Image:
+def check_size(height: int, width: int, encoding: Encoding, topic: str) -> None:
+    """Refuse a size that no picture of an encoding has.
+
+    Raises:
+        ImageError: If a side is 0, too short to be demosaiced, or odd where two pixels share their chroma, or if the
+            size is absurd.
+    """
+    size = f"{topic}: size is {width} x {height}"
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise ImageError(size, expected=f"1 to {MAX_PIXELS} pixels")
+    if min(height, width) < encoding.smallest:
+        raise ImageError(size, expected=f"sides of {encoding.smallest} or more in {encoding.name}")
+    if (encoding.even_height and height % 2) or (encoding.even_width and width % 2):
+        sides = "even width and height" if encoding.even_height else "an even width"
+        raise ImageError(size, expected=f"{sides} in {encoding.name}: two pixels share their chroma")
+
+
+def read(message: RawImage, encoding: Encoding) -> NDArray[Any]:
     """Array of a message that :func:`check` let pass.
 
     Args:
@@ -112,56 +101,55 @@ def read(message: RawImage, encoding: Encoding) -> Image:
         encoding: What :func:`check` returned.
 
     Returns:
-        (H, W) for one channel, (H, W, channels) for more, channels in the order of the message. A view of the
-        message where its byte order is this machine's: treat it as read-only.
+        (H, W) for one channel, (H, W, channels) for more, channels in the order of the message; planes one below the
+        other as OpenCV wants them, (H * 3 / 2, W) or for nv24 (3 H, W). A view of the message where its byte order is
+        this machine's and its planes are not padded: treat it as read-only.
     """
+    if encoding.planes:
+        return _read_planes(message, encoding)
     dtype = np.dtype(encoding.dtype)
     swapped = dtype.itemsize > 1 and bool(message.is_bigendian) != (sys.byteorder == "big")
-    stored = dtype.newbyteorder() if swapped else dtype
-    pixel = dtype.itemsize * encoding.channels
-    view: NDArray[np.generic] = np.ndarray(
+    view: NDArray[Any] = np.ndarray(
         (message.height, message.width, encoding.channels),
-        stored,
+        dtype.newbyteorder() if swapped else dtype,
         buffer=memoryview(message.data),
-        strides=(message.step, pixel, dtype.itemsize),
+        strides=(message.step, dtype.itemsize * encoding.channels, dtype.itemsize),
     )
     if encoding.channels == 1:
         view = view[:, :, 0]
-    result: Image = view.astype(dtype) if swapped else view  # type: ignore[assignment]
-    return result
+    return view.astype(dtype) if swapped else view
 
 
-def to_rgb8(image: Image, encoding: Encoding) -> NDArray[np.uint8]:
-    """Eight-bit colour or grey of an RGB camera's frame.
+def _read_planes(message: RawImage, encoding: Encoding) -> NDArray[np.uint8]:
+    data = np.frombuffer(memoryview(message.data), np.uint8)
+    height, width = message.height, message.width
+    step = _step(message, encoding)
+    spans = _planes(height, width, step, encoding)
+    if step == width:
+        return data[: sum(rows * row for rows, row, _ in spans)].reshape(-1, width)
+    packed, start = [], 0
+    for rows, row, stride in spans:
+        plane = np.ndarray((rows, row), np.uint8, buffer=data, offset=start, strides=(stride, 1))
+        packed.append(plane.ravel())
+        start += rows * stride
+    return np.concatenate(packed).reshape(-1, width)
 
-    Args:
-        image: (H, W) or (H, W, channels) from :func:`read`; 8 or 16 bit.
-        encoding: Its encoding.
 
-    Returns:
-        (H, W, 3) in the order red, green, blue, or (H, W) for grey; C-contiguous. 16-bit values are scaled by
-        255 / 65535 and rounded, as cv_bridge does.
+def _planes(height: int, width: int, step: int, encoding: Encoding) -> list[tuple[int, int, int]]:
+    """Rows, bytes of a row, and bytes from one row to the next, of each plane."""
+    if not encoding.planes:
+        return [(height, width * encoding.channels * np.dtype(encoding.dtype).itemsize, step)]
+    return [(height // plane.down, width * plane.halves // 2, step * plane.halves // 2) for plane in encoding.planes]
+
+
+def _step(message: RawImage, encoding: Encoding) -> int:
+    """Bytes from one row to the next, of the luma where there are planes.
+
+    What the step of a picture in planes is, nobody has laid down: drivers send that of the luma, twice the width (two
+    values a pixel, as sensor_msgs counts them), or 0. Data that are just as long as unpadded planes leave no doubt.
     """
-    image = np.ascontiguousarray(image)
-    if encoding.to_rgb is not None:
-        image = np.asarray(cv2.cvtColor(image, encoding.to_rgb), encoding.dtype)
-    if image.dtype == np.uint16:
-        # v * 255 / 65535 is v / 257, and at least 1 / 514 away from half way between two whole numbers: the rounding of
-        # float arithmetic changes nothing.
-        return np.asarray(cv2.convertScaleAbs(image, alpha=1 / 257), np.uint8)
-    return np.asarray(image, np.uint8)
-
-
-def grey_in_colour(image: Image) -> Image | None:
-    """The picture itself, where a camera sends grey as colour.
-
-    Args:
-        image: (H, W, 3) from :func:`read`.
-
-    Returns:
-        (H, W), C-contiguous; None if the three channels differ anywhere.
-    """
-    first: Image
-    first, second, third = cv2.split(image)  # type: ignore[assignment]
-    # Compared packed: several times faster than in steps of three.
-    return first if np.array_equal(first, second) and np.array_equal(first, third) else None
+    if encoding.planes:
+        spans = _planes(message.height, message.width, message.width, encoding)
+        if len(message.data) == sum(rows * row for rows, row, _ in spans):
+            return message.width
+    return message.step

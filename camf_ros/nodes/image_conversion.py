@@ -1,7 +1,8 @@
 """Camera messages to arrays: by cv_bridge where it works, by our own exact conversion where it does not.
 
 cv_bridge's compiled part breaks, and can take the process with it, under another NumPy than it was built for, which is
-what pip's PyTorch brings. So it is tried in a process of its own first. Both ways give the same bits.
+what pip's PyTorch brings. So it is tried in a process of its own first. Both ways give the same bits. What cv_bridge
+does not know as a colour (see :mod:`camf_ros.imaging.encodings`) and compressed images are always converted here.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
-from camf_ros.errors import EncodingError
-from camf_ros.imaging.raw_image import ENCODINGS, Encoding, check, grey_in_colour, read, to_rgb8
-from camf_ros.imaging.raw_image import Image as ImageArray
+from camf_ros.imaging.compressed_image import decode
+from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS, Encoding, Kind
+from camf_ros.imaging.frames import Image as ImageArray
+from camf_ros.imaging.frames import thermal_values, to_rgb8
+from camf_ros.imaging.raw_image import check, read
 
-#: Encodings of a thermal camera: grey, counts, temperatures, or a grey picture sent as colour.
-THERMAL_ENCODINGS = frozenset({"mono8", "mono16", "8UC1", "16UC1", "32FC1", "rgb8", "bgr8"})
-#: Encodings of an RGB camera.
-RGB_ENCODINGS = frozenset(set(ENCODINGS) - {"16UC1", "32FC1"})
+__all__ = ["RGB_ENCODINGS", "THERMAL_ENCODINGS", "ImageConversion", "cv_bridge_works"]
 
+_THERMAL, _RGB = "thermal image", "RGB image"
 _PROBE = """
 import numpy, cv_bridge
 from sensor_msgs.msg import Image
@@ -62,28 +63,24 @@ class ImageConversion:
 
             self._bridge, self.backend = CvBridge(), "cv_bridge"
 
-    def thermal(self, message: Image) -> ImageArray:
+    def thermal(self, message: Image | CompressedImage) -> ImageArray:
         """Thermal frame of a message.
 
         Returns:
-            (H, W), uint8, uint16 or float32 as the camera sent it.
+            (H, W), uint8, uint16 or float32 as the camera sent it; signed counts and doubles as float32.
 
         Raises:
             ImageError: If the message cannot be what it says, or its encoding is none of :data:`THERMAL_ENCODINGS`.
         """
-        encoding = check(message, THERMAL_ENCODINGS, "thermal image")
-        if encoding.channels == 1:
-            return self._passthrough(message, encoding)
-        grey = grey_in_colour(read(message, encoding))
-        if grey is not None:
-            return grey
-        raise EncodingError(
-            f"thermal image: {message.encoding} with colours",
-            expected="grey values or counts: colours of a palette do not say what is hot",
-            remedy="switch the camera's palette to white-hot, or check which topic is remapped here",
-        )
+        if isinstance(message, CompressedImage):
+            image, encoding, lossy = decode(bytes(message.data), message.format, THERMAL_ENCODINGS, _THERMAL)
+            return thermal_values(image, encoding, _THERMAL, lossy=lossy)
+        encoding = check(message, THERMAL_ENCODINGS, _THERMAL)
+        if encoding.kind is Kind.GREY and self._suits_cv_bridge(message, encoding):
+            return thermal_values(self._bridge.imgmsg_to_cv2(message, "passthrough"), encoding, _THERMAL)
+        return thermal_values(read(message, encoding), encoding, _THERMAL)
 
-    def rgb(self, message: Image) -> NDArray[np.uint8]:
+    def rgb(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
         """RGB frame of a message.
 
         Returns:
@@ -92,17 +89,14 @@ class ImageConversion:
         Raises:
             ImageError: If the message cannot be what it says, or its encoding is none of :data:`RGB_ENCODINGS`.
         """
-        encoding = check(message, RGB_ENCODINGS, "RGB image")
-        if not self._suits_cv_bridge(message, encoding) or message.encoding == "8UC1":
+        if isinstance(message, CompressedImage):
+            image, encoding, _ = decode(bytes(message.data), message.format, RGB_ENCODINGS, _RGB)
+            return to_rgb8(image, encoding)
+        encoding = check(message, RGB_ENCODINGS, _RGB)
+        if not (encoding.bridged and self._suits_cv_bridge(message, encoding)):
             return to_rgb8(read(message, encoding), encoding)
-        wanted = "rgb8" if encoding.channels > 1 else "mono8"
+        wanted = "mono8" if encoding.kind is Kind.GREY else "rgb8"
         return np.ascontiguousarray(self._bridge.imgmsg_to_cv2(message, wanted), dtype=np.uint8)
-
-    def _passthrough(self, message: Image, encoding: Encoding) -> ImageArray:
-        if not self._suits_cv_bridge(message, encoding):
-            return read(message, encoding)
-        result: ImageArray = self._bridge.imgmsg_to_cv2(message, "passthrough")
-        return result
 
     def _suits_cv_bridge(self, message: Image, encoding: Encoding) -> bool:
         """Whether cv_bridge reads this layout right: whole pixels a row, full last row, this machine's byte order."""
