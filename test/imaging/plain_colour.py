@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 
 def bt601(luma: NDArray[Any], u: NDArray[Any], v: NDArray[Any]) -> NDArray[np.float64]:
-    """Red, green, blue of ITU-R BT.601 in the range 16 to 235, (H, W, 3), 0 to 255, not rounded."""
-    bright = (luma.astype(np.float64) - 16) * 255 / 219
+    """Red, green, blue of ITU-R BT.601 in the range 16 to 235, (H, W, 3), 0 to 255, not rounded.
+
+    Luma below black counts as black before chroma is added, as OpenCV has it.
+    """
+    bright = (np.maximum(luma.astype(np.float64), 16) - 16) * 255 / 219
     blue, red = (u.astype(np.float64) - 128) * 255 / 224, (v.astype(np.float64) - 128) * 255 / 224
     weights = {"red": 0.299, "green": 0.587, "blue": 0.114}
     r = bright + 2 * (1 - weights["red"]) * red
@@ -39,7 +42,9 @@ def mosaic(picture: NDArray[Any], pattern: str) -> NDArray[Any]:
 
 
 def demosaic(raw: NDArray[Any], pattern: str) -> NDArray[np.int64]:
-    """Bilinear interpolation, halves rounded up: each colour is the mean of its nearest samples; the border is left out.
+    """Bilinear interpolation: each colour is the mean of its nearest samples, halves rounded up.
+
+    The border of one pixel is left out.
 
     Returns:
         (H - 2, W - 2, 3).
