@@ -1,0 +1,42 @@
+"""The page of encodings says what the code does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from camf_ros.imaging import encoding_page
+from camf_ros.imaging.encodings import ENCODINGS, NOT_FROM_RGB, NOT_FROM_THERMAL, NOT_UNDERSTOOD, Kind
+from camf_ros.imaging.frames import thermal_values
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "encodings.md"
+
+
+def test_the_page_is_that_of_the_code() -> None:
+    assert PAGE.read_text(encoding="utf-8") == encoding_page.page(), (
+        "run python3 -m camf_ros.imaging.encoding_page and commit what it writes"
+    )
+
+
+def test_nothing_is_both_understood_and_refused() -> None:
+    assert not set(ENCODINGS) & set(NOT_UNDERSTOOD)
+    assert set(NOT_FROM_RGB) | set(NOT_FROM_THERMAL) <= set(ENCODINGS)
+    assert not set(NOT_FROM_RGB) & set(NOT_FROM_THERMAL)
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(ENCODINGS) if ENCODINGS[name].kind is Kind.GREY])
+def test_types_on_the_page_are_those_of_the_code(name: str) -> None:
+    rows = encoding_page.page().split("## Thermal camera")[1].splitlines()
+    row = next(row for row in rows if row.startswith(f"| `{name}` |"))
+    got = thermal_values(np.zeros((2, 2), ENCODINGS[name].dtype), ENCODINGS[name], "topic").dtype
+    assert ("float32" in row) == (got == np.float32)
+    assert (f"{8 * got.itemsize}-bit" in row) == (got != np.float32)
+
+
+def test_the_command_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docs").mkdir()
+    monkeypatch.setattr(encoding_page, "__file__", str(tmp_path / "camf_ros" / "imaging" / "encoding_page.py"))
+    encoding_page.main()
+    assert (tmp_path / "docs" / "encodings.md").read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
