@@ -13,13 +13,13 @@ from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from camf_ros.engines.create import choose_engine
 from camf_ros.engines.engine import engine_warnings
 from camf_ros.errors import CamfError
 from camf_ros.imaging.camera_maps import Rig
-from camf_ros.imaging.raw_image import Image as ImageArray
+from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.nodes import topics
 from camf_ros.nodes.camera_infos import CameraInfos, camera_of
@@ -76,7 +76,7 @@ class FusionNode(Node):  # type: ignore[misc]
         self._statistics = Statistics((topics.THERMAL, topics.RGB))
         self._logged: dict[str, float] = {}
         self._infos = CameraInfos(self)
-        self._outputs = Outputs(self, self._infos, self._log)
+        self._outputs = Outputs(self, settings.compressed, self._infos, self._log)
         self._diagnostics = DiagnosticsPublisher(self)
         self._worker.start()
         self._pairing = Pairing(
@@ -87,7 +87,7 @@ class FusionNode(Node):  # type: ignore[misc]
             on_frame=self._frame,
             on_bad_stamp=self._bad_stamp,
         )
-        self._silence = SilenceWatch(self, settings.no_data_timeout)
+        self._silence = SilenceWatch(self, settings)
         self._reported = (self._statistics.snapshot(time.monotonic()), time.monotonic())
         # By the steady clock: reports go on where simulated time stands still.
         self.create_timer(settings.diagnostics_period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -103,6 +103,7 @@ class FusionNode(Node):  # type: ignore[misc]
     def _configure(self, settings: FusionSettings) -> None:
         self._pipeline.configure(settings)
         self._pairing.configure(settings)
+        self._outputs.configure(settings.compressed)
 
     def _frame(self, camera: str) -> None:
         self._statistics.frame(camera, time.monotonic())
@@ -186,12 +187,12 @@ class FusionNode(Node):  # type: ignore[misc]
         frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig)
         self._statistics.passed(lone.camera, self._outputs.passed(lone, frame, self._pipeline.engine))
 
-    def _thermal(self, message: Image) -> ImageArray:
+    def _thermal(self, message: Image | CompressedImage) -> ImageArray:
         image = self._conversion.thermal(message)
         self._outputs.saw(topics.THERMAL, message.header, (image.shape[0], image.shape[1]))
         return image
 
-    def _rgb(self, message: Image) -> NDArray[np.uint8]:
+    def _rgb(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
         image = self._conversion.rgb(message)
         self._outputs.saw(topics.RGB, message.header, (image.shape[0], image.shape[1]))
         return image

@@ -8,17 +8,19 @@ from typing import NamedTuple
 
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from camf_ros.engines.engine import Engine
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
 from camf_ros.nodes.camera_infos import CameraInfos, fused_info, picture_size
+from camf_ros.nodes.compressed_messages import compressed_message
 from camf_ros.nodes.image_messages import float_array, image_message
 from camf_ros.nodes.pairing import ImagePair, LoneFrame
 from camf_ros.nodes.qos import OUTPUT
 from camf_ros.pipeline import FusedFrame, PassedFrame
+from camf_ros.settings.fusion import CompressedSettings
 
 _SOURCES = {topics.THERMAL: ChannelWeights.SOURCE_THERMAL, topics.RGB: ChannelWeights.SOURCE_RGB}
 
@@ -33,19 +35,27 @@ class _Seen(NamedTuple):
 class Outputs:
     """Publishes results. Used from one thread."""
 
-    def __init__(self, node: Node, infos: CameraInfos, complain: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, node: Node, settings: CompressedSettings, infos: CameraInfos, complain: Callable[[str, str], None]
+    ) -> None:
         """Create the publishers.
 
         Args:
             node: Whose.
+            settings: Of the compressed image.
             infos: Where camera_info comes from.
             complain: Called with a cause and a sentence where something cannot be published.
         """
-        self._infos, self._complain = infos, complain
+        self._settings, self._infos, self._complain = settings, infos, complain
         self._seen: dict[str, _Seen] = {}
         self._image = node.create_publisher(Image, topics.FUSED_IMAGE, OUTPUT)
+        self._compressed = node.create_publisher(CompressedImage, topics.compressed(node, topics.FUSED_IMAGE), OUTPUT)
         self._info = node.create_publisher(CameraInfo, topics.FUSED_INFO, OUTPUT)
         self._weights = node.create_publisher(ChannelWeights, topics.CHANNEL_WEIGHTS, OUTPUT)
+
+    def configure(self, settings: CompressedSettings) -> None:
+        """Use other settings from the next image on; from any thread."""
+        self._settings = settings
 
     def saw(self, camera: str, header: Header, size: tuple[int, int]) -> None:
         """Take note of a camera's frame, before anything is made of it: its header, and its (height, width)."""
@@ -101,6 +111,11 @@ class Outputs:
     def _publish_image(self, frame: FusedFrame | PassedFrame, header: Header) -> None:
         encoding = "rgb8" if frame.image.ndim == 3 else "mono8"
         self._image.publish(image_message(frame.image, encoding, header))
+        if self._compressed.get_subscription_count():
+            settings = self._settings
+            self._compressed.publish(
+                compressed_message(frame.image, encoding, header, format=settings.format, quality=settings.jpeg_quality)
+            )
         info = self._infos.of(frame.reference, header.stamp)
         if info is None:
             return

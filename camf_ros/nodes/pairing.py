@@ -10,7 +10,7 @@ import message_filters
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from camf_ros.nodes import topics
 from camf_ros.nodes.fingerprint import fingerprint
@@ -44,8 +44,8 @@ class ImagePair(NamedTuple):
         arrived: When the later of them arrived, seconds, monotonic.
     """
 
-    thermal: Image
-    rgb: Image
+    thermal: Image | CompressedImage
+    rgb: Image | CompressedImage
     skew: float
     time: float
     arrived: float
@@ -62,7 +62,7 @@ class LoneFrame(NamedTuple):
     """
 
     camera: str
-    message: Image
+    message: Image | CompressedImage
     time: float
     arrived: float
 
@@ -107,8 +107,8 @@ class Pairing:
         offsets = {topics.THERMAL: self._settings.thermal_offset, topics.RGB: self._settings.rgb_offset}
         # Only their difference matters, and message_filters takes no time before 0.
         self._offsets = {camera: round(_NANO * (each - min(offsets.values()))) for camera, each in offsets.items()}
-        thermal = self._subscribe(node, topics.THERMAL, topics.THERMAL_IMAGE)
-        rgb = self._subscribe(node, topics.RGB, topics.RGB_IMAGE)
+        thermal = self._subscribe(node, topics.THERMAL, topics.THERMAL_IMAGE, settings.input_transport.thermal)
+        rgb = self._subscribe(node, topics.RGB, topics.RGB_IMAGE, settings.input_transport.rgb)
         self._nearest: NearestStampSynchronizer | None = None
         if self._settings.policy == "exact":
             self._filter = message_filters.TimeSynchronizer([thermal, rgb], self._settings.queue_size)
@@ -151,15 +151,16 @@ class Pairing:
         states = {camera: self._presence.missing(camera, now) for camera in (topics.THERMAL, topics.RGB)}
         return {camera: state for camera, state in states.items() if state}
 
-    def _subscribe(self, node: Node, camera: str, topic: str) -> Any:
-        subscriber = message_filters.Subscriber(node, Image, topic, qos_profile=SENSOR_INPUT)
+    def _subscribe(self, node: Node, camera: str, topic: str, transport: str) -> Any:
+        kind, topic = (Image, topic) if transport == "raw" else (CompressedImage, topics.compressed(node, topic))
+        subscriber = message_filters.Subscriber(node, kind, topic, qos_profile=SENSOR_INPUT)
         # Between subscriber and synchroniser, because the latter raises on what is no time, and that ends the node.
         gate = message_filters.SimpleFilter()
         subscriber.registerCallback(lambda message: self._arrived(camera, message, gate))
         self._subscribers.append(subscriber)
         return gate
 
-    def _arrived(self, camera: str, message: Image, gate: Any) -> None:
+    def _arrived(self, camera: str, message: Image | CompressedImage, gate: Any) -> None:
         self._on_frame(camera)
         stamp = self._stamp(camera, message.header.stamp)
         if stamp is None:

@@ -10,22 +10,26 @@ from rclpy.node import Node
 from camf_ros.nodes import topics
 from camf_ros.nodes.statistics import Snapshot
 from camf_ros.pairing.presence import Missing
-
-_TOPICS = {topics.THERMAL: topics.THERMAL_IMAGE, topics.RGB: topics.RGB_IMAGE}
+from camf_ros.settings.fusion import FusionSettings
 
 
 class SilenceWatch:
     """Warns once per cause and silence; a stream that comes back is reported too."""
 
-    def __init__(self, node: Node, timeout: float) -> None:
+    def __init__(self, node: Node, settings: FusionSettings) -> None:
         """Watch.
 
         Args:
             node: Whose graph is looked at and whose log is written.
-            timeout: Seconds without a frame that count as silence.
+            settings: What counts as silence, and on which topics frames come.
         """
         self._node = node
-        self._timeout = timeout
+        self._timeout = settings.no_data_timeout
+        transports = settings.input_transport
+        self._topics = {
+            topics.THERMAL: _topic(node, topics.THERMAL_IMAGE, transports.thermal),
+            topics.RGB: _topic(node, topics.RGB_IMAGE, transports.rgb),
+        }
         # Not the node's clock: under simulated time it may stand still, which is one of the troubles.
         self._since = time.monotonic()
         self._said: dict[str, str] = {}
@@ -60,7 +64,7 @@ class SilenceWatch:
         )
 
     def _cause(self, camera: str, never: bool) -> str:
-        topic = self._node.resolve_topic_name(_TOPICS[camera])
+        topic = self._topics[camera]
         publishers = self._node.count_publishers(topic)
         if not publishers:
             return f"nothing publishes {topic}: is the {camera} camera running, and is the topic remapped?"
@@ -78,6 +82,10 @@ class SilenceWatch:
         elif before and not text:
             self._node.get_logger().info(f"{subject}: back to normal")
         self._said[subject] = text
+
+
+def _topic(node: Node, image: str, transport: str) -> str:
+    return str(node.resolve_topic_name(image)) if transport == "raw" else topics.compressed(node, image)
 
 
 def _alone(missing: Mapping[str, Missing]) -> str:

@@ -1,5 +1,7 @@
 """Names of all topics, each written once. Relative names follow the namespace, ``~/`` names follow the node."""
 
+from typing import Any
+
 THERMAL = "thermal"
 RGB = "rgb"
 
@@ -12,3 +14,8 @@ FUSED_IMAGE = "fused/image"
 FUSED_INFO = "fused/camera_info"
 CHANNEL_WEIGHTS = "~/channel_weights"
 DIAGNOSTICS = "/diagnostics"
+
+
+def compressed(node: Any, topic: str) -> str:
+    """Where image_transport has an image topic as CompressedImage: beside it, also where it is remapped."""
+    return f"{node.resolve_topic_name(topic)}/compressed"

@@ -74,6 +74,37 @@ class PairingSettings:
                 )
 
 
+_TRANSPORTS = ("raw", "compressed")
+
+
+@dataclass(frozen=True)
+class TransportSettings:
+    """How the images come in."""
+
+    thermal: str = setting(
+        "raw",
+        "raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage (JPEG or PNG) on the image topic with "
+        "/compressed after it. JPEG spoils thermal pictures and knows no counts: have thermal sent as PNG.",
+        choices=_TRANSPORTS,
+    )
+    rgb: str = setting("raw", "Likewise for the RGB camera.", choices=_TRANSPORTS)
+
+
+@dataclass(frozen=True)
+class CompressedSettings:
+    """The fused image as CompressedImage; made only while somebody subscribes to it."""
+
+    format: str = setting(
+        "jpeg",
+        "Of fused/image/compressed. png loses nothing, but takes some ten times as long.",
+        choices=("jpeg", "png"),
+        dynamic=True,
+    )
+    jpeg_quality: int = setting(
+        90, "Quality of jpeg; higher is larger and closer to the picture.", minimum=1, maximum=100, dynamic=True
+    )
+
+
 @dataclass(frozen=True)
 class FusionSettings:
     """Everything the fusion node can be told."""
@@ -122,9 +153,11 @@ class FusionSettings:
         choices=("rgb", "thermal"),
         dynamic=True,
     )
+    input_transport: TransportSettings = part(TransportSettings)
     pairing: PairingSettings = part(PairingSettings)
     thermal: ThermalSettings = part(ThermalSettings)
     registration: RegistrationSettings = part(RegistrationSettings)
+    compressed: CompressedSettings = part(CompressedSettings)
     on_missing: str = setting(
         "pass_through",
         "What to publish while one camera is missing: it has stopped, or it repeats one frame while the other's "

@@ -61,7 +61,8 @@ BROKEN = {
 
 
 def test_broken_messages_are_counted_by_reason_and_the_next_good_pair_is_fused(processes, probe, model):
-    fusion = processes.start("fusion_node", model=model, device="cpu", diagnostics_period=0.1)
+    # The good pictures are all the same, beside broken ones that differ: as if the other camera were frozen.
+    fusion = processes.start("fusion_node", model=model, device="cpu", diagnostics_period=0.1, on_missing="wait")
     probe.wait_for_node()
     expected = {"encoding": 0, "image": 0}
 
