@@ -83,9 +83,9 @@ class FusionPipeline:
             settings: Defaults when left out.
             registration: How one picture gets into the geometry of the other; what the settings say when left out.
         """
-        self.engine = engine
-        # Asked once: it takes longer than what it decides.
-        self._colour_engine = engine if isinstance(engine, ColourEngine) else None
+        #: (height, width) of the last pictures that the network was given; None before the first.
+        self.working_size: tuple[int, int] | None = None
+        self.use(engine)
         self._settings = settings or FusionSettings()
         self._registration = registration or PlannedRegistration()
         self._thermal = ThermalFrontEnd(self._settings.thermal)
@@ -96,6 +96,16 @@ class FusionPipeline:
     def configure(self, settings: FusionSettings) -> None:
         """Use other settings from the next frame on; only those that can change at run time are looked at."""
         self._settings = settings
+
+    def use(self, engine: Engine) -> None:
+        """Go on with another engine; from the thread that fuses, between two frames."""
+        self.engine = engine
+        # Asked once: it takes longer than what it decides.
+        self._colour_engine = engine if isinstance(engine, ColourEngine) else None
+
+    def forget_registration(self) -> None:
+        """Read the registration file anew with the next frame; from any thread."""
+        self._registration.forget()
 
     def fuse(self, thermal: Image, rgb: NDArray[np.uint8], stamp: float, rig: Rig = _UNKNOWN) -> FusedFrame:
         """Fuse one pair.
@@ -197,7 +207,7 @@ class FusionPipeline:
         self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], gain: float, hold: float
     ) -> tuple[NDArray[np.uint8], EngineOutput, float]:
         """As :meth:`_infer`, of the whole frame; at the size of the grey picture, if that is smaller."""
-        size = _size(grey)
+        size = self.working_size = _size(grey)
         if rgb.ndim == 3 and size == _size(rgb) and self._colour_engine is not None:
             started = time.monotonic()
             output = self._colour_engine.fuse_rgb(grey, rgb, gain=gain, hold=hold)

@@ -105,18 +105,30 @@ def thermal_of(image: NDArray[Any], source: str) -> Image:
     return Visible(rgb_of(image, source)).luminance
 
 
-def write_png(path: Path, image: NDArray[np.uint8]) -> None:
+def write_png(path: Path, image: NDArray[np.uint8 | np.uint16]) -> None:
     """Write a picture as PNG.
 
     Args:
         path: Its folder must exist.
-        image: (H, W, 3) red, green, blue, or (H, W) grey.
+        image: (H, W, 3) red, green, blue, or (H, W) grey; 8 or 16 bit.
 
     Raises:
         DataError: If the file cannot be written.
     """
     stored = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, content = cv2.imencode(".png", stored)
+    _write(path, cv2.imencode(".png", stored)[1])
+
+
+def write_tiff(path: Path, image: NDArray[np.float32]) -> None:
+    """Write float32 values, (H, W), as TIFF.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    _write(path, cv2.imencode(".tiff", image)[1])
+
+
+def _write(path: Path, content: NDArray[np.uint8]) -> None:
     try:
         path.write_bytes(content.tobytes())
     except OSError as error:

@@ -79,6 +79,10 @@ class Registration(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """Read what was read from files anew, with the next pictures; from any thread."""
+        ...
+
     def align_alone(
         self,
         camera: str,
@@ -165,6 +169,11 @@ class PlannedRegistration:
         self._made: _Plan | None = None
         self._alone: tuple[_AloneKey, Callable[[Picture], Picture]] | None = None
         self._read: tuple[str, RegistrationFile] | None = None
+        self._stale = False
+
+    def forget(self) -> None:
+        """See :meth:`Registration.forget`."""
+        self._stale = True
 
     def check(self, settings: RegistrationSettings) -> None:
         """Read the file that the settings name, so that a wrong one is told at once.
@@ -185,6 +194,7 @@ class PlannedRegistration:
         self, thermal: Picture, rgb: Picture, *, reference: str, settings: RegistrationSettings, rig: Rig
     ) -> Aligned:
         """See :meth:`Registration.align`."""
+        self._refresh()
         key = _Key(_size(thermal), _size(rgb), reference, settings, _used(rig, settings))
         plan = self._made if key == self._key else None
         if plan is None:
@@ -204,12 +214,18 @@ class PlannedRegistration:
         rig: Rig,
     ) -> AlignedAlone:
         """See :meth:`Registration.align_alone`."""
+        self._refresh()
         if other is None:
             reference = camera
         key = _AloneKey(camera, _size(image), other, reference, settings, _used(rig, settings))
         if self._alone is None or self._alone[0] != key:
             self._alone = key, self._plan_alone(key)
         return AlignedAlone(self._alone[1](image), reference, settings.mode == "calibrated")
+
+    def _refresh(self) -> None:
+        if self._stale:
+            self._stale = False
+            self._read = self._key = self._made = self._alone = None
 
     def _plan_alone(self, key: _AloneKey) -> Callable[[Picture], Picture]:
         sizes = {key.camera: key.size}

@@ -29,8 +29,17 @@ class CameraInfos:
         """Subscribe."""
         # The last few, because the one that belongs to a pair in work may have been followed by others.
         self._kept: dict[str, deque[CameraInfo]] = {camera: deque(maxlen=_KEPT) for camera in _TOPICS}
-        for camera, topic in _TOPICS.items():
+        self._node = node
+        self._subscriptions = [
             node.create_subscription(CameraInfo, topic, partial(self._keep, camera), SENSOR_INPUT)
+            for camera, topic in _TOPICS.items()
+        ]
+
+    def close(self) -> None:
+        """Unsubscribe; what was kept stays."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
 
     def _keep(self, camera: str, info: CameraInfo) -> None:
         self._kept[camera].append(info)

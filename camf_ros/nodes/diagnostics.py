@@ -12,8 +12,10 @@ from camf_ros.nodes import topics
 from camf_ros.nodes.qos import OUTPUT
 from camf_ros.nodes.statistics import Snapshot
 from camf_ros.pairing.presence import Missing
+from camf_ros.settings.fusion import FusionSettings, Thresholds
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+STALE = DiagnosticStatus.STALE
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def input_status(
     name: str,
     snapshot: Snapshot,
     rate: Rates,
-    timeout: float,
+    settings: FusionSettings,
     *,
     unpaired: Mapping[str, int],
     missing: Mapping[str, Missing],
@@ -48,11 +50,12 @@ def input_status(
         name: Name of the node.
         snapshot: The numbers.
         rate: The rates.
-        timeout: Seconds of silence, or without a pair, that count as a failure.
+        settings: With the limits beyond which something is wrong.
         unpaired: Frames that came into no pair, by camera and reason.
         missing: Cameras that have stopped or repeat one frame.
         passes: Whether frames of a camera that is alone are published.
     """
+    timeout, thresholds = settings.no_data_timeout, settings.thresholds
     silent = [camera for camera, age in snapshot.ages.items() if age is None or age > timeout]
     values: dict[str, object] = {}
     for camera, age in snapshot.ages.items():
@@ -68,10 +71,14 @@ def input_status(
     if len(missing) == 1 and (passes or "frozen" in [state.reason for state in missing.values()]):
         return _status(f"{name}: inputs", WARN, alone_text(missing, passes=passes), values)
     if silent:
-        return _status(f"{name}: inputs", WARN, f"no frames from {' and '.join(silent)}", values)
+        level = STALE if len(silent) == len(snapshot.ages) else WARN
+        return _status(f"{name}: inputs", level, f"no frames from {' and '.join(silent)}", values)
     if snapshot.pair_age is None or snapshot.pair_age > timeout:
         since = "yet" if snapshot.pair_age is None else f"for {snapshot.pair_age:.0f} s"
         text = f"frames, but no pair {since}: compare the stamps with pairing.slop"
+        return _status(f"{name}: inputs", WARN, text, values)
+    if thresholds.skew and snapshot.skew.p95 > thresholds.skew:
+        text = f"pair skew p95 is {1e3 * snapshot.skew.p95:.0f} ms, more than thresholds.skew"
         return _status(f"{name}: inputs", WARN, text, values)
     return _status(f"{name}: inputs", OK, "both cameras are there", values)
 
@@ -89,12 +96,12 @@ def fusion_status(
     name: str,
     snapshot: Snapshot,
     rate: Rates,
+    settings: FusionSettings,
     *,
     dropped: int,
     engine: Mapping[str, object],
     news: int,
     warnings: Sequence[str],
-    timeout: float,
     alive: bool,
 ) -> DiagnosticStatus:
     """State of the fusion itself.
@@ -103,11 +110,11 @@ def fusion_status(
         name: Name of the node.
         snapshot: The numbers.
         rate: The rates.
+        settings: With the limits beyond which something is wrong.
         dropped: Pairs that a newer one displaced before their turn.
         engine: What runs: description, model, hash, gain, conversion.
         news: Frames and pairs rejected since the last message.
         warnings: What should run and does not; the state is never OK with one.
-        timeout: Seconds with pairs and without a fused image that count as a failure.
         alive: Whether the worker's thread runs.
     """
     values: dict[str, object] = {
@@ -124,6 +131,7 @@ def fusion_status(
     }
     if not alive:
         return _status(f"{name}: fusion", ERROR, "the worker has ended: restart the node", values)
+    timeout = settings.no_data_timeout
     pairs_come = snapshot.pair_age is not None and snapshot.pair_age <= timeout
     if pairs_come and snapshot.unfused is not None and snapshot.unfused > timeout:
         text = f"pairs arrive, none was fused for {snapshot.unfused:.0f} s"
@@ -132,7 +140,23 @@ def fusion_status(
         return _status(f"{name}: fusion", WARN, f"{news} rejected since the last report", values)
     if warnings:
         return _status(f"{name}: fusion", WARN, f"{warnings[0]} ({rate.fused:.1f} fused images a second)", values)
+    if slow := _beyond(settings.thresholds, snapshot, rate.fused if pairs_come else None):
+        return _status(f"{name}: fusion", WARN, slow, values)
     return _status(f"{name}: fusion", OK, f"{rate.fused:.1f} fused images a second", values)
+
+
+def _beyond(thresholds: Thresholds, snapshot: Snapshot, rate: float | None) -> str:
+    """What is slower than it may be, in words; empty if nothing is."""
+    if thresholds.latency and snapshot.latency.p95 > thresholds.latency:
+        return f"latency p95 is {1e3 * snapshot.latency.p95:.0f} ms, more than thresholds.latency"
+    if rate is not None and rate < thresholds.rate:
+        return f"{rate:.1f} fused images a second, fewer than thresholds.rate"
+    return ""
+
+
+def idle_status(name: str, values: Mapping[str, object]) -> DiagnosticStatus:
+    """State of a part of a node that is not active."""
+    return _status(name, OK, f"{values['state']}: not fusing", values)
 
 
 def gain_values(constant: float, used: float | None) -> dict[str, object]:

@@ -1,211 +1,252 @@
 """The fusion node: thermal and RGB topics in, fused image, camera_info, channel weights and diagnostics out.
 
-The executor's thread only fills the mailbox; one worker thread decodes, fuses and publishes.
+A managed node: *configure* loads and warms up the model, *activate* subscribes and fuses, *deactivate* stops both,
+*cleanup* frees the model. The executor's thread only fills the mailbox; one worker thread decodes, fuses and publishes.
 """
 
 from __future__ import annotations
 
-import time
 import traceback
+from collections.abc import Callable
 
-import numpy as np
-from builtin_interfaces.msg import Time
-from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from camf_ros.engines.create import choose_engine
-from camf_ros.engines.engine import engine_warnings
+from camf_ros.engines.create import ChosenEngine, choose_engine
 from camf_ros.errors import CamfError
-from camf_ros.imaging.camera_maps import Rig
-from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.nodes import topics
-from camf_ros.nodes.camera_infos import CameraInfos, camera_of
-from camf_ros.nodes.diagnostics import DiagnosticsPublisher, fusion_status, gain_values, input_status, rates
+from camf_ros.nodes.cameras import Cameras
+from camf_ros.nodes.commands import Commands
+from camf_ros.nodes.engine_loader import EngineLoader, check_model, same_engine
+from camf_ros.nodes.fuser import Fuser
 from camf_ros.nodes.image_conversion import ImageConversion, cv_bridge_works
-from camf_ros.nodes.mailbox import Mailbox
+from camf_ros.nodes.intake import Intake
 from camf_ros.nodes.outputs import Outputs
-from camf_ros.nodes.pairing import ImagePair, LoneFrame, Pairing
 from camf_ros.nodes.parameters import NodeParameters
+from camf_ros.nodes.report import Reporter
 from camf_ros.nodes.running import run_node
-from camf_ros.nodes.silence import SilenceWatch
 from camf_ros.nodes.statistics import Statistics
-from camf_ros.nodes.transforms import CameraTransforms
-from camf_ros.nodes.worker import Worker
-from camf_ros.pipeline import FusionPipeline
+from camf_ros.nodes.throttled_log import ThrottledLog
 from camf_ros.settings.fusion import FusionSettings
 
-# One line per cause and this many seconds: a camera that sends nonsense sends it thirty times a second.
-_LOG_PERIOD = 5.0
+_SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class FusionNode(Node):  # type: ignore[misc]
+class FusionNode(LifecycleNode):  # type: ignore[misc]
     """Pairs, fuses, publishes."""
 
     def __init__(self) -> None:
-        """Declare parameters, load and warm up the model, then subscribe.
+        """Declare parameters and, unless ``autostart`` is false, configure and activate.
 
         Raises:
-            CamfError: If a parameter or the model cannot be used.
+            CamfError: If a parameter cannot be used, or if the node was to start by itself and could not.
         """
         super().__init__("fusion")
-        # First of all, because destroy_node() needs it, also when what follows fails.
-        self._mailbox: Mailbox[ImagePair | LoneFrame] = Mailbox()
-        self._worker = Worker(self._mailbox, self._process, self._failed)
-        self._configuration = NodeParameters(self, FusionSettings, self._configure)
-        settings = self._configuration.settings
-        self._conversion = ImageConversion(use_cv_bridge=cv_bridge_works())
-        registration = PlannedRegistration()
-        registration.check(settings.registration)
-        wants_transforms = settings.registration.mode == "calibrated" and settings.registration.extrinsics == "tf"
-        self._transforms = CameraTransforms(self) if wants_transforms else None
-        self._chosen = choose_engine(settings)
-        engine = self._chosen.engine
-        self._pipeline = FusionPipeline(engine, settings, registration)
-        for warning in (*self._chosen.warnings, *engine_warnings(engine)):
-            self.get_logger().warning(warning)
-        self.get_logger().info(
-            f"model {engine.model_name} ({engine.model_hash[:12]}) on {engine.description} ({self._chosen.reason}), "
-            f"images by {'cv_bridge' if self._conversion.backend == 'cv_bridge' else 'our own conversion'}"
-        )
-        # Of the last fused image.
-        self._gain: float | None = None
-        self._overlap: float | None = None
+        # First of all, because destroy_node() needs them, also when what follows fails.
+        self._intake: Intake | None = None
+        self._fuser: Fuser | None = None
+        self._outputs: Outputs | None = None
+        self._cameras: Cameras | None = None
+        self._problem: Exception | None = None
+        self._conversion: ImageConversion | None = None
+        self._registration = PlannedRegistration()
         self._statistics = Statistics((topics.THERMAL, topics.RGB))
-        self._logged: dict[str, float] = {}
-        self._infos = CameraInfos(self)
-        self._outputs = Outputs(self, settings.compressed, self._infos, self._log)
-        self._diagnostics = DiagnosticsPublisher(self)
-        self._worker.start()
-        self._pairing = Pairing(
+        self._configuration = NodeParameters(self, FusionSettings, self._configure, self._locked)
+        self._log = ThrottledLog(self)
+        self._loader = EngineLoader(self._working_size, self._loaded)
+        self._reporter = Reporter(self, self._statistics)
+        self._commands = Commands(
             self,
-            settings,
-            on_pair=self._paired,
-            on_lone=self._mailbox.put,
-            on_frame=self._frame,
-            on_bad_stamp=self._bad_stamp,
+            enable=self._enable,
+            reload=self._reload,
+            last=lambda: self._fuser.last if self._fuser else None,
+            parameters=self._configuration.values,
         )
-        self._silence = SilenceWatch(self, settings)
-        self._reported = (self._statistics.snapshot(time.monotonic()), time.monotonic())
         # By the steady clock: reports go on where simulated time stands still.
-        self.create_timer(settings.diagnostics_period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_timer(self.settings.diagnostics_period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        if self.settings.autostart:
+            for transition in (self.trigger_configure, self.trigger_activate):
+                if transition() != _SUCCESS:
+                    raise self._problem or CamfError("a transition failed")
+
+    @property
+    def settings(self) -> FusionSettings:
+        """In force at the moment."""
+        return self._configuration.settings
 
     def destroy_node(self) -> None:
         """Finish the pair in work, then go."""
-        if not self._worker.stop():
-            self.get_logger().error("the inference did not come back; leaving without it")
+        self._stop()
+        self._unload()
         super().destroy_node()
 
-    # In the executor's thread: short, and never raising.
+    # Transitions. None of them raises: before late rclpy an exception would end the process.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002 (rclpy's signature)
+        """Load and warm up the model."""
+        return self._attempt(self._load, self._unload)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Subscribe and fuse."""
+        return self._attempt(self._start, self._stop)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Unsubscribe, finish the pair in work."""
+        return self._attempt(self._stop, self._stop)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Free the model."""
+        return self._attempt(self._unload, self._unload)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Stop, and free everything."""
+        self._attempt(self._stop, self._stop)
+        return self._attempt(self._unload, self._unload)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to the beginning, from where the node can be configured anew."""
+        return self.on_shutdown(state)
+
+    def _attempt(self, action: Callable[[], None], undo: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            action()
+        except Exception as error:
+            self._problem = error
+            known = isinstance(error, CamfError)
+            self.get_logger().error(str(error) if known else "".join(traceback.format_exception(error)))
+            undo()
+            return _FAILURE
+        return _SUCCESS
+
+    def _load(self) -> None:
+        settings = self.settings
+        self._registration.forget()
+        self._registration.check(settings.registration)
+        self._cameras = Cameras(self, settings.registration)
+        # Asked once: it takes a process of its own.
+        self._conversion = self._conversion or ImageConversion(use_cv_bridge=cv_bridge_works())
+        chosen = choose_engine(settings)
+        self._outputs = Outputs(self, settings.compressed, self._cameras.infos, self._log.error)
+        self._fuser = Fuser(
+            settings,
+            chosen,
+            conversion=self._conversion,
+            registration=self._registration,
+            outputs=self._outputs,
+            cameras=self._cameras,
+            statistics=self._statistics,
+        )
+        self._reporter.load_problem = ""
+        self._tell(self._fuser)
+
+    def _start(self) -> None:
+        assert self._fuser is not None
+        self._statistics.resume()
+        self._intake = Intake(
+            self,
+            self.settings,
+            self._statistics,
+            work=self._fuser.process,
+            failed=self._failed,
+            reject=self._reject,
+        )
+        self._reporter.watch(self.settings)
+
+    def _stop(self) -> None:
+        intake, self._intake = self._intake, None
+        if intake is None:
+            return
+        self._reporter.dropped_before += intake.displaced
+        if not intake.close():
+            self.get_logger().error("the inference did not come back; leaving without it")
+
+    def _unload(self) -> None:
+        self._fuser = None
+        if self._outputs is not None:
+            self._outputs.close()
+            self._outputs = None
+        if self._cameras is not None:
+            self._cameras.close()
+            self._cameras = None
+
+    # In the executor's thread: short, and never raising but for CamfError in _configure, which refuses the change.
+
+    def _locked(self) -> str:
+        return "" if self._intake is None else f"deactivate the node first (ros2 lifecycle set {self._name} deactivate)"
+
+    @property
+    def _name(self) -> str:
+        return str(self.get_fully_qualified_name())
 
     def _configure(self, settings: FusionSettings) -> None:
-        self._pipeline.configure(settings)
-        self._pairing.configure(settings)
-        self._outputs.configure(settings.compressed)
+        fuser = self._fuser
+        if fuser is None:
+            return  # what it says is looked at when the node is configured
+        before = self.settings
+        if settings.registration != before.registration:
+            self._registration.check(settings.registration)
+        anew = not same_engine(settings, before)
+        if anew:
+            check_model(settings)
+        fuser.configure(settings)
+        if self._intake is not None:
+            self._intake.configure(settings)
+        if anew:
+            self._loader.request(settings)
 
-    def _frame(self, camera: str) -> None:
-        self._statistics.frame(camera, time.monotonic())
+    def _enable(self, wanted: bool) -> None:
+        """Raises CamfError if the transition fails."""
+        if wanted == (self._intake is not None):
+            return
+        if wanted and self._fuser is None and self.trigger_configure() != _SUCCESS:
+            raise self._problem or CamfError("the node cannot be configured")
+        if (self.trigger_activate if wanted else self.trigger_deactivate)() != _SUCCESS:
+            raise self._problem or CamfError("the transition failed")
 
-    def _paired(self, pair: ImagePair) -> None:
-        self._statistics.pair(pair.skew, time.monotonic())
-        self._mailbox.put(pair)
-
-    def _bad_stamp(self, camera: str, stamp: Time) -> None:
-        remedy = "" if stamp.sec else ", or set pairing.zero_stamps to arrival"
-        text = f"{camera} frame: stamp is {stamp.sec} s; expected a time after 0; check the driver{remedy}"
-        self._reject("stamp", text)
+    def _reload(self) -> str:
+        """What happens now; raises CamfError if nothing can."""
+        if self._fuser is None:
+            raise CamfError(
+                "nothing is loaded", remedy=f"configure the node: ros2 lifecycle set {self._name} configure"
+            )
+        self._registration.forget()
+        self._registration.check(self.settings.registration)
+        check_model(self.settings)
+        self._loader.request(self.settings)
+        return f"model {self.settings.model} is being loaded; the log and /diagnostics say when it runs"
 
     def _report(self) -> None:
-        now = time.monotonic()
-        before, then = self._reported
-        # Before the snapshot: no pair shows as dropped that does not show as formed.
-        dropped = self._mailbox.displaced
-        snapshot = self._statistics.snapshot(now)
-        self._reported = (snapshot, now)
-        rate = rates(before, snapshot, max(now - then, 1e-3))
-        engine = self._pipeline.engine
-        warnings = (*self._chosen.warnings, *engine_warnings(engine))
-        running = {
-            "engine": engine.description,
-            "engine chosen": self._chosen.reason,
-            **{f"engine warning {number}": text for number, text in enumerate(warnings, start=1)},
-            "model": engine.model_name,
-            "model hash": engine.model_hash,
-            **gain_values(self._configuration.settings.gain, self._gain),
-            "seen by both cameras (%)": "none yet" if self._overlap is None else f"{100 * self._overlap:.0f}",
-            "image conversion": self._conversion.backend,
-        }
-        news = sum(snapshot.rejected.values()) - sum(before.rejected.values())
-        name = self.get_fully_qualified_name()
-        timeout = self._configuration.settings.no_data_timeout
-        missing, passes = self._pairing.missing(), self._configuration.settings.on_missing == "pass_through"
-        self._diagnostics.publish(
-            [
-                input_status(
-                    name, snapshot, rate, timeout, unpaired=self._pairing.dropped, missing=missing, passes=passes
-                ),
-                fusion_status(
-                    name,
-                    snapshot,
-                    rate,
-                    dropped=dropped,
-                    engine=running,
-                    news=news,
-                    warnings=warnings,
-                    timeout=timeout,
-                    alive=self._worker.alive,
-                ),
-            ]
+        self._reporter.report(self.settings, self._fuser, self._intake, self._loader.loading)
+
+    # In other threads.
+
+    def _working_size(self) -> tuple[int, int] | None:
+        fuser = self._fuser
+        return fuser.working_size if fuser else None
+
+    def _loaded(self, chosen: ChosenEngine | None, reason: str) -> None:
+        fuser = self._fuser
+        if fuser is None:
+            return
+        if chosen is None:
+            running = fuser.chosen.engine.model_name
+            self._reporter.load_problem = f"{reason}; {running} goes on"
+            self.get_logger().error(self._reporter.load_problem)
+            return
+        self._reporter.load_problem = ""
+        fuser.use(chosen)
+        self._tell(fuser)
+
+    def _tell(self, fuser: Fuser) -> None:
+        chosen, conversion = fuser.chosen, fuser.conversion
+        for warning in fuser.warnings:
+            self.get_logger().warning(warning)
+        engine = chosen.engine
+        self.get_logger().info(
+            f"model {engine.model_name} ({engine.model_hash[:12]}) on {engine.description} ({chosen.reason}), "
+            f"images by {'cv_bridge' if conversion.backend == 'cv_bridge' else 'our own conversion'}"
         )
-        self._silence.look(snapshot, missing, passes=passes)
-
-    # In the worker's thread.
-
-    def _process(self, item: ImagePair | LoneFrame) -> None:
-        if isinstance(item, LoneFrame):
-            self._pass_through(item)
-        else:
-            self._fuse(item)
-
-    def _fuse(self, pair: ImagePair) -> None:
-        thermal, rgb = self._thermal(pair.thermal), self._rgb(pair.rgb)
-        frame = self._pipeline.fuse(
-            thermal, rgb, pair.time, self._rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
-        )
-        latency = self._outputs.fused(pair, frame, self._pipeline.engine)
-        self._gain, self._overlap = frame.gain, frame.overlap
-        self._statistics.fused(latency, frame.inference_time, time.monotonic())
-
-    def _pass_through(self, lone: LoneFrame) -> None:
-        stamp = lone.message.header.stamp
-        if lone.camera == topics.THERMAL:
-            image, rig = self._thermal(lone.message), self._rig(stamp, None)
-        else:
-            image, rig = self._rgb(lone.message), self._rig(None, stamp)
-        frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig)
-        self._statistics.passed(lone.camera, self._outputs.passed(lone, frame, self._pipeline.engine))
-
-    def _thermal(self, message: Image | CompressedImage) -> ImageArray:
-        image = self._conversion.thermal(message)
-        self._outputs.saw(topics.THERMAL, message.header, (image.shape[0], image.shape[1]))
-        return image
-
-    def _rgb(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
-        image = self._conversion.rgb(message)
-        self._outputs.saw(topics.RGB, message.header, (image.shape[0], image.shape[1]))
-        return image
-
-    def _rig(self, thermal_stamp: Time | None, rgb_stamp: Time | None) -> Rig:
-        """What is known about the cameras, as far as the registration asks."""
-        if self._configuration.settings.registration.mode != "calibrated":
-            return Rig()
-        thermal, rgb = self._infos.of(topics.THERMAL, thermal_stamp), self._infos.of(topics.RGB, rgb_stamp)
-        extrinsics = None
-        if self._transforms is not None and thermal is not None and rgb is not None:
-            extrinsics = self._transforms.extrinsics(thermal.header.frame_id, rgb.header.frame_id)
-        return Rig(camera_of(thermal), camera_of(rgb), extrinsics)
 
     def _failed(self, error: Exception) -> None:
         if not self.context.ok():
@@ -215,17 +256,9 @@ class FusionNode(Node):  # type: ignore[misc]
         text = str(error) if known else "".join(traceback.format_exception(error))
         self._reject(error.reason if isinstance(error, CamfError) else "internal", text)
 
-    # In either thread.
-
     def _reject(self, reason: str, text: str) -> None:
         self._statistics.rejected(reason)
-        self._log(reason, f"not fused ({reason}): {text}")
-
-    def _log(self, cause: str, text: str) -> None:
-        now = time.monotonic()
-        if now - self._logged.get(cause, -_LOG_PERIOD) >= _LOG_PERIOD:
-            self._logged[cause] = now
-            self.get_logger().error(text)
+        self._log.error(reason, f"not fused ({reason}): {text}")
 
 
 def main() -> int:

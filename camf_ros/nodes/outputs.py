@@ -46,12 +46,17 @@ class Outputs:
             infos: Where camera_info comes from.
             complain: Called with a cause and a sentence where something cannot be published.
         """
-        self._settings, self._infos, self._complain = settings, infos, complain
+        self._node, self._settings, self._infos, self._complain = node, settings, infos, complain
         self._seen: dict[str, _Seen] = {}
         self._image = node.create_publisher(Image, topics.FUSED_IMAGE, OUTPUT)
         self._compressed = node.create_publisher(CompressedImage, topics.compressed(node, topics.FUSED_IMAGE), OUTPUT)
         self._info = node.create_publisher(CameraInfo, topics.FUSED_INFO, OUTPUT)
         self._weights = node.create_publisher(ChannelWeights, topics.CHANNEL_WEIGHTS, OUTPUT)
+
+    def close(self) -> None:
+        """Destroy the publishers."""
+        for publisher in (self._image, self._compressed, self._info, self._weights):
+            self._node.destroy_publisher(publisher)
 
     def configure(self, settings: CompressedSettings) -> None:
         """Use other settings from the next image on; from any thread."""

@@ -145,6 +145,14 @@ class Pairing:
         self._passes = settings.on_missing == "pass_through"
         self._presence.timeout = settings.missing_timeout
 
+    def close(self) -> None:
+        """Unsubscribe; frames that wait are dropped."""
+        for subscriber in self._subscribers:
+            self._node.destroy_subscription(subscriber.sub)
+        self._subscribers.clear()
+        if self._nearest is not None:
+            self._node.destroy_timer(self._timer)
+
     def missing(self) -> Mapping[str, Missing]:
         """The cameras that are missing now, why and for how long; from the thread that takes messages."""
         now = time.monotonic()

@@ -25,13 +25,22 @@ class NodeParameters(Generic[_S]):
         settings: The settings in force; replaced as a whole after a change that was accepted.
     """
 
-    def __init__(self, node: Node, kind: type[_S], changed: Callable[[_S], None] | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        kind: type[_S],
+        changed: Callable[[_S], None] | None = None,
+        locked: Callable[[], str] | None = None,
+    ) -> None:
         """Declare all parameters and read their values.
 
         Args:
             node: Whose parameters.
             kind: Settings class.
-            changed: Called with new settings after a change at run time.
+            changed: Called with new settings before a change at run time is accepted; refuses it with a
+                :class:`~camf_ros.errors.CamfError`.
+            locked: Says why settings that are not dynamic cannot change now; empty if they can. Left out: they never
+                can.
 
         Raises:
             ParameterError: If a value from the parameter file or the command line cannot be used.
@@ -39,31 +48,40 @@ class NodeParameters(Generic[_S]):
         self._node = node
         self._kind = kind
         self._changed = changed
+        self._locked = locked
         self._specs = specs(kind)
         for spec in self._specs.values():
-            _declare(node, spec)
-        self.settings: _S = build(kind, {name: node.get_parameter(name).value for name in self._specs})
+            _declare(node, spec, read_only=not spec.dynamic and locked is None)
+        self.settings: _S = build(kind, self.values())
         node.add_on_set_parameters_callback(self._on_set)
+
+    def values(self) -> dict[str, object]:
+        """Value of each parameter, by full name."""
+        return {name: self._node.get_parameter(name).value for name in self._specs}
 
     def _on_set(self, parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
         ours = {parameter.name: parameter.value for parameter in parameters if parameter.name in self._specs}
         if not ours:
             return SetParametersResult(successful=True)
-        current = {name: self._node.get_parameter(name).value for name in self._specs}
+        current = self.values()
+        fixed = [name for name, value in ours.items() if not self._specs[name].dynamic and value != current[name]]
+        reason = self._locked() if self._locked and fixed else ""
+        if reason:
+            return SetParametersResult(successful=False, reason=f"{', '.join(fixed)} cannot change now: {reason}")
         try:
             # Validated as a whole, so that settings that contradict each other are never in force, not even in between.
             settings = build(self._kind, {**current, **ours})
+            if self._changed:
+                self._changed(settings)
         except CamfError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self.settings = settings
-        if self._changed:
-            self._changed(settings)
         return SetParametersResult(successful=True)
 
 
-def _declare(node: Node, spec: Spec) -> None:
+def _declare(node: Node, spec: Spec, *, read_only: bool) -> None:
     try:
-        node.declare_parameter(spec.name, spec.default, _descriptor(spec))
+        node.declare_parameter(spec.name, spec.default, _descriptor(spec, read_only=read_only))
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
         raise ParameterError(
             f"parameter {spec.name} cannot be used ({error})",
@@ -72,11 +90,11 @@ def _declare(node: Node, spec: Spec) -> None:
         ) from error
 
 
-def _descriptor(spec: Spec) -> ParameterDescriptor:
+def _descriptor(spec: Spec, *, read_only: bool) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         description=spec.description,
         additional_constraints=f"accepts {spec.accepted}" if spec.choices else "",
-        read_only=not spec.dynamic,
+        read_only=read_only,
         # People write 1 where 1.0 is meant; the settings take it, ROS by itself does not.
         dynamic_typing=isinstance(spec.default, float),
     )

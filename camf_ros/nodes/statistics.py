@@ -46,8 +46,7 @@ class Snapshot:
         ages: Seconds since the last frame of each camera; None before the first.
         pairs: Pairs that were formed.
         pair_age: Seconds since the last pair; None before the first.
-        unfused: Seconds for which there were pairs and none was fused: since the last fused image or, before it, since
-            the first pair; None before the first pair.
+        unfused: Seconds since the first pair after the last fused image; 0 if none came since, None before any pair.
         fused: Pairs that were fused and published.
         passed: Frames that were published alone, by camera.
         rejected: Pairs that were not fused and frames that were not published, by reason.
@@ -80,7 +79,8 @@ class Statistics:
         self._streams = {camera: _Stream() for camera in self.cameras}
         self._pairs = 0
         self._last_pair: float | None = None
-        self._last_fused: float | None = None
+        # Since when a fused image is due; None where none is.
+        self._due: float | None = None
         self._fused = 0
         self._passed: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
@@ -100,15 +100,21 @@ class Statistics:
         with self._lock:
             self._pairs += 1
             self._last_pair = now
-            if self._last_fused is None:  # from here on a fused image is due
-                self._last_fused = now
+            if self._due is None:
+                self._due = now
             self._skew.append(abs(skew))
 
-    def fused(self, latency: float, inference: float, now: float) -> None:
+    def resume(self) -> None:
+        """Go on after a pause: nothing is due from the time before it."""
+        with self._lock:
+            self._due = None
+            self._last_pair = None
+
+    def fused(self, latency: float, inference: float) -> None:
         """A fused image was published."""
         with self._lock:
             self._fused += 1
-            self._last_fused = now
+            self._due = None
             self._latency.append(latency)
             self._inference.append(inference)
 
@@ -134,7 +140,7 @@ class Statistics:
                 },
                 self._pairs,
                 None if self._last_pair is None else now - self._last_pair,
-                None if self._last_fused is None else now - self._last_fused,
+                None if self._last_pair is None else 0.0 if self._due is None else now - self._due,
                 self._fused,
                 {camera: self._passed[camera] for camera in self.cameras},
                 dict(self._rejected),

@@ -1,4 +1,4 @@
-"""Names of all topics, each written once. Relative names follow the namespace, ``~/`` names follow the node."""
+"""Names of topics and services, each written once. Relative ones follow the namespace, ``~/`` ones the node."""
 
 from typing import Any
 
@@ -14,6 +14,10 @@ FUSED_IMAGE = "fused/image"
 FUSED_INFO = "fused/camera_info"
 CHANNEL_WEIGHTS = "~/channel_weights"
 DIAGNOSTICS = "/diagnostics"
+
+ENABLE = "~/enable"
+RELOAD = "~/reload"
+SAVE_SNAPSHOT = "~/save_snapshot"
 
 
 def compressed(node: Any, topic: str) -> str:

@@ -37,6 +37,10 @@ class CameraTransforms:
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         self._last: Extrinsics | None = None
 
+    def close(self) -> None:
+        """Stop to listen."""
+        self._listener.unregister()
+
     def extrinsics(self, thermal_frame: str, rgb_frame: str) -> Extrinsics | None:
         """The newest pose of the thermal camera in the RGB camera's frame; None as long as there is none.
 

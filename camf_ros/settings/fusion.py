@@ -106,10 +106,44 @@ class CompressedSettings:
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """From where on /diagnostics warns."""
+
+    latency: float = setting(
+        0.5,
+        "95th percentile of the time from the arrival of a pair's later frame to its fused image. 0: any.",
+        minimum=0.0,
+        maximum=60.0,
+        unit="s",
+        dynamic=True,
+    )
+    skew: float = setting(
+        0.0,
+        "95th percentile of the difference of stamps in a pair. 0: any.",
+        minimum=0.0,
+        maximum=10.0,
+        unit="s",
+        dynamic=True,
+    )
+    rate: float = setting(
+        0.0, "Fewest fused images a second while pairs come.", minimum=0.0, maximum=240.0, unit="Hz", dynamic=True
+    )
+
+
+@dataclass(frozen=True)
 class FusionSettings:
     """Everything the fusion node can be told."""
 
-    model: str = setting("camf", "Name of a shipped model, or path of a .safetensors file made by 'camf train'.")
+    autostart: bool = setting(
+        True,
+        "Configure and activate at the start. false: wait for a lifecycle manager, or 'ros2 lifecycle set'.",
+    )
+    model: str = setting(
+        "camf",
+        "Name of a shipped model, or path of a .safetensors file made by 'camf train'. Another model, engine, device, "
+        "precision or number of threads is loaded while the one at work goes on, and takes over between two frames.",
+        dynamic=True,
+    )
     gain: float = setting(
         0.0,
         "Gain of the fusion rule: the mean class activation weight of each source. 0: automatic, from what both "
@@ -133,19 +167,24 @@ class FusionSettings:
         "'camf export --build-only' prepares on the device. One that fails is replaced by the next best, with a "
         "warning.",
         choices=("auto", "torch", "openvino", "onnxruntime", "tensorrt"),
+        dynamic=True,
     )
     device: str = setting(
         "auto",
         "Where the network runs; auto takes a GPU if there is one that works.",
         choices=("auto", "cpu", "cuda"),
+        dynamic=True,
     )
     precision: str = setting(
         "auto",
         "Arithmetic of the network: auto takes bfloat16 where the processor computes it in hardware, and half "
         "precision on a GPU.",
         choices=("auto", "float32", "bfloat16", "float16"),
+        dynamic=True,
     )
-    threads: int = setting(0, "CPU threads of the network; 0 lets the engine choose.", minimum=0, maximum=256)
+    threads: int = setting(
+        0, "CPU threads of the network; 0 lets the engine choose.", minimum=0, maximum=256, dynamic=True
+    )
     reference: str = setting(
         "rgb",
         "Camera whose geometry, size, header and camera_info the fused image has. thermal is the faster one where the "
@@ -179,6 +218,7 @@ class FusionSettings:
     diagnostics_period: float = setting(
         1.0, "Time between two messages on /diagnostics.", minimum=0.1, maximum=60.0, unit="s"
     )
+    thresholds: Thresholds = part(Thresholds)
     no_data_timeout: float = setting(
         3.0,
         "After this time without an image or a pair the node warns, and says what it sees of the publishers.",

@@ -20,15 +20,19 @@ class RegistrationSettings:
         "differs; homography: the mapping in registration.file; calibrated: undistortion with both camera_infos, and "
         "the plane at registration.distance.",
         choices=("none", "resize", "homography", "calibrated"),
+        dynamic=True,
     )
     file: str = setting(
-        "", "YAML file with a homography or extrinsics, as 'camf calibrate' writes it (docs/registration.md)."
+        "",
+        "YAML file with a homography or extrinsics, as 'camf calibrate' writes it (docs/registration.md).",
+        dynamic=True,
     )
     extrinsics: str = setting(
         "file",
         "Where calibrated finds how the cameras stand to each other: in registration.file, or on /tf and /tf_static "
         "between the frames of the two camera_infos.",
         choices=("file", "tf"),
+        dynamic=True,
     )
     distance: float = setting(
         5.0,

@@ -99,16 +99,23 @@ def test_statistics_count_what_they_are_told():
     statistics.frame("thermal", 10.0)
     statistics.pair(-0.004, 11.0)
     assert statistics.snapshot(11.5).unfused == 0.5
-    statistics.fused(0.2, 0.1, 12.0)
+    statistics.fused(0.2, 0.1)
+    statistics.passed("rgb", 0.3)
     statistics.rejected("encoding")
     statistics.rejected("encoding")
     snapshot = statistics.snapshot(12.5)
     assert snapshot.frames == {"thermal": 1, "rgb": 0}
     assert snapshot.ages == {"thermal": 2.5, "rgb": None}
-    assert (snapshot.pair_age, snapshot.unfused) == (1.5, 0.5)
+    assert (snapshot.pair_age, snapshot.unfused) == (1.5, 0.0)
+    assert snapshot.passed == {"thermal": 0, "rgb": 1}
     assert (snapshot.pairs, snapshot.fused, snapshot.rejected) == (1, 1, {"encoding": 2})
     assert snapshot.skew.mean == 0.004, "absolute"
-    assert (snapshot.latency.median, snapshot.inference.median) == (0.2, 0.1)
+    assert (snapshot.latency.mean, snapshot.inference.median) == (0.25, 0.1)
+    statistics.pair(0.0, 20.0)
+    statistics.pair(0.0, 20.1)
+    assert statistics.snapshot(21.0).unfused == 1.0, "since the first pair that waits, not since the last image"
+    statistics.resume()
+    assert (statistics.snapshot(22.0).unfused, statistics.snapshot(22.0).pair_age) == (None, None)
 
 
 @pytest.mark.parametrize("name", [OLD_VARIABLE, VARIABLE])

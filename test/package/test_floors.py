@@ -17,7 +17,7 @@ FLOORS = (
     {"imaging", "network", "pairing"},
     {"engines", "steady_gain"},
     {"pipeline"},
-    {"evaluation", "benchmark", "calibration"},
+    {"evaluation", "benchmark", "calibration", "snapshot"},
     {"training"},
     {"nodes", "cli"},
 )
@@ -40,6 +40,7 @@ HOMES = {
             "std_msgs",
             "diagnostic_msgs",
             "rcl_interfaces",
+            "std_srvs",
             "message_filters",
             "cv_bridge",
             "tf2_ros",

@@ -165,6 +165,17 @@ def test_settings_are_frozen() -> None:
 
 def test_what_can_change_at_run_time() -> None:
     assert {name for name, spec in specs(FusionSettings).items() if spec.dynamic} == {
+        "model",
+        "engine",
+        "device",
+        "precision",
+        "threads",
+        "registration.mode",
+        "registration.file",
+        "registration.extrinsics",
+        "thresholds.latency",
+        "thresholds.skew",
+        "thresholds.rate",
         "compressed.format",
         "compressed.jpeg_quality",
         "gain",

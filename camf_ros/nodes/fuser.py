@@ -1,0 +1,135 @@
+"""What the worker's thread does with a pair or a lone frame: decode, fuse, publish, count."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+
+from camf_ros.engines.create import ChosenEngine
+from camf_ros.engines.engine import engine_warnings
+from camf_ros.imaging.frames import Image as ImageArray
+from camf_ros.imaging.registration import PlannedRegistration
+from camf_ros.nodes import topics
+from camf_ros.nodes.cameras import Cameras
+from camf_ros.nodes.image_conversion import ImageConversion
+from camf_ros.nodes.outputs import Outputs
+from camf_ros.nodes.pairing import ImagePair, LoneFrame
+from camf_ros.nodes.statistics import Statistics
+from camf_ros.pipeline import FusedFrame, FusionPipeline
+from camf_ros.settings.fusion import FusionSettings
+
+
+class Fuser:
+    """A model at work. One thread calls :meth:`process`; the rest may be called from any.
+
+    Attributes:
+        conversion: How messages become arrays.
+        last: The last fused frame, and what it was made of: thermal as it came, RGB; None before the first.
+    """
+
+    def __init__(
+        self,
+        settings: FusionSettings,
+        chosen: ChosenEngine,
+        *,
+        conversion: ImageConversion,
+        registration: PlannedRegistration,
+        outputs: Outputs,
+        cameras: Cameras,
+        statistics: Statistics,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            settings: Of the node.
+            chosen: The model, ready to run.
+            conversion: How messages become arrays.
+            registration: Keeps its maps.
+            outputs: Where results go.
+            cameras: What is known about the cameras.
+            statistics: Where results are counted.
+        """
+        self.conversion = conversion
+        self._outputs, self._cameras, self._statistics = outputs, cameras, statistics
+        self._pipeline = FusionPipeline(chosen.engine, settings, registration)
+        self._chosen = chosen
+        self._next: ChosenEngine | None = None
+        self._lock = threading.Lock()
+        self.last: tuple[ImageArray, NDArray[np.uint8], FusedFrame] | None = None
+
+    @property
+    def chosen(self) -> ChosenEngine:
+        """What runs, or will from the next frame on."""
+        with self._lock:
+            return self._next or self._chosen
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should run and does not."""
+        chosen = self.chosen
+        return (*chosen.warnings, *engine_warnings(chosen.engine))
+
+    @property
+    def working_size(self) -> tuple[int, int] | None:
+        """(height, width) at which the network was last run."""
+        return self._pipeline.working_size
+
+    def configure(self, settings: FusionSettings) -> None:
+        """Use other settings from the next frame on."""
+        self._pipeline.configure(settings)
+        self._outputs.configure(settings.compressed)
+        self._cameras.configure(settings.registration)
+
+    def use(self, chosen: ChosenEngine) -> None:
+        """Take another engine, between two frames."""
+        with self._lock:
+            self._next = chosen
+
+    def forget_registration(self) -> None:
+        """Read the registration file anew with the next frame."""
+        self._pipeline.forget_registration()
+
+    def process(self, item: ImagePair | LoneFrame) -> None:
+        """Make and publish one result.
+
+        Raises:
+            CamfError: If there can be none.
+        """
+        with self._lock:
+            if self._next is not None:
+                self._chosen, self._next = self._next, None
+                self._pipeline.use(self._chosen.engine)
+        if isinstance(item, LoneFrame):
+            self._pass_through(item)
+        else:
+            self._fuse(item)
+
+    def _fuse(self, pair: ImagePair) -> None:
+        thermal, rgb = self._thermal(pair.thermal), self._rgb(pair.rgb)
+        rig = self._cameras.rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
+        frame = self._pipeline.fuse(thermal, rgb, pair.time, rig)
+        latency = self._outputs.fused(pair, frame, self._chosen.engine)
+        self.last = thermal, rgb, frame
+        self._statistics.fused(latency, frame.inference_time)
+
+    def _pass_through(self, lone: LoneFrame) -> None:
+        stamp = lone.message.header.stamp
+        if lone.camera == topics.THERMAL:
+            image, rig = self._thermal(lone.message), self._cameras.rig(stamp, None)
+        else:
+            image, rig = self._rgb(lone.message), self._cameras.rig(None, stamp)
+        frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig)
+        self._statistics.passed(lone.camera, self._outputs.passed(lone, frame, self._chosen.engine))
+
+    def _thermal(self, message: Image | CompressedImage) -> ImageArray:
+        image = self.conversion.thermal(message)
+        self._outputs.saw(topics.THERMAL, message.header, (image.shape[0], image.shape[1]))
+        return image
+
+    def _rgb(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
+        image = self.conversion.rgb(message)
+        self._outputs.saw(topics.RGB, message.header, (image.shape[0], image.shape[1]))
+        return image

@@ -1,0 +1,109 @@
+"""Looks at the node once a period: /diagnostics for machines, a line in the log where frames or pairs stay away."""
+
+from __future__ import annotations
+
+import time
+
+from rclpy.node import Node
+
+from camf_ros.nodes.diagnostics import (
+    DiagnosticsPublisher,
+    fusion_status,
+    gain_values,
+    idle_status,
+    input_status,
+    rates,
+)
+from camf_ros.nodes.fuser import Fuser
+from camf_ros.nodes.intake import Intake
+from camf_ros.nodes.memory import resident_megabytes
+from camf_ros.nodes.silence import SilenceWatch
+from camf_ros.nodes.statistics import Statistics
+from camf_ros.settings.fusion import FusionSettings
+
+
+class Reporter:
+    """Reports on a node.
+
+    Attributes:
+        load_problem: Why another engine could not be loaded; empty if none was asked for, or it runs.
+        dropped_before: Pairs that were displaced in earlier activations.
+    """
+
+    def __init__(self, node: Node, statistics: Statistics) -> None:
+        """Create the publisher.
+
+        Args:
+            node: Whose name, log and publisher.
+            statistics: The numbers.
+        """
+        self._node, self._statistics = node, statistics
+        self._publisher = DiagnosticsPublisher(node)
+        self._last = (statistics.snapshot(time.monotonic()), time.monotonic())
+        self._silence: SilenceWatch | None = None
+        self.load_problem = ""
+        self.dropped_before = 0
+
+    def watch(self, settings: FusionSettings) -> None:
+        """Begin to look for silence: the node was activated."""
+        self._silence = SilenceWatch(self._node, settings)
+
+    def report(self, settings: FusionSettings, fuser: Fuser | None, intake: Intake | None, loading: str) -> None:
+        """Publish, and log what is new; from the executor's thread.
+
+        Args:
+            settings: In force.
+            fuser: What is loaded, if anything is.
+            intake: What is active, if anything is.
+            loading: Name of the model that is being loaded in the background, or empty.
+        """
+        now = time.monotonic()
+        before, then = self._last
+        # Before the snapshot: no pair shows as dropped that does not show as formed.
+        dropped = self.dropped_before + (intake.displaced if intake else 0)
+        snapshot = self._statistics.snapshot(now)
+        self._last = (snapshot, now)
+        name = self._node.get_fully_qualified_name()
+        values: dict[str, object] = {
+            "state": "active" if intake else "inactive" if fuser else "unconfigured",
+            "resident memory (MB)": f"{resident_megabytes():.0f}",
+        }
+        if loading:
+            values["loading"] = loading
+        if fuser is None or intake is None:
+            self._publisher.publish([idle_status(f"{name}: {part}", values) for part in ("inputs", "fusion")])
+            return
+        rate = rates(before, snapshot, max(now - then, 1e-3))
+        chosen, frame = fuser.chosen, fuser.last[2] if fuser.last else None
+        warnings = (*([self.load_problem] if self.load_problem else []), *fuser.warnings)
+        values.update(
+            {
+                "engine": chosen.engine.description,
+                "engine chosen": chosen.reason,
+                **{f"engine warning {number}": text for number, text in enumerate(warnings, start=1)},
+                "model": chosen.engine.model_name,
+                "model hash": chosen.engine.model_hash,
+                **gain_values(settings.gain, frame.gain if frame else None),
+                "seen by both cameras (%)": f"{100 * frame.overlap:.0f}" if frame else "none yet",
+                "image conversion": fuser.conversion.backend,
+            }
+        )
+        missing, passes = intake.missing(), settings.on_missing == "pass_through"
+        self._publisher.publish(
+            [
+                input_status(name, snapshot, rate, settings, unpaired=intake.unpaired, missing=missing, passes=passes),
+                fusion_status(
+                    name,
+                    snapshot,
+                    rate,
+                    settings,
+                    dropped=dropped,
+                    engine=values,
+                    news=sum(snapshot.rejected.values()) - sum(before.rejected.values()),
+                    warnings=warnings,
+                    alive=intake.alive,
+                ),
+            ]
+        )
+        if self._silence is not None:
+            self._silence.look(snapshot, missing, passes=passes)

@@ -1,0 +1,222 @@
+"""The fusion node as a managed node: transitions, their failures, and changes of model and registration at work."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from harness import PATIENCE, pixels, scene
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from std_srvs.srv import SetBool, Trigger
+
+from camf_ros.imaging.registration_file import RegistrationFile, write_registration
+from camf_ros.network import Architecture, CamfNetwork, save_checkpoint
+
+pytestmark = pytest.mark.ros
+
+CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
+ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
+
+
+def call(probe, kind, name, **fields):
+    client = probe.node.create_client(kind, f"fusion/{name}")
+    assert client.wait_for_service(PATIENCE)
+    future = client.call_async(kind.Request(**fields))
+    assert probe.spin_until(future.done)
+    return future.result()
+
+
+def change(probe, transition) -> bool:
+    return call(probe, ChangeState, "change_state", transition=Transition(id=transition)).success
+
+
+def state(probe) -> int:
+    return call(probe, GetState, "get_state").current_state.id
+
+
+@pytest.fixture(scope="module")
+def other_model(tmp_path_factory):
+    torch.manual_seed(6)
+    network = CamfNetwork(Architecture(encoder=(4, 4, 8, 8, 8, 8), decoder=(8, 8, 8, 4, 4)))
+    path = tmp_path_factory.mktemp("other") / "other.safetensors"
+    save_checkpoint(path, network, name="other", training={})
+    return path
+
+
+def started(processes, model, **parameters):
+    return processes.start(
+        "fusion_node",
+        model=str(model),
+        device="cpu",
+        precision="float32",
+        threads=1,
+        diagnostics_period=0.1,
+        **parameters,
+    )
+
+
+def test_every_transition_and_back_again(processes, probe, model):
+    process = started(processes, model, autostart=False)
+    assert state(probe) == State.PRIMARY_STATE_UNCONFIGURED
+    assert probe.spin_until(lambda: probe.diagnostics.get("state") == "unconfigured")
+    assert probe.node.count_subscribers("thermal/image_raw") == 0
+    images = []
+    for _ in range(2):
+        assert change(probe, CONFIGURE)
+        assert state(probe) == State.PRIMARY_STATE_INACTIVE
+        assert probe.spin_until(lambda: probe.diagnostics.get("state") == "inactive")
+        assert probe.spin_until(lambda: probe.node.count_publishers("fused/image") == 1)
+        assert probe.node.count_subscribers("thermal/image_raw") == 0
+        for _ in range(2):
+            assert change(probe, ACTIVATE)
+            probe.wait_for_node()
+            images.append(pixels(probe.fuse(*scene(1))[0]))
+            assert probe.spin_until(lambda: probe.diagnostics.get("fused") == str(len(images))), "the counters go on"
+            assert change(probe, DEACTIVATE)
+            assert probe.spin_until(lambda: probe.node.count_subscribers("thermal/image_raw") == 0)
+        assert change(probe, CLEANUP)
+        assert probe.spin_until(lambda: probe.node.count_publishers("fused/image") == 0)
+    assert all(np.array_equal(image, images[0]) for image in images)
+    assert not change(probe, ACTIVATE), "nothing is configured"
+    assert change(probe, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    process.terminate()
+    log, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in log
+
+
+def test_a_transition_that_fails_leaves_the_node_usable(processes, probe, model, tmp_path):
+    process = started(processes, tmp_path / "missing.safetensors", autostart=False)
+    assert not change(probe, CONFIGURE)
+    assert state(probe) == State.PRIMARY_STATE_UNCONFIGURED
+    assert not call(probe, SetBool, "enable", data=True).success
+    answer = call(probe, Trigger, "reload")
+    assert (answer.success, answer.message.startswith("nothing is loaded")) == (False, True)
+    assert probe.set_parameter("fusion", "model", str(model)) == (True, "")
+    assert call(probe, SetBool, "enable", data=True).success, "configures as well"
+    probe.wait_for_node()
+    probe.fuse(*scene(1))
+    process.terminate()
+    log, _ = process.communicate(timeout=30)
+    assert "there is no model file" in log
+    assert "Traceback" not in log
+
+
+def test_a_node_that_starts_by_itself_and_cannot_says_so_and_ends(processes, tmp_path):
+    process = started(processes, tmp_path / "missing.safetensors")
+    log, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert "cannot start: there is no model file" in log
+    assert "Traceback" not in log
+
+
+def test_pause_and_go_on(processes, probe, model):
+    started(processes, model)
+    probe.wait_for_node()
+    probe.fuse(*scene(1))
+    for _ in range(2):
+        assert call(probe, SetBool, "enable", data=False).message == "paused"
+    assert state(probe) == State.PRIMARY_STATE_INACTIVE
+    fused = len(probe.fused)
+    probe.send(*scene(2))
+    probe.spin_for(0.5)
+    assert len(probe.fused) == fused
+    assert call(probe, SetBool, "enable", data=True).success
+    probe.wait_for_node()
+    probe.fuse(*scene(3))
+
+
+def test_another_model_takes_over_between_two_frames(processes, probe, model, other_model, tmp_path):
+    process = started(processes, model)
+    probe.wait_for_node()
+    assert probe.fuse(*scene(1))[1].model_name == "small"
+
+    done, reason = probe.set_parameter("fusion", "model", str(tmp_path / "missing.safetensors"))
+    assert (done, "there is no model file" in reason) == (False, True)
+    assert probe.fuse(*scene(1))[1].model_name == "small"
+
+    assert probe.set_parameter("fusion", "model", str(other_model)) == (True, "")
+    for seed in range(200):  # frames go on while it is loaded
+        weights = probe.fuse(*scene(seed))[1]
+        if weights.model_name == "other":
+            break
+    assert (weights.model_name, len(weights.infrared_weight)) == ("other", 8)
+    assert probe.spin_until(lambda: probe.diagnostics["model"] == "other")
+
+    # The file goes away, and a reload is refused; then it is there again, with other weights.
+    other_model.rename(tmp_path / "away.safetensors")
+    answer = call(probe, Trigger, "reload")
+    assert (answer.success, "there is no model file" in answer.message) == (False, True)
+    assert probe.fuse(*scene(1))[1].model_name == "other"
+    torch.manual_seed(9)
+    network = CamfNetwork(Architecture(encoder=(4, 4, 8, 8, 8, 8), decoder=(8, 8, 8, 4, 4)))
+    save_checkpoint(other_model, network, name="third", training={})
+    assert call(probe, Trigger, "reload").success
+    assert probe.spin_until(lambda: probe.diagnostics["model"] == "third")
+    assert probe.fuse(*scene(1))[1].model_name == "third"
+    process.terminate()
+    log, _ = process.communicate(timeout=30)
+    assert "Traceback" not in log
+
+
+def test_registration_changes_at_work_and_a_file_is_read_anew(processes, probe, model, tmp_path):
+    started(processes, model)
+    probe.wait_for_node()
+    thermal, rgb = scene(1)
+    whole = pixels(probe.fuse(thermal, rgb)[0])
+    rig = tmp_path / "rig.yaml"
+    done, reason = probe.set_parameter("fusion", "registration.file", str(rig))
+    assert done, "no mode reads it yet"
+    done, reason = probe.set_parameter("fusion", "registration.mode", "homography")
+    assert (done, "rig.yaml" in reason) == (False, True)
+    write_registration(rig, RegistrationFile((32, 40), (48, 64), np.diag([1.0, 1.5, 1.0])))
+    assert probe.set_parameter("fusion", "registration.mode", "homography") == (True, "")
+    left = pixels(probe.fuse(thermal, rgb)[0])
+    np.testing.assert_array_equal(left[:, 41:], rgb[:, 41:])
+    assert not np.array_equal(left, whole)
+    write_registration(rig, RegistrationFile((32, 40), (48, 64), np.array([[1.0, 0, 24], [0, 1.5, 0], [0, 0, 1]])))
+    assert call(probe, Trigger, "reload").success
+    right = pixels(probe.fuse(thermal, rgb)[0])
+    np.testing.assert_array_equal(right[:, :23], rgb[:, :23])
+
+
+def test_settings_that_need_a_pause_are_refused_with_the_remedy(processes, probe, model):
+    started(processes, model)
+    probe.wait_for_node()
+    done, reason = probe.set_parameter("fusion", "pairing.slop", 0.2)
+    assert not done
+    assert reason == "pairing.slop cannot change now: deactivate the node first (ros2 lifecycle set /fusion deactivate)"
+    assert probe.set_parameter("fusion", "pairing.slop", 0.04) == (True, ""), "as it is already"
+    assert change(probe, DEACTIVATE)
+    assert probe.set_parameter("fusion", "pairing.slop", 0.2) == (True, "")
+    assert change(probe, ACTIVATE)
+    probe.wait_for_node()
+    assert probe.fuse(*scene(1), skew=0.15)[1].skew == pytest.approx(0.15)
+
+
+def test_snapshot(processes, probe, model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    started(processes, model)
+    probe.wait_for_node()
+    answer = call(probe, Trigger, "save_snapshot")
+    assert (answer.success, answer.message) == (False, "nothing was fused yet")
+    thermal, rgb = scene(4)
+    image, weights = probe.fuse(thermal, rgb)
+    answer = call(probe, Trigger, "save_snapshot")
+    assert answer.success, answer.message
+    (folder,) = (tmp_path / ".ros" / "camf_ros" / "snapshots").iterdir()
+    assert str(folder) == answer.message
+    read = {path.stem: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in folder.glob("*.png")}
+    np.testing.assert_array_equal(read["thermal"], thermal)
+    np.testing.assert_array_equal(read["rgb"][:, :, ::-1], rgb)
+    np.testing.assert_array_equal(read["fused"][:, :, ::-1], pixels(image))
+    numbers = json.loads((folder / "weights.json").read_text())
+    assert numbers["infrared_weight"] == pytest.approx(list(weights.infrared_weight))
+    parameters = yaml.safe_load((folder / "parameters.yaml").read_text())["/**"]["ros__parameters"]
+    assert parameters["pairing"]["slop"] == 0.04
+    assert parameters["model"] == str(model)
