@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+from plain_thermal import stretch
 
-from camf_ros.errors import ImageError
+from camf_ros.errors import ImageError, ParameterError
 from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal.scene import NOISE_LEVELS, noise_of
+from camf_ros.scene import NightStreet
 from camf_ros.settings.thermal import ThermalSettings
 
+# So small a least span limits nothing.
+NO_LIMIT = 1e-6
 #: Black is the smallest value and white the largest.
-FULL = ThermalSettings(low_percentile=0.0, high_percentile=100.0, time_constant=1.0)
+FULL = ThermalSettings(low_percentile=0.0, high_percentile=100.0, time_constant=1.0, least_span=NO_LIMIT)
 RAW = [np.uint16, np.float32]
 
 
@@ -52,7 +58,7 @@ def test_small_differences_of_temperature_are_seen() -> None:
 @pytest.mark.parametrize("dtype", RAW)
 @pytest.mark.parametrize(("low", "high"), [(0.0, 100.0), (0.5, 99.5), (10.0, 90.0)])
 def test_percentiles(dtype: type[Any], low: float, high: float) -> None:
-    settings = ThermalSettings(low_percentile=low, high_percentile=high)
+    settings = ThermalSettings(low_percentile=low, high_percentile=high, least_span=NO_LIMIT)
     picture = np.random.default_rng(2).permutation(ramp(1000, 7399, dtype).ravel()).reshape(64, 100)
     got = ThermalFrontEnd(settings).apply(picture, 0.0)
     black, white = np.percentile(picture.astype(np.float64), (low, high))
@@ -65,7 +71,7 @@ def test_percentiles(dtype: type[Any], low: float, high: float) -> None:
 def test_large_pictures_are_sampled_fairly() -> None:
     """Levels of a picture with a million values differ little from those of all its values."""
     picture = np.random.default_rng(3).normal(20_000, 500, (1024, 1280)).astype(np.uint16)
-    got = ThermalFrontEnd(ThermalSettings()).apply(picture, 0.0).astype(np.int16)
+    got = ThermalFrontEnd(ThermalSettings(least_span=NO_LIMIT)).apply(picture, 0.0).astype(np.int16)
     black, white = np.percentile(picture, (0.5, 99.5))
     expected = np.clip((picture - black) * 255 / (white - black), 0, 255)
     assert np.abs(got - expected).max() <= 4
@@ -73,17 +79,23 @@ def test_large_pictures_are_sampled_fairly() -> None:
 
 @given(
     values=st.lists(st.integers(0, 65535), min_size=2, max_size=40),
-    settings=st.builds(ThermalSettings, low_percentile=st.floats(0, 49), high_percentile=st.floats(51, 100)),
+    settings=st.builds(
+        ThermalSettings,
+        low_percentile=st.floats(0, 49),
+        high_percentile=st.floats(51, 100),
+        least_span=st.just(NO_LIMIT),
+        dead_pixels=st.just("off"),
+    ),
 )
 def test_counts_are_stretched_exactly_as_defined(values: list[int], settings: ThermalSettings) -> None:
     picture = np.array(values, np.uint16).reshape(1, -1)
     black, white = np.percentile(picture, (settings.low_percentile, settings.high_percentile))
     got = ThermalFrontEnd(settings).apply(picture, 0.0)
     if white > black:
-        expected = np.clip(np.rint((picture - black) * (255 / (white - black))), 0, 255)
-        np.testing.assert_array_equal(got, expected)
+        # Half a grey level may be rounded either way: the stretch is kept as a slope and an offset.
+        np.testing.assert_allclose(got, stretch(picture, black, white), atol=0.5 + 1e-6)
     else:
-        np.testing.assert_array_equal(got, 128 + 127 * np.sign(picture - black) - (picture < black))
+        np.testing.assert_allclose(got, 127.5 + 127.5 * np.sign(picture - black), atol=0.5)
 
 
 @given(
@@ -153,68 +165,167 @@ def test_huge_marker_of_invalid_pixels(marker: float) -> None:
     assert got[32].std() > 0.5
 
 
-def white_level(front_end: ThermalFrontEnd, stamp: float) -> float:
-    """White level just after a stamp, read off the grey levels of a frame from 0 to 2000."""
-    grey = front_end.apply(ramp(0, 2000, np.float32), stamp + 1e-6)
-    values = ramp(0, 2000, np.float32)
-    inside = (grey > 0) & (grey < 255)
-    return float(255 * values[inside].sum() / grey[inside].astype(np.float64).sum())
-
-
-@pytest.mark.parametrize("rate", [1, 4, 30, 200])
-@pytest.mark.parametrize("time_constant", [0.5, 1.0, 3.0])
-def test_levels_follow_in_time_and_not_in_frames(rate: int, time_constant: float) -> None:
-    front_end = ThermalFrontEnd(ThermalSettings(0.0, 100.0, time_constant))
-    start = 1_700_000_000.0
-    front_end.apply(ramp(0, 1000, np.float32), start)
-    for frame in range(1, 2 * rate):
-        front_end.apply(ramp(0, 2000, np.float32), start + frame / rate)
-    expected = 1000 + 1000 * (1 - math.exp(-2 / time_constant))
-    assert white_level(front_end, start + 2.0) == pytest.approx(expected, rel=0.002)
-
-
-def test_without_time_constant_levels_follow_at_once() -> None:
-    front_end = ThermalFrontEnd(ThermalSettings(0.0, 100.0, 0.0))
-    front_end.apply(ramp(0, 1000, np.float32), 0.0)
-    assert white_level(front_end, 0.001) == pytest.approx(2000, rel=0.001)
-
-
-def test_a_camera_that_does_not_tell_the_time_gets_levels_frame_by_frame() -> None:
-    front_end = ThermalFrontEnd(FULL)
-    front_end.apply(ramp(0, 1000, np.float32), 0.0)
-    grey = front_end.apply(ramp(0, 2000, np.float32), 0.0)
-    assert (grey.min(), grey.max(), (grey == 255).mean() < 0.01) == (0, 255, True)
-
-
-def test_one_corrupt_frame_spoils_no_more_than_itself() -> None:
-    front_end = ThermalFrontEnd(ThermalSettings())
-    good = ramp(280, 310, np.float32)
-    corrupt = good.copy()
-    corrupt[: corrupt.shape[0] // 8] = 3e38
-    before = front_end.apply(good, 1.0)
-    front_end.apply(corrupt, 1.1)
-    np.testing.assert_array_equal(front_end.apply(good, 1.2), before)
-
-
-def test_a_camera_that_recalibrates_to_another_range_is_followed_at_once() -> None:
-    front_end = ThermalFrontEnd(ThermalSettings())
-    before = front_end.apply(ramp(7000, 7600, np.uint16), 1.0)
-    after = front_end.apply(ramp(9000, 9600, np.uint16), 1.1)
-    np.testing.assert_array_equal(after, before)
-
-
-def test_stamps_that_go_back_start_anew() -> None:
-    """A bag that is played again must not show the end of its last round."""
-    front_end = ThermalFrontEnd(FULL)
-    front_end.apply(ramp(0, 60_000, np.float32), 100.0)
-    assert white_level(front_end, 3.0) == pytest.approx(2000, rel=0.001)
-    # The new time counts from there on.
-    front_end.apply(ramp(0, 1000, np.float32), 3.1)
-    level = white_level(front_end, 3.1)
-    assert level == pytest.approx(2000 - 1000 * (1 - math.exp(-0.1)), rel=0.002)
-
-
-def test_one_front_end_serves_one_camera() -> None:
-    first, second = ThermalFrontEnd(FULL), ThermalFrontEnd(FULL)
+@pytest.mark.parametrize("settings", [FULL, ThermalSettings(agc="plateau"), ThermalSettings(agc="clahe")])
+def test_one_front_end_serves_one_camera(settings: ThermalSettings) -> None:
+    first, second, third = (ThermalFrontEnd(settings) for _ in range(3))
     first.apply(ramp(0, 60_000, np.float32), 0.0)
-    assert white_level(second, 0.0) == pytest.approx(2000, rel=0.001)
+    second.apply(ramp(0, 1000, np.float32), 0.0)
+    picture = ramp(0, 2000, np.float32)
+    np.testing.assert_array_equal(second.apply(picture, 0.0), third.apply(picture, 0.0))
+
+
+# All modes.
+
+MODES = ["linear", "plateau", "clahe", "temperature"]
+SMALL_FLOATS = st.floats(-1e4, 1e4, width=32)
+WILD_FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
+
+
+def settings_of(agc: str, **others: Any) -> ThermalSettings:
+    """Of a mode; the temperatures are what the street's counts are."""
+    return ThermalSettings(agc=agc, scale=1 / 32, offset=-7100 / 32, minimum=-20.0, maximum=40.0, **others)
+
+
+@pytest.mark.parametrize("agc", MODES)
+@given(
+    values=st.one_of(
+        hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40), elements=WILD_FLOATS),
+        hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40), elements=SMALL_FLOATS),
+        hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)),
+        hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)),
+    ),
+    more=st.sampled_from([{}, {"least_span": 10.0}, {"dead_pixels": "off"}, {"time_constant": 0.0}]),
+)
+@pytest.mark.filterwarnings("error")
+def test_whatever_comes_in_grey_comes_out(agc: str, values: NDArray[Any], more: dict[str, Any]) -> None:
+    front_end = ThermalFrontEnd(settings_of(agc, process_8bit=True, **more))
+    finite = np.isfinite(values)
+    before = values.copy()
+    for stamp in (1.0, 1.1, 5.0):
+        if not finite.any():
+            with pytest.raises(ImageError, match="no finite value"):
+                front_end.apply(values, stamp)
+            continue
+        got = front_end.apply(values, stamp)
+        assert (got.dtype, got.shape, got.flags.c_contiguous) == (np.uint8, values.shape, True)
+        assert set(got[np.isnan(values) | (values == -np.inf)].tolist()) <= {0}
+        assert set(got[values == np.inf].tolist()) <= {255}
+        state = front_end.state
+        assert state is not None
+        assert state.invalid == pytest.approx(1 - finite.mean())
+        assert all(0 <= share <= 1 for share in (state.clipped, state.saturated))
+        assert state.levels is not None
+        assert state.levels[0] < state.levels[1]
+    np.testing.assert_array_equal(values, before)
+
+
+@pytest.mark.parametrize("agc", MODES)
+def test_black_hot_camera_is_inverted(agc: str) -> None:
+    counts = NightStreet(1, thermal_size=(160, 128)).thermal(4.0)
+    if agc == "temperature":
+        with pytest.raises(ParameterError, match=r"thermal\.polarity"):
+            settings_of(agc, polarity="black_hot")
+        return
+    white_hot = ThermalFrontEnd(settings_of(agc)).apply(counts, 0.0)
+    black_hot = ThermalFrontEnd(settings_of(agc, polarity="black_hot")).apply((16383 - counts).astype(np.uint16), 0.0)
+    # Bins need not lie the same way in both.
+    assert np.abs(white_hot.astype(int) - black_hot).mean() < 1.5
+
+
+def test_black_hot_in_8_bit_and_with_gaps() -> None:
+    settings = ThermalSettings(polarity="black_hot")
+    picture = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.testing.assert_array_equal(ThermalFrontEnd(settings).apply(picture, 0.0), 255 - picture)
+    values = ramp(0, 100, np.float32)
+    values[0, :3] = np.nan, np.inf, -np.inf
+    assert ThermalFrontEnd(settings).apply(values, 0.0)[0, :3].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize("agc", MODES)
+def test_8_bit_is_processed_if_wanted(agc: str) -> None:
+    picture = ((NightStreet(1, thermal_size=(160, 128)).thermal(4.0) - 7000) // 12).astype(np.uint8)
+    settings = replace(settings_of(agc, process_8bit=True), scale=1.0, offset=0.0, minimum=0.0, maximum=60.0)
+    got = ThermalFrontEnd(settings).apply(picture, 0.0)
+    np.testing.assert_array_equal(got, ThermalFrontEnd(settings).apply(picture.astype(np.uint16), 0.0))
+    assert got.std() > picture.std()
+
+
+@pytest.mark.parametrize("agc", ["linear", "plateau", "clahe"])
+@pytest.mark.parametrize(("noise", "dtype"), [(0.05, np.float32), (3.0, np.uint16), (40.0, np.uint16)])
+def test_noise_of_an_even_scene_is_not_blown_up(agc: str, noise: float, dtype: type[Any]) -> None:
+    rng = np.random.default_rng(5)
+    front_end = ThermalFrontEnd(settings_of(agc))
+    got = front_end.apply((rng.normal(300, noise, (256, 320)) + (7000 if noise >= 1 else 0)).astype(dtype), 0.0)
+    assert got.std() <= 1.1 * NOISE_LEVELS
+    assert abs(float(got.mean()) - 127.5) < 3
+    assert front_end.state is not None
+    assert front_end.state.noise == pytest.approx(noise, rel=0.1)
+
+
+def test_least_span_in_input_units() -> None:
+    picture = ramp(1000, 1010)
+    got = ThermalFrontEnd(ThermalSettings(0.0, 100.0, least_span=100.0)).apply(picture, 0.0)
+    np.testing.assert_allclose(got, stretch(picture, 955, 1055), atol=0.51)
+
+
+def test_noise_is_not_taken_for_texture_nor_gradients_for_noise() -> None:
+    rng = np.random.default_rng(6)
+    y, x = np.mgrid[0:256, 0:320]
+    scene = 3.0 * x + 100 * (np.sin(x / 9.0) + (y > 100)) + 50 * rng.normal(size=(256, 1))
+    assert noise_of((7000 + scene).astype(np.float32)) < 0.5
+    assert noise_of((7000 + scene + rng.normal(0, 5, scene.shape)).astype(np.uint16)) == pytest.approx(5, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("values", "saturated"),
+    [([0, 5, 9, 70], 0.25), ([1, 5, 9, 16383], 0.25), ([0, 0, 65535, 65535], 1.0), ([3, 3, 9, 16382], 0.0)],
+)
+def test_saturated_share(values: list[int], saturated: float) -> None:
+    front_end = ThermalFrontEnd(ThermalSettings())
+    front_end.apply(np.array(values, np.uint16).reshape(2, 2), 0.0)
+    assert front_end.state is not None
+    assert front_end.state.saturated == saturated
+
+
+def test_temperature_range_is_fixed() -> None:
+    """Hundredths of a kelvin, as cameras with radiometric output send them."""
+    settings = ThermalSettings(agc="temperature", scale=0.01, offset=-273.15, minimum=10.0, maximum=60.0)
+    front_end = ThermalFrontEnd(settings)
+    celsius = ramp(-20.0, 100.0, np.float64)
+    counts = np.rint((celsius + 273.15) * 100).astype(np.uint16)
+    got = front_end.apply(counts, 0.0)
+    np.testing.assert_allclose(got, stretch(counts * 0.01 - 273.15, 10, 60), atol=0.51)
+    assert front_end.state is not None
+    assert front_end.state.levels == pytest.approx((28315, 33315))
+    assert front_end.state.clipped == pytest.approx(70 / 120, abs=0.01)
+    # Another scene changes nothing.
+    np.testing.assert_array_equal(
+        front_end.apply(counts[:32] // 2 * 2, 0.5), (front_end.apply(counts // 2 * 2, 0.1))[:32]
+    )
+    floats = ThermalFrontEnd(replace(settings, scale=1.0)).apply((celsius + 273.15).astype(np.float32), 0.0)
+    assert np.abs(floats.astype(int) - got).max() <= 1
+
+
+@pytest.mark.parametrize("agc", MODES)
+def test_settings_change_while_it_runs(agc: str) -> None:
+    street = NightStreet(1, thermal_size=(160, 128))
+    front_end = ThermalFrontEnd(ThermalSettings())
+    front_end.apply(street.thermal(4.0), 4.0)
+    front_end.configure(settings_of(agc))
+    np.testing.assert_array_equal(
+        front_end.apply(street.thermal(4.1), 4.1),
+        ThermalFrontEnd(settings_of(agc)).apply(street.thermal(4.1), 4.1)
+        if agc != "linear"
+        else _after(ThermalFrontEnd(ThermalSettings()), street),
+    )
+
+
+def _after(front_end: ThermalFrontEnd, street: NightStreet) -> NDArray[np.uint8]:
+    front_end.apply(street.thermal(4.0), 4.0)
+    return front_end.apply(street.thermal(4.1), 4.1)
+
+
+@pytest.mark.parametrize("wrong", [{"minimum": 5.0, "maximum": 5.0}, {"low_percentile": 50.0, "high_percentile": 50.0}])
+def test_settings_that_contradict_each_other(wrong: dict[str, float]) -> None:
+    with pytest.raises(ParameterError, match="less than"):
+        ThermalSettings(**wrong)

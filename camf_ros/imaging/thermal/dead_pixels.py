@@ -1,0 +1,118 @@
+"""Dead pixels: single pixels that say nothing about the scene.
+
+One is told by three things at once. It stands out from the median of its surroundings by many times the noise. All of
+its neighbours are as if it were not there: a lens cannot draw that, even a star spreads over two pixels. And it does so
+for a second or longer, while what is seen sharply moves on.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.imaging.thermal.scene import Raw
+
+# Standard deviations of the noise.
+_STANDS_OUT = 8.0
+# Share of its height that the neighbours may have.
+_NEIGHBOURS = 0.15
+# Seconds between searches; how often a pixel must be found to be believed, and how often it counts at most.
+_PERIOD = 0.25
+_BELIEVED, _MOST = 5, 8
+# With a larger share of the pixels standing out it is the scene, or noise of another kind.
+_MOST_SHARE = 0.005
+
+
+class DeadPixels:
+    """Finds and repairs those of one camera."""
+
+    def __init__(self) -> None:
+        """Know of none."""
+        self._size: tuple[int, ...] = ()
+        self._stamp = 0.0
+        self._forget(())
+
+    @property
+    def count(self) -> int:
+        """How many are repaired at present."""
+        return int(self._dead.size)
+
+    def repair(self, image: Raw, noise: float, stamp: float) -> Raw:
+        """The frame with each of them replaced by the median of its live neighbours.
+
+        Args:
+            image: (H, W), uint16 or float32, finite.
+            noise: Standard deviation of the noise, above 0.
+            stamp: Acquisition time, seconds.
+
+        Returns:
+            (H, W); the image itself where there is none.
+        """
+        if image.shape != self._size:
+            self._forget(image.shape)
+        elapsed = stamp - self._stamp
+        # A camera that does not tell the time is looked at in every frame.
+        if elapsed >= _PERIOD or elapsed <= 0:
+            self._stamp = stamp
+            self._learn(self._search(image, noise))
+        if self._dead.size == 0:
+            return image
+        values = self._around(image, self._dead)
+        flags = np.zeros(image.shape, np.bool_)
+        flags.flat[self._dead] = True
+        values[self._around(flags, self._dead) > 0] = np.nan
+        alone = np.isnan(values).all(axis=1)
+        values[alone] = 0
+        repaired = np.nanmedian(values, axis=1)
+        result: Raw = image.copy()
+        where = self._dead[~alone]
+        result.flat[where] = repaired[~alone].astype(image.dtype)
+        return result
+
+    def _forget(self, size: tuple[int, ...]) -> None:
+        self._size = size
+        self._hits = np.zeros(int(np.prod(size)), np.int8)
+        self._suspects: NDArray[np.intp] = np.zeros(0, np.intp)
+        self._dead: NDArray[np.intp] = np.zeros(0, np.intp)
+
+    def _search(self, image: Raw, noise: float) -> NDArray[np.intp]:
+        """Places, in the flattened frame, that look dead in this frame alone."""
+        image = np.ascontiguousarray(image)
+        median = cv2.medianBlur(image, 3)
+        height = cv2.absdiff(image, median)
+        places = np.flatnonzero(height > height.dtype.type(min(_STANDS_OUT * noise, 65535)))
+        if places.size > max(4, _MOST_SHARE * image.size):
+            return places[:0]
+        level = median.ravel()[places].astype(np.float64)
+        own = image.ravel()[places].astype(np.float64) - level
+        others = (self._around(image, places) - level[:, None]) * np.sign(own)[:, None]
+        return np.asarray(places[others.max(axis=1, initial=-np.inf) < _NEIGHBOURS * np.abs(own)], np.intp)
+
+    def _learn(self, found: NDArray[np.intp]) -> None:
+        self._hits[self._suspects] -= 1
+        self._hits[found] += 2
+        self._hits[found] = np.minimum(self._hits[found], _MOST)
+        suspects = np.union1d(self._suspects, found).astype(np.intp)
+        hits = self._hits[suspects]
+        # One that is believed stays so until it has been live as often as it was dead.
+        known = np.isin(suspects, self._dead)
+        self._dead = suspects[(hits >= _BELIEVED) | (known & (hits > 0))]
+        self._suspects = suspects[hits > 0]
+        self._hits[suspects[hits <= 0]] = 0
+
+    @staticmethod
+    def _around(image: NDArray[np.generic], places: NDArray[np.intp]) -> NDArray[np.float64]:
+        """(n, 8) values around places; beyond the border, those of its nearest pixels, the place itself left out."""
+        rows, columns = np.divmod(places, image.shape[1])
+        steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
+        result = np.empty((places.size, len(steps)))
+        for number, (y, x) in enumerate(steps):
+            # Mirrored at the border, so that it never is the place itself (unless the frame is one pixel wide).
+            row, column = rows + y, columns + x
+            row = np.where((row < 0) | (row >= image.shape[0]), rows - y, row).clip(0, image.shape[0] - 1)
+            column = np.where((column < 0) | (column >= image.shape[1]), columns - x, column).clip(
+                0, image.shape[1] - 1
+            )
+            result[:, number] = image[row, column]
+        return result

@@ -1,0 +1,159 @@
+"""The thermal front end as the pipeline uses it: one frame in, one grey picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.imaging.raw_image import Image
+from camf_ros.imaging.thermal.dead_pixels import DeadPixels
+from camf_ros.imaging.thermal.following import Levels, unlike
+from camf_ros.imaging.thermal.plateau import PlateauEqualisation
+from camf_ros.imaging.thermal.scene import Raw, Scene, measure, stride
+from camf_ros.imaging.thermal.stretch import LinearStretch, TemperatureRange
+from camf_ros.imaging.thermal.tiles import TileEqualisation
+from camf_ros.settings.thermal import ThermalSettings
+
+
+class _Mode(Protocol):
+    def apply(
+        self, image: Raw, scene: Scene, stamp: float, settings: ThermalSettings
+    ) -> tuple[NDArray[np.uint8], Levels]:
+        """Grey picture (H, W), and the raw values that are black and white in it."""
+        ...
+
+
+_MODES: Mapping[str, Callable[[], _Mode]] = {
+    "linear": LinearStretch,
+    "plateau": PlateauEqualisation,
+    "clahe": TileEqualisation,
+    "temperature": TemperatureRange,
+}
+
+
+@dataclass(frozen=True)
+class ThermalState:
+    """What was found in the last frame.
+
+    Shares are of the pixels, 0 to 1; ``clipped`` and ``saturated`` are those of a regular sample of them.
+
+    Attributes:
+        levels: Raw values that are black and white; of clahe the range of its curves. None for 8-bit pictures that are
+            taken as they are.
+        noise: Standard deviation of the noise, raw values; None likewise.
+        clipped: Share that is entirely black or white.
+        saturated: Share at 0 or at the full scale of an 8-, 10-, 12-, 14- or 16-bit converter; 0 for floats.
+        invalid: Share that is NaN or infinite.
+        dead_pixels: Number of pixels that are replaced.
+    """
+
+    levels: Levels | None
+    noise: float | None
+    clipped: float
+    saturated: float
+    invalid: float
+    dead_pixels: int
+
+
+class ThermalFrontEnd:
+    """Turns raw thermal frames into grey ones whose levels follow the scene slowly.
+
+    Keeps what it knows between frames, so one object serves one camera. Used from one thread; :meth:`configure` may be
+    called from any.
+
+    Attributes:
+        state: What was found in the last frame; None before the first.
+    """
+
+    def __init__(self, settings: ThermalSettings) -> None:
+        """Start without levels: the first frame sets them."""
+        self._settings = settings
+        # What the mode in use was made for, and what its last frame was.
+        self._made_for: tuple[object, ...] = ()
+        self._mode: _Mode = LinearStretch()
+        self._levels: Levels = (0.0, 0.0)
+        self._stamp = 0.0
+        self._other: tuple[_Mode, Levels] | None = None
+        self._dead_pixels = DeadPixels()
+        self.state: ThermalState | None = None
+
+    def configure(self, settings: ThermalSettings) -> None:
+        """Use other settings from the next frame on. Another ``agc`` starts anew, all else is followed."""
+        self._settings = settings
+
+    def apply(self, image: Image, stamp: float) -> NDArray[np.uint8]:
+        """Grey picture of one frame.
+
+        Args:
+            image: (H, W), uint8 (taken as it is, unless the settings say otherwise), uint16 or float32; NaN becomes
+                black, and so does the infinity that is colder than everything; the other one white.
+            stamp: Acquisition time, seconds. One that is not later than the last starts anew.
+
+        Returns:
+            (H, W), 0 to 255, hot is white.
+
+        Raises:
+            ImageError: If no value of a float image is finite.
+        """
+        settings = self._settings
+        if image.dtype == np.uint8 and not settings.process_8bit:
+            grey = np.ascontiguousarray(image, dtype=np.uint8)
+            if settings.polarity == "black_hot":
+                grey = np.asarray(cv2.bitwise_not(grey), np.uint8)
+            self.state = ThermalState(None, None, _clipped(grey), 0.0, 0.0, 0)
+            return grey
+        raw: Raw = image.astype(np.uint16) if image.dtype == np.uint8 else image  # type: ignore[assignment]
+        return self._process(raw, stamp, settings)
+
+    def _process(self, image: Raw, stamp: float, settings: ThermalSettings) -> NDArray[np.uint8]:
+        scene = measure(image, settings)
+        # Always finite for counts, and cheaper to ask than to tell apart.
+        bad = ~np.isfinite(image)
+        invalid = int(np.count_nonzero(bad))
+        raw = np.where(bad, np.float32(scene.low), image).astype(np.float32, copy=False) if invalid else image
+        if settings.dead_pixels == "auto":
+            raw = self._dead_pixels.repair(raw, scene.noise, stamp)
+        elif self._dead_pixels.count:
+            self._dead_pixels = DeadPixels()
+        mode = self._choose((settings.agc, image.shape, image.dtype), (scene.low, scene.high), stamp)
+        with np.errstate(over="ignore", invalid="ignore"):  # markers of invalid pixels as large as floats get
+            grey, levels = mode.apply(raw, scene, stamp, settings)
+        if invalid:
+            grey[bad] = 0
+            grey[image == np.inf] = 255
+        if settings.polarity == "black_hot":
+            grey = np.asarray(cv2.bitwise_not(grey), np.uint8)
+            if invalid:
+                grey[np.isnan(image)] = 0
+        self.state = ThermalState(
+            levels, scene.noise, _clipped(grey), scene.saturated, invalid / image.size, self._dead_pixels.count
+        )
+        return grey
+
+    def _choose(self, made_for: tuple[str, tuple[int, ...], object], levels: Levels, stamp: float) -> _Mode:
+        """What processes a frame: the mode in use with its memory, or one without.
+
+        A frame whose range has nothing in common with that of the last one is corrupt, or the camera has another range
+        from now on. It is processed by itself, and only if the next one is like it the old memory is given up.
+        """
+        # Also where the clock went back, or the camera does not tell the time.
+        if made_for != self._made_for or stamp <= self._stamp:
+            self._made_for, self._mode = made_for, _MODES[made_for[0]]()
+        elif unlike(self._levels, levels):
+            if self._other is None or unlike(self._other[1], levels):
+                self._other = (_MODES[made_for[0]](), levels)
+                return self._other[0]
+            self._mode = self._other[0]
+        self._levels, self._stamp, self._other = levels, stamp, None
+        return self._mode
+
+
+def _clipped(grey: NDArray[np.uint8]) -> float:
+    step = stride(grey.size)
+    sample = np.ascontiguousarray(grey[::step, ::step])
+    return 1.0 - int(np.count_nonzero((sample > 0) & (sample < 255))) / sample.size

@@ -1,0 +1,140 @@
+"""What a frame is measured for: its range, its noise, and how much of it is at the end of the sensor's scale."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.errors import ImageError
+from camf_ros.settings.thermal import ThermalSettings
+
+#: Raw values: counts or temperatures.
+Raw = NDArray[np.uint16 | np.float32]
+
+#: Noise of one standard deviation gets at most this many grey levels.
+NOISE_LEVELS = 4.0
+
+# Percentiles are taken over about this many pixels: a regular grid of them is as good as all and much cheaper.
+_SAMPLES = 65536
+_NOISE_SAMPLES = 4096
+# Mean of the lower half of the absolute values of a standard normal variable, 4 (phi(0) - phi(0.6745)).
+_LOWER_HALF = 0.32466
+# Full scale of 8, 10, 12, 14 and 16 bits.
+_FULL_SCALES = (255, 1023, 4095, 16383, 65535)
+# Spread of the error of rounding to whole counts.
+_ROUNDING = 12**-0.5
+_LEAST_NOISE = 1e-9
+
+
+class Scene(NamedTuple):
+    """One frame in figures, raw values.
+
+    Attributes:
+        low: The lower percentile, less what is missing to the least span.
+        high: The upper percentile, likewise.
+        noise: Standard deviation of the noise of a pixel, as far as it differs from the pixels beside it.
+        least_span: Least difference that may become black and white.
+        sample: (n,), finite values on a regular grid.
+        saturated: Share of the sample at 0 or at the full scale of a converter; 0 for floats.
+    """
+
+    low: float
+    high: float
+    noise: float
+    least_span: float
+    sample: Raw
+    saturated: float
+
+
+def stride(size: int, samples: int = _SAMPLES) -> int:
+    """Step of a regular grid that takes about so many of the pixels."""
+    return max(1, math.isqrt(size // samples))
+
+
+def measure(image: Raw, settings: ThermalSettings) -> Scene:
+    """Figures of one frame.
+
+    Args:
+        image: (H, W), uint16 or float32.
+        settings: Percentiles and least span.
+
+    Raises:
+        ImageError: If no value is finite.
+    """
+    step = stride(image.size)
+    sample: Raw = image[::step, ::step].ravel()
+    percentiles = (settings.low_percentile, settings.high_percentile)
+    saturated = 0.0
+    if sample.dtype == np.uint16:
+        low, high, saturated = _of_counts(np.asarray(sample, np.uint16), percentiles)
+        floor = _ROUNDING
+    else:
+        finite = np.isfinite(sample)
+        if not finite.all():
+            sample = sample[finite]
+        if sample.size == 0:  # bad pixels may lie just where the grid does
+            sample = image[np.isfinite(image)]
+        if sample.size == 0:
+            raise ImageError("thermal image has no finite value", expected="kelvin, celsius or counts")
+        low, high = (float(value) for value in np.percentile(sample, percentiles))
+        floor = max(_LEAST_NOISE, float(np.spacing(np.float32(max(abs(low), abs(high))))))
+    noise = max(floor, noise_of(image))
+    least = settings.least_span or noise * 255 / NOISE_LEVELS
+    if high - low < least:
+        middle = (low + high) / 2
+        low, high = middle - least / 2, middle + least / 2
+    return Scene(low, high, noise, least, sample, saturated)
+
+
+def noise_of(image: Raw) -> float:
+    """Standard deviation of the noise of a pixel.
+
+    From differences of differences in blocks of two by two pixels, which leave nothing of a gradient, a row or a
+    column: the mean of the lower half of their magnitudes, so that edges and texture in half of the picture do not
+    count.
+
+    Args:
+        image: (H, W), uint16 or float32.
+
+    Returns:
+        0 or more, in the unit of the values.
+    """
+    step = stride(image.size, _NOISE_SAMPLES)
+    corners = [
+        # Exact for counts, and for floats as good as they are.
+        image[row : image.shape[0] - 1 + row : step, column : image.shape[1] - 1 + column : step].astype(np.float64)
+        for row in (0, 1)
+        for column in (0, 1)
+    ]
+    with np.errstate(invalid="ignore"):  # infinity less infinity: sorted out below
+        difference = np.abs(corners[0] - corners[1] - corners[2] + corners[3]).ravel()
+    difference = difference[np.isfinite(difference)]
+    half = difference.size // 2
+    if half == 0:
+        return 0.0
+    # Four independent pixels make one difference: its spread is twice theirs.
+    return float(np.partition(difference, half)[:half].mean()) / (2 * _LOWER_HALF)
+
+
+def _of_counts(sample: NDArray[np.uint16], percentiles: tuple[float, float]) -> tuple[float, float, float]:
+    """Both percentiles as np.percentile gives them, bit by bit, and the share of saturated values.
+
+    From a histogram: without sorting, in a third of the time.
+    """
+    histogram = np.bincount(sample)
+    below = histogram.cumsum()
+    places = (sample.size - 1) * (np.array(percentiles) / 100)
+    lower = np.floor(places)
+    values = np.searchsorted(below, (lower, np.minimum(lower + 1, sample.size - 1)), side="right").astype(np.float64)
+    share = places - lower
+    step = values[1] - values[0]
+    # From the nearer of the two values, as np.percentile does: rounding then is the same.
+    low, high = np.where(share < 0.5, values[0] + step * share, values[1] - step * (1 - share))
+    top = histogram.size - 1
+    ends = int(histogram[0]) if top else 0
+    if top in _FULL_SCALES or top == 0:
+        ends += int(histogram[top])
+    return float(low), float(high), ends / sample.size

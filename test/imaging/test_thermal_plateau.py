@@ -1,0 +1,120 @@
+"""Plateau equalisation: the curve against its definition, and what becomes of detail."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from plain_thermal import guided_base, plateau_levels
+
+from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal.plateau import equalisation, smooth_base
+from camf_ros.scene import NightStreet
+from camf_ros.settings.thermal import ThermalSettings
+
+COUNTS = st.integers(0, 65000).flatmap(lambda low: st.lists(st.integers(low, low + 500), min_size=1, max_size=60))
+PLATEAU = ThermalSettings(agc="plateau", dead_pixels="off")
+
+
+@given(values=COUNTS, width=st.integers(1, 9), limit=st.floats(1, 50), least=st.floats(0.01, 500))
+def test_curve_is_what_it_is_defined_to_be(values: list[int], width: int, limit: float, least: float) -> None:
+    counts = np.array(values, np.uint16)
+    got = equalisation(counts, width, limit, least)
+    for value, level in plateau_levels(counts, width, limit, least).items():
+        assert got[value] == pytest.approx(level, abs=1e-6)
+
+
+@given(values=COUNTS, width=st.integers(1, 9), limit=st.floats(1, 50), least=st.floats(0.01, 500))
+def test_hotter_is_never_darker(values: list[int], width: int, limit: float, least: float) -> None:
+    table = equalisation(np.array(values, np.uint16), width, limit, least)[:-1]
+    assert (np.diff(table) >= -1e-9).all()
+    assert table.min() >= -1e-9
+    assert table.max() <= 255 + 1e-9
+    # Nothing is steeper than the least span allows: between the middles of two counts lie two halves.
+    assert np.diff(table).max() <= 255 / least + 1e-9
+
+
+def test_base_is_a_guided_filter() -> None:
+    """What is 4 x 4 pixels large is as if filtered at a quarter of the size."""
+    rng = np.random.default_rng(1)
+    small = 7000 + np.kron(rng.integers(0, 2, (4, 5)), np.ones((6, 6))) * 300 + rng.normal(0, 5, (24, 30))
+    got = smooth_base(np.kron(small, np.ones((4, 4))).astype(np.float32), 400.0)
+    expected = np.kron(guided_base(small, 2, 400.0), np.ones((4, 4)))
+    # Coefficients are interpolated between the large pixels.
+    inside = np.abs(got - expected)
+    assert np.median(inside) < 1.0
+    assert np.abs(got - expected).mean() < 0.02 * 300
+
+
+def bumpy(size: tuple[int, int] = (256, 320)) -> NDArray[np.float64]:
+    """A cool ground with some structure, and a hot wall; the same fine grating on both."""
+    y, x = np.mgrid[0 : size[0], 0 : size[1]]
+    picture = 7000.0 + 150 * np.sin(x / 25.0) + 100 * np.cos(y / 31.0)
+    picture[:, size[1] * 3 // 4 :] = 11_000
+    return picture + 10 * np.sign(np.sin(x * np.pi / 2 + 0.1)) + np.random.default_rng(1).normal(0, 1.5, size)
+
+
+def grating(grey: NDArray[np.uint8]) -> float:
+    """Height of the grating in grey levels."""
+    values = grey.astype(np.float64)
+    return float(np.abs(values[:, :-2] - values[:, 2:]).mean()) / 2
+
+
+def test_fine_detail_survives_the_compression() -> None:
+    picture = bumpy().astype(np.uint16)
+    linear, plateau = (
+        ThermalFrontEnd(ThermalSettings(agc=agc, dead_pixels="off")).apply(picture, 0.0)
+        for agc in ("linear", "plateau")
+    )
+    ground, wall = np.s_[:, :220], np.s_[:, 250:]
+    for part in (ground, wall):
+        assert grating(plateau[part]) > 4 * grating(linear[part])
+    # One gain everywhere, also where the curve is flat.
+    assert grating(plateau[wall]) > 0.5 * grating(plateau[ground])
+    assert plateau[wall].mean() > plateau[ground].mean() + 60
+
+
+def test_detail_gain_is_the_contrast_of_detail() -> None:
+    picture = bumpy().astype(np.float32)
+    heights = [
+        grating(
+            ThermalFrontEnd(ThermalSettings(agc="plateau", detail_gain=gain, dead_pixels="off")).apply(picture, 0.0)[
+                20:-20, 20:200
+            ]
+        )
+        for gain in (0.0, 1.0, 2.0)
+    ]
+    assert heights[0] < 0.6 * heights[1]
+    assert heights[2] - heights[1] == pytest.approx(heights[1] - heights[0], rel=0.2)
+
+
+def test_no_halo_beside_something_hot() -> None:
+    """The base keeps edges: right beside them, the ground is as grey as elsewhere."""
+    picture = np.full((256, 320), 7000.0) + np.random.default_rng(2).normal(0, 3, (256, 320))
+    picture[:, 160:] += 2000
+    got = ThermalFrontEnd(PLATEAU).apply(picture.astype(np.uint16), 0.0).astype(np.float64)
+    columns = got.mean(axis=0)
+    assert np.abs(columns[100:158] - columns[:100].mean()).max() < 3
+    assert np.abs(columns[162:220] - columns[220:].mean()).max() < 3
+
+
+def test_counts_and_temperatures_give_the_same_picture() -> None:
+    counts = NightStreet(1, thermal_size=(320, 256)).thermal(4.0)
+    kelvin = ((counts.astype(np.float64) - 7100) / 32 + 273.15).astype(np.float32)
+    for settings in (PLATEAU, ThermalSettings(agc="clahe", dead_pixels="off"), ThermalSettings(dead_pixels="off")):
+        one, other = (ThermalFrontEnd(settings).apply(picture, 0.0).astype(int) for picture in (counts, kelvin))
+        assert np.abs(one - other).mean() < 1.0
+        assert np.abs(one - other).max() <= 12
+
+
+def test_a_higher_plateau_gives_more_to_what_is_frequent() -> None:
+    counts = NightStreet(1, thermal_size=(320, 256)).thermal(4.0)
+    spreads = []
+    for limit in (1.0, 3.0, 100.0):
+        table = equalisation(counts.ravel(), 4, limit, 0.01)[:-1]
+        low, high = np.percentile(counts, (20, 80))
+        spreads.append(table[int(high)] - table[int(low)])
+    assert spreads == sorted(spreads)
+    assert spreads[2] == pytest.approx(0.6 * 255, abs=5)
