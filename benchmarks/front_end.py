@@ -33,7 +33,8 @@ from camf_ros.benchmark.report import short
 from camf_ros.benchmark.timing import ratio, spread, take_turns
 from camf_ros.errors import CamfError
 from camf_ros.imaging.camera_model import Camera, Extrinsics
-from camf_ros.imaging.raw_image import ENCODINGS, check, read, to_rgb8
+from camf_ros.imaging.encodings import ENCODINGS, NOT_FROM_RGB
+from camf_ros.imaging.raw_image import check, read, to_rgb8
 from camf_ros.imaging.registration import PlannedRegistration, Rig
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.imaging.thermal import ThermalFrontEnd
@@ -170,13 +171,13 @@ def thermal_rows(bench: Bench, counts: NDArray[np.uint16]) -> None:
 
 
 def conversion(name: str) -> Callable[[], NDArray[np.uint8]] | None:
-    """Conversion of an RGB camera's frame of random bytes; None where an encoding is not one of a camera's pictures."""
-    encoding = ENCODINGS[name]
-    if np.dtype(encoding.dtype).kind == "f":
+    """Conversion of an RGB camera's frame of random bytes; None where an encoding makes no sense there."""
+    if name in NOT_FROM_RGB:
         return None
+    encoding = ENCODINGS[name]
     step = RGB[1] * encoding.channels * np.dtype(encoding.dtype).itemsize
     # Encodings with planes of their own for colour need more than rows.
-    data = np.random.default_rng(1).integers(0, 256, 2 * step * RGB[0], dtype=np.uint8).tobytes()
+    data = np.random.default_rng(1).integers(0, 256, 3 * step * RGB[0], dtype=np.uint8).tobytes()
     message: Any = SimpleNamespace(
         height=RGB[0], width=RGB[1], encoding=name, is_bigendian=0, step=step, data=memoryview(data)
     )
