@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from camf_ros.scene import NightStreet
+
+
+@cache
+def street(width: int = 640, height: int = 512) -> NightStreet:
+    """The embedded street; building it takes longer than most tests."""
+    return NightStreet(1, thermal_size=(width, height))
 
 
 def stretch(picture: NDArray[Any], black: float, white: float) -> NDArray[np.float64]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import plain_thermal as plain
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from plain_thermal import equalised_by_tiles
 
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.imaging.thermal.tiles import NODES, curves
-from camf_ros.scene import NightStreet
 from camf_ros.settings.thermal import ThermalSettings
 
 CLAHE = ThermalSettings(agc="clahe", dead_pixels="off", least_span=1.0)
@@ -28,7 +27,7 @@ def test_it_is_what_it_is_defined_to_be(size: tuple[int, int], dtype: type[np.ge
     assert front_end.state is not None
     assert front_end.state.levels is not None
     tiles = (max(1, size[0] // 16), max(1, size[1] // 16))
-    expected = equalised_by_tiles(
+    expected = plain.equalised_by_tiles(
         picture.astype(np.float64), tiles, front_end.state.levels, nodes=NODES, limit=CLAHE.clahe_limit
     )
     # Rows, nodes and places are rounded.
@@ -37,7 +36,7 @@ def test_it_is_what_it_is_defined_to_be(size: tuple[int, int], dtype: type[np.ge
 
 
 def test_it_looks_like_opencvs() -> None:
-    counts = NightStreet(1).thermal(4.0)
+    counts = plain.street().thermal(4.0)
     front_end = ThermalFrontEnd(CLAHE)
     got = front_end.apply(counts, 0.0).astype(np.float64)
     assert front_end.state is not None
@@ -79,7 +78,7 @@ def test_contrast_where_a_linear_stretch_has_little() -> None:
 
 def test_another_size_starts_anew() -> None:
     front_end = ThermalFrontEnd(CLAHE)
-    large, small = (NightStreet(1, thermal_size=size).thermal(4.0) for size in ((320, 256), (160, 128)))
+    large, small = (plain.street(*size).thermal(4.0) for size in ((320, 256), (160, 128)))
     front_end.apply(large, 0.0)
     got = front_end.apply(small, 0.1)
     assert got.shape == small.shape

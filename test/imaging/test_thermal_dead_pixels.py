@@ -7,12 +7,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+import plain_thermal as plain
 import pytest
 from numpy.typing import NDArray
 
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.imaging.thermal.dead_pixels import DeadPixels
-from camf_ros.scene import NightStreet
 from camf_ros.settings.thermal import ThermalSettings
 
 NOISE = 3.0
@@ -112,7 +112,7 @@ def test_noise_of_salt_and_pepper_is_not_repaired() -> None:
 
 
 def test_nothing_of_the_street_is_taken_for_dead() -> None:
-    street = NightStreet(1)
+    street = plain.street()
     front_end = ThermalFrontEnd(ThermalSettings(dead_pixels="auto"))
     for number in range(12):
         front_end.apply(street.thermal(4 + number * 0.25), 4 + number * 0.25)

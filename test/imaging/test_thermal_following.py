@@ -98,7 +98,7 @@ def white_level(front_end: ThermalFrontEnd, stamp: float) -> float:
 @pytest.mark.parametrize("time_constant", [0.5, 1.0, 3.0])
 def test_contrast_follows_in_time_and_not_in_frames(rate: int, time_constant: float) -> None:
     """Contrast, which is one over the white level here, approaches that of the frames by the exponential law."""
-    front_end = ThermalFrontEnd(ThermalSettings(0.0, 100.0, time_constant))
+    front_end = ThermalFrontEnd(ThermalSettings(0.0, 100.0, time_constant, agc="linear"))
     front_end.apply(ramp(0, 1000), START)
     for frame in range(1, 2 * rate):
         front_end.apply(ramp(0, 2000), START + frame / rate)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import plain_thermal as plain
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from plain_thermal import guided_base, plateau_levels
 
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.imaging.thermal.plateau import equalisation, smooth_base
-from camf_ros.scene import NightStreet
 from camf_ros.settings.thermal import ThermalSettings
 
 COUNTS = st.integers(0, 65000).flatmap(lambda low: st.lists(st.integers(low, low + 500), min_size=1, max_size=60))
@@ -22,7 +21,7 @@ PLATEAU = ThermalSettings(agc="plateau", dead_pixels="off")
 def test_curve_is_what_it_is_defined_to_be(values: list[int], width: int, limit: float, least: float) -> None:
     counts = np.array(values, np.uint16)
     got = equalisation(counts, width, limit, least)
-    for value, level in plateau_levels(counts, width, limit, least).items():
+    for value, level in plain.plateau_levels(counts, width, limit, least).items():
         assert got[value] == pytest.approx(level, abs=1e-6)
 
 
@@ -41,7 +40,7 @@ def test_base_is_a_guided_filter() -> None:
     rng = np.random.default_rng(1)
     small = 7000 + np.kron(rng.integers(0, 2, (4, 5)), np.ones((6, 6))) * 300 + rng.normal(0, 5, (24, 30))
     got = smooth_base(np.kron(small, np.ones((4, 4))).astype(np.float32), 400.0)
-    expected = np.kron(guided_base(small, 2, 400.0), np.ones((4, 4)))
+    expected = np.kron(plain.guided_base(small, 2, 400.0), np.ones((4, 4)))
     # Coefficients are interpolated between the large pixels.
     inside = np.abs(got - expected)
     assert np.median(inside) < 1.0
@@ -101,7 +100,7 @@ def test_no_halo_beside_something_hot() -> None:
 
 
 def test_counts_and_temperatures_give_the_same_picture() -> None:
-    counts = NightStreet(1, thermal_size=(320, 256)).thermal(4.0)
+    counts = plain.street(320, 256).thermal(4.0)
     kelvin = ((counts.astype(np.float64) - 7100) / 32 + 273.15).astype(np.float32)
     for settings in (PLATEAU, ThermalSettings(agc="clahe", dead_pixels="off"), ThermalSettings(dead_pixels="off")):
         one, other = (ThermalFrontEnd(settings).apply(picture, 0.0).astype(int) for picture in (counts, kelvin))
@@ -110,7 +109,7 @@ def test_counts_and_temperatures_give_the_same_picture() -> None:
 
 
 def test_a_higher_plateau_gives_more_to_what_is_frequent() -> None:
-    counts = NightStreet(1, thermal_size=(320, 256)).thermal(4.0)
+    counts = plain.street(320, 256).thermal(4.0)
     spreads = []
     for limit in (1.0, 3.0, 100.0):
         table = equalisation(counts.ravel(), 4, limit, 0.01)[:-1]
