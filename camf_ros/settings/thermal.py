@@ -38,7 +38,7 @@ class ThermalSettings:
         dynamic=True,
     )
     agc: str = setting(
-        "linear",
+        "plateau",
         "From raw values to grey levels. linear: stretch between the percentiles; plateau: plateau histogram "
         "equalisation of a smoothed picture, its fine detail added back; clahe: histogram equalisation by tiles with "
         "limited contrast; temperature: the fixed range from thermal.minimum to thermal.maximum.",
