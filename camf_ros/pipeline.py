@@ -19,7 +19,7 @@ from camf_ros.imaging.detail import shrunk, with_detail
 from camf_ros.imaging.luminance import Visible, grey_as_colour
 from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.registration import Aligned, PlannedRegistration, Registration
-from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalState
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.steady_gain import SteadyGain
 
@@ -96,6 +96,12 @@ class FusionPipeline:
     def configure(self, settings: FusionSettings) -> None:
         """Use other settings from the next frame on; only those that can change at run time are looked at."""
         self._settings = settings
+        self._thermal.configure(settings.thermal)
+
+    @property
+    def thermal_state(self) -> ThermalState | None:
+        """What the thermal front end found in its last frame; None before the first."""
+        return self._thermal.state
 
     def use(self, engine: Engine) -> None:
         """Go on with another engine; from the thread that fuses, between two frames."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
+from camf_ros.imaging.thermal import ThermalState
 from camf_ros.nodes import topics
 from camf_ros.nodes.qos import OUTPUT
 from camf_ros.nodes.statistics import Snapshot
@@ -169,6 +170,20 @@ def gain_values(constant: float, used: float | None) -> dict[str, object]:
     if constant:
         return {"gain": f"{constant:.3f}", "gain mode": "constant"}
     return {"gain": "none yet" if used is None else f"{used:.3f}", "gain mode": "automatic"}
+
+
+def thermal_values(state: ThermalState | None) -> dict[str, object]:
+    """What the thermal front end found in the last frame; nothing before the first."""
+    if state is None:
+        return {}
+    levels = "as they come" if state.levels is None else f"{state.levels[0]:.6g} to {state.levels[1]:.6g}"
+    return {
+        "thermal levels": levels,
+        "thermal black or white (%)": f"{100 * state.clipped:.1f}",
+        "thermal saturated (%)": f"{100 * state.saturated:.1f}",
+        "thermal invalid (%)": f"{100 * state.invalid:.1f}",
+        "thermal dead pixels": state.dead_pixels,
+    }
 
 
 class DiagnosticsPublisher:

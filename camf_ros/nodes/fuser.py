@@ -12,6 +12,7 @@ from camf_ros.engines.create import ChosenEngine
 from camf_ros.engines.engine import engine_warnings
 from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.registration import PlannedRegistration
+from camf_ros.imaging.thermal import ThermalState
 from camf_ros.nodes import topics
 from camf_ros.nodes.cameras import Cameras
 from camf_ros.nodes.image_conversion import ImageConversion
@@ -76,6 +77,11 @@ class Fuser:
     def working_size(self) -> tuple[int, int] | None:
         """(height, width) at which the network was last run."""
         return self._pipeline.working_size
+
+    @property
+    def thermal_state(self) -> ThermalState | None:
+        """What the thermal front end found in its last frame."""
+        return self._pipeline.thermal_state
 
     def configure(self, settings: FusionSettings) -> None:
         """Use other settings from the next frame on."""

@@ -13,6 +13,7 @@ from camf_ros.nodes.diagnostics import (
     idle_status,
     input_status,
     rates,
+    thermal_values,
 )
 from camf_ros.nodes.fuser import Fuser
 from camf_ros.nodes.intake import Intake
@@ -85,6 +86,7 @@ class Reporter:
                 "model hash": chosen.engine.model_hash,
                 **gain_values(settings.gain, frame.gain if frame else None),
                 "seen by both cameras (%)": f"{100 * frame.overlap:.0f}" if frame else "none yet",
+                **thermal_values(fuser.thermal_state),
                 "image conversion": fuser.conversion.backend,
             }
         )

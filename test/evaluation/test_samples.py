@@ -82,8 +82,7 @@ def test_sixteen_bits(tmp_path: Path) -> None:
     save(tmp_path / "fused" / "a.png", np.dstack([deep] * 3))
     infrared, visible, fused = find_samples(tmp_path, tmp_path / "fused").samples[0].read()
     np.testing.assert_array_equal(infrared, ThermalFrontEnd(FusionSettings().thermal).apply(counts, 0.0))
-    assert infrared.min() == 0
-    assert infrared.max() == 255
+    assert infrared.max() > infrared.min()
     np.testing.assert_array_equal(visible, np.rint(deep / 257))
     np.testing.assert_array_equal(fused, visible)
 

@@ -189,6 +189,7 @@ def test_what_can_change_at_run_time() -> None:
         "registration.processing_width",
         "registration.processing_height",
         "registration.feather",
+        *(name for name in specs(FusionSettings) if name.startswith("thermal.")),
     }
 
 
@@ -204,6 +205,8 @@ def test_parameter_file_holds_all_defaults(node: str) -> None:
 def values_of(spec: Spec) -> st.SearchStrategy[Any]:
     if spec.choices:
         return st.sampled_from(spec.choices)
+    if type(spec.default) is bool:
+        return st.booleans()
     if type(spec.default) is float:
         return st.floats(spec.minimum, spec.maximum)
     if type(spec.default) is int:
@@ -219,7 +222,14 @@ def test_round_trip_through_yaml(node: str, data: st.DataObject) -> None:
         settings = build(NODES[node], values)
     except ParameterError as error:
         # The only things that can be wrong with values that are each in their range.
-        words = ("slop", "percentile", "registration.file is empty", "pairing.policy exact")
+        words = (
+            "slop",
+            "percentile",
+            "registration.file is empty",
+            "pairing.policy exact",
+            "thermal.m",
+            "thermal.polarity",
+        )
         assert any(word in str(error) for word in words)
         return
     assert flat(settings) == values
