@@ -15,7 +15,7 @@ FLOORS = (
     {"resources", "scene"},
     {"settings", "models", "explain"},
     {"imaging", "network", "pairing"},
-    {"engines", "steady_gain"},
+    {"engines", "steady_gain", "source_check"},
     {"pipeline"},
     {"evaluation", "benchmark", "calibration", "snapshot"},
     {"training"},
@@ -32,7 +32,7 @@ HOMES = {
     "onnxruntime": ("engines/onnxruntime_engine.py", "engines/tensorrt_engine.py", "benchmark/peer_network.py"),
     "matplotlib": ("benchmark/plot.py",),
     "tqdm": ("training", "cli"),
-    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "calibration"),
+    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "calibration", "source_check"),
     **dict.fromkeys(
         (
             "rclpy",

@@ -1,0 +1,133 @@
+"""Calibrates the source check on pictures whose kind is known, and writes camf_ros/source_check/measured.py.
+
+    python3 benchmarks/source_calibration.py --data DIR roadscene/train tno/train
+
+For each shipped model the score differences of all pictures are fitted (logistic regression) twice: on all pairs with
+each folder weighing the same, and as they come on the pairs that the model's training kept for validation. The fit that
+is less sure counts: neither pictures that were trained on nor the folder with most pairs may make it surer. Limits
+of a picture without structure are half of the least that any picture of the folders has.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from camf_ros.imaging.pairs import find_pairs
+from camf_ros.imaging.picture_files import read_picture, rgb_of
+from camf_ros.models import find_model, shipped_models
+from camf_ros.network.checkpoint_file import read_checkpoint_file
+from camf_ros.source_check.crop_classifier import CropClassifier
+from camf_ros.source_check.crops import crop_at
+from camf_ros.source_check.measures import measure
+from camf_ros.training.images import is_validation
+
+CROPS = 12
+OUTPUT = Path(__file__).resolve().parents[1] / "camf_ros" / "source_check" / "measured.py"
+_Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One pair of known kinds."""
+
+    folder: str
+    path: Path
+    infrared: NDArray[np.uint8]
+    visible: NDArray[np.uint8]
+
+
+def read_pairs(data: Path, folders: list[str]) -> list[Pair]:
+    """All pairs of the folders."""
+    return [
+        Pair(folder, infrared, _read(infrared), _read(visible))
+        for folder in folders
+        for infrared, visible in find_pairs(data / folder)
+    ]
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    return rgb_of(read_picture(path), path.name)
+
+
+def differences(classifier: CropClassifier, image: NDArray[np.uint8]) -> float:
+    """Mean score difference, infrared minus visible."""
+    scores = [classifier.logits(crop_at(image, number)) for number in range(CROPS)]
+    return float(np.mean([infrared - visible for infrared, visible in scores]))
+
+
+def fit(x: _Values, y: _Values, weights: _Values, *, offset: bool) -> tuple[float, float]:
+    """Slope and offset of the log-odds of y over x, by Newton's method, with a faint pull towards 0."""
+    columns = np.stack([x, np.ones_like(x)] if offset else [x], axis=1)
+    found = np.zeros(columns.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-columns @ found))
+        gradient = columns.T @ (weights * (p - y)) + 1e-3 * found
+        curvature = (columns.T * (weights * p * (1 - p))) @ columns + 1e-3 * np.eye(len(found))
+        found = found - np.linalg.solve(curvature, gradient)
+    return float(found[0]), float(found[1]) if offset else 0.0
+
+
+def calibrate(infrared: _Values, visible: _Values, weights: _Values) -> tuple[float, float, float]:
+    """Slope, offset and joint slope."""
+    kinds = np.repeat([1.0, 0.0], len(weights))
+    both, apart = np.tile(weights, 2), infrared - visible
+    slope, offset = fit(np.concatenate((infrared, visible)), kinds, both, offset=True)
+    return slope, offset, fit(np.concatenate((apart, -apart)), kinds, both, offset=False)[0]
+
+
+def _text(numbers: tuple[float, ...]) -> str:
+    return ", ".join(f"{number:.3f}" for number in numbers)
+
+
+def main() -> None:
+    """Fit and write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    parser.add_argument("folders", nargs="+", help="below DIR, with infrared and visible in each; never test data")
+    arguments = parser.parse_args()
+    pairs = read_pairs(arguments.data, arguments.folders)
+    count = {folder: sum(pair.folder == folder for pair in pairs) for folder in arguments.folders}
+    weights = np.array([len(pairs) / len(count) / count[pair.folder] for pair in pairs])
+    looks = [measure(image) for pair in pairs for image in (pair.infrared, pair.visible)]
+    lines = [
+        '"""How the shipped classifiers\' scores become probabilities, by the hash of the weights.',
+        "",
+        f"Written by ``benchmarks/source_calibration.py`` from {' and '.join(arguments.folders)}, {len(pairs)} pairs.",
+        '"""',
+        "",
+        "from camf_ros.source_check.calibration import Calibration, Limits",
+        "",
+        "CALIBRATIONS = {",
+    ]
+    for name in shipped_models():
+        checkpoint = read_checkpoint_file(find_model(name))
+        classifier = CropClassifier(checkpoint.architecture, checkpoint.tensors)
+        infrared, visible = np.array(
+            [
+                [differences(classifier, image) for image in (pair.infrared, pair.visible)]
+                for pair in tqdm(pairs, desc=name, unit="pair")
+            ]
+        ).T
+        seen = calibrate(infrared, visible, weights)
+        share = checkpoint.training["recipe"]["classifier"]["validation"]
+        held = np.array([is_validation(pair.path, share) for pair in pairs])
+        unseen = calibrate(infrared[held], visible[held], np.ones(held.sum()))
+        used = (*min(seen[:2], unseen[:2]), min(seen[2], unseen[2]))
+        lines += [
+            f"    # {name}: {_text(seen)} from all pairs, {_text(unseen)} from the {held.sum()} kept for validation",
+            f'    "{checkpoint.hash}": Calibration({_text(used)}, {len(pairs)}),',
+        ]
+    lines += ["}", "", "#: Half of the least of all pictures."]
+    detail, structure = (min(getattr(look, name) for look in looks) / 2 for name in ("detail", "structure"))
+    lines.append(f"LIMITS = Limits(detail={detail:.3f}, structure={structure:.3f})")
+    OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

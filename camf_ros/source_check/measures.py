@@ -1,0 +1,98 @@
+"""Plain numbers about a picture, which need no classifier and can be checked by eye."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.imaging.luminance import Visible
+from camf_ros.source_check.crops import reduction
+
+# Pixels of a side of the grid on which single pixels are looked at.
+_GRID = 96
+_BLACK, _WHITE = 2, 253
+# Averages over so many pixels: noise is gone in the first, and what has structure only in the last is out of focus.
+_FINE, _COARSE = 4, 16
+# Mean spread of the channels, grey levels, up to which a picture is grey: cameras and compression tint a little.
+_TINT = 4.0
+
+
+@dataclass(frozen=True)
+class Measures:
+    """About one picture.
+
+    Attributes:
+        mean: Grey level, 0 to 255.
+        deviation: Standard deviation of the pixels, grey levels.
+        black: Share of pixels that are black in all channels, 0 to 1.
+        white: Share of pixels that are white in all channels, 0 to 1.
+        unchanged: Share of pixels that are as at the look before, 0 to 1; None at the first look.
+        colour: Mean difference between the strongest and the weakest channel, grey levels.
+        detail: Standard deviation of what is finer than 16 pixels after an average over 4 x 4, grey levels.
+        structure: Which share of the deviation is left after an average over 8 x 8, 0 to about 1; noise has 1/8.
+    """
+
+    mean: float
+    deviation: float
+    black: float
+    white: float
+    unchanged: float | None
+    colour: float
+    detail: float
+    structure: float
+
+    @property
+    def grey(self) -> bool:
+        """Whether the picture has no colours to speak of."""
+        return self.colour <= _TINT
+
+
+def sample(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels on a regular grid, copied."""
+    down, right = (max(1, side // _GRID) for side in image.shape[:2])
+    return np.array(image[::down, ::right], np.uint8)
+
+
+def measure(image: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> Measures:
+    """Measure one picture.
+
+    Args:
+        image: (H, W) grey or (H, W, 3) RGB that :func:`camf_ros.source_check.crops.unsuitable` has nothing against.
+        before: :func:`sample` of the picture at the look before.
+    """
+    pixels = sample(image)
+    strongest, weakest = (pixels, pixels) if image.ndim == 2 else (pixels.max(axis=2), pixels.min(axis=2))
+    grey = Visible(pixels).luminance.astype(np.float32)
+    deviation = float(grey.std())
+    comparable = before is not None and before.shape == pixels.shape
+    small = _reduced(image)
+    fine = Visible(small).luminance.astype(np.float32)
+    coarse = _averaged(fine, _COARSE // _FINE)
+    band = fine - cv2.resize(coarse, fine.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    middle = float(_averaged(fine, 2).std())
+    return Measures(
+        mean=float(grey.mean()),
+        deviation=deviation,
+        black=float((strongest <= _BLACK).mean()),
+        white=float((weakest >= _WHITE).mean()),
+        unchanged=float((pixels == before).mean()) if comparable else None,
+        colour=0.0 if small.ndim == 2 else float((small.max(axis=2) - small.min(axis=2)).mean()),
+        detail=float(band.std()),
+        structure=middle / deviation if deviation > 0 else 0.0,
+    )
+
+
+def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Averages over the finer blocks of the picture at the classifier's scale; sides are multiples of the ratio."""
+    block = _FINE * reduction(image.shape)
+    height, width = (side // (block * _COARSE // _FINE) * (_COARSE // _FINE) for side in image.shape[:2])
+    part = image[: height * block, : width * block]
+    return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _averaged(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    size = (image.shape[1] // factor, image.shape[0] // factor)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
