@@ -218,7 +218,9 @@ def plot(report: dict[str, Any], path: Path) -> None:
     pyplot = matplotlib_pyplot()
     models = report["models"]
     folders = list(next(iter(models.values()))["folders"])
-    figure, axes = pyplot.subplots(1, len(folders), figsize=(5 * len(folders), 3.6), sharey=True, squeeze=False)
+    figure, axes = pyplot.subplots(
+        1, len(folders), figsize=(5 * len(folders), 3.6), sharex=True, sharey=True, squeeze=False
+    )
     faults = ("swapped", "RGB is infrared", "thermal is visible")
     for axis, folder in zip(axes[0], folders, strict=True):
         for colour, (name, entry) in zip(("#0072b2", "#e69f00", "#009e73", "#cc79a7"), models.items(), strict=False):
