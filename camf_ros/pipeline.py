@@ -6,6 +6,7 @@ Thermal grey levels, registration to the reference camera, luminance, engine, co
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,9 @@ class FusionPipeline:
         """
         #: (height, width) of the last pictures that the network was given; None before the first.
         self.working_size: tuple[int, int] | None = None
+        #: The newest 8-bit picture of each camera before registration, by camera: thermal (h, w) with hot as white, RGB
+        #: as it came. Replaced as a whole.
+        self.pictures: Mapping[str, NDArray[np.uint8]] = {}
         self.use(engine)
         self._settings = settings or FusionSettings()
         self._registration = registration or PlannedRegistration()
@@ -137,6 +141,7 @@ class FusionPipeline:
         self._shapes = {"thermal": thermal.shape, "rgb": rgb.shape}
         settings = self._settings
         grey = self._thermal.apply(thermal, stamp)
+        self.pictures = {"thermal": grey, "rgb": rgb}
         # The reference defines the geometry; the other frame is brought into it.
         aligned = self._registration.align(
             grey, rgb, reference=settings.reference, settings=settings.registration, rig=rig
@@ -189,6 +194,7 @@ class FusionPipeline:
         else:
             picture = _check_rgb(image)
         self._shapes[camera] = image.shape
+        self.pictures = {**self.pictures, camera: picture}
         aligned = self._registration.align_alone(
             camera,
             picture,

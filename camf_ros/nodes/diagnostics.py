@@ -14,6 +14,7 @@ from camf_ros.nodes.qos import OUTPUT
 from camf_ros.nodes.statistics import Snapshot
 from camf_ros.pairing.presence import Missing
 from camf_ros.settings.fusion import FusionSettings, Thresholds
+from camf_ros.source_check import SourceReport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 STALE = DiagnosticStatus.STALE
@@ -170,6 +171,29 @@ def gain_values(constant: float, used: float | None) -> dict[str, object]:
     if constant:
         return {"gain": f"{constant:.3f}", "gain mode": "constant"}
     return {"gain": "none yet" if used is None else f"{used:.3f}", "gain mode": "automatic"}
+
+
+def sources_status(name: str, report: SourceReport | None) -> DiagnosticStatus:
+    """Whether thermal looks thermal, and RGB like RGB.
+
+    Args:
+        name: Name of the node.
+        report: The last one of the source check; None before the first.
+    """
+    if report is None:
+        return _status(f"{name}: sources", OK, "not looked at yet", {})
+    values: dict[str, object] = {}
+    for camera, state in ((topics.THERMAL, report.thermal), (topics.RGB, report.rgb)):
+        values[f"{camera} is {camera} (probability)"] = (
+            state.not_judged or "not judged" if state.probability is None else f"{state.probability:.2f}"
+        )
+        values[f"{camera} unchanged (s)"] = f"{state.frozen:.1f}"
+    values["swapped (probability)"] = "not judged" if report.swapped is None else f"{report.swapped:.2f}"
+    values["probabilities"] = "fitted for this model" if report.calibrated else "the classifier's own, not fitted"
+    values.update({f"finding: {finding.kind}": finding.text for finding in report.findings})
+    if report.warnings:
+        return _status(f"{name}: sources", WARN, "; ".join(report.warnings), values)
+    return _status(f"{name}: sources", OK, "both cameras look like what they should be", values)
 
 
 def thermal_values(state: ThermalState | None) -> dict[str, object]:

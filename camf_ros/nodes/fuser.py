@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,8 @@ class Fuser:
 
     Attributes:
         conversion: How messages become arrays.
+        watched: Called with the camera, each frame as it came and its time in seconds, in the worker's thread; None if
+            nobody wants to know.
         last: The last fused frame, and what it was made of: thermal as it came, RGB; None before the first.
     """
 
@@ -59,6 +63,7 @@ class Fuser:
         self._chosen = chosen
         self._next: ChosenEngine | None = None
         self._lock = threading.Lock()
+        self.watched: Callable[[str, NDArray[Any], float], None] | None = None
         self.last: tuple[ImageArray, NDArray[np.uint8], FusedFrame] | None = None
 
     @property
@@ -82,6 +87,11 @@ class Fuser:
     def thermal_state(self) -> ThermalState | None:
         """What the thermal front end found in its last frame."""
         return self._pipeline.thermal_state
+
+    @property
+    def pictures(self) -> Mapping[str, NDArray[np.uint8]]:
+        """The newest 8-bit picture of each camera, before registration."""
+        return self._pipeline.pictures
 
     def configure(self, settings: FusionSettings) -> None:
         """Use other settings from the next frame on."""
@@ -114,7 +124,7 @@ class Fuser:
             self._fuse(item)
 
     def _fuse(self, pair: ImagePair) -> None:
-        thermal, rgb = self._thermal(pair.thermal), self._rgb(pair.rgb)
+        thermal, rgb = self._thermal(pair.thermal, pair.time), self._rgb(pair.rgb, pair.time - pair.skew)
         rig = self._cameras.rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
         frame = self._pipeline.fuse(thermal, rgb, pair.time, rig)
         latency = self._outputs.fused(pair, frame, self._chosen.engine)
@@ -124,18 +134,23 @@ class Fuser:
     def _pass_through(self, lone: LoneFrame) -> None:
         stamp = lone.message.header.stamp
         if lone.camera == topics.THERMAL:
-            image, rig = self._thermal(lone.message), self._cameras.rig(stamp, None)
+            image, rig = self._thermal(lone.message, lone.time), self._cameras.rig(stamp, None)
         else:
-            image, rig = self._rgb(lone.message), self._cameras.rig(None, stamp)
+            image, rig = self._rgb(lone.message, lone.time), self._cameras.rig(None, stamp)
         frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig)
         self._statistics.passed(lone.camera, self._outputs.passed(lone, frame, self._chosen.engine))
 
-    def _thermal(self, message: Image | CompressedImage) -> ImageArray:
+    def _thermal(self, message: Image | CompressedImage, stamp: float) -> ImageArray:
         image = self.conversion.thermal(message)
-        self._outputs.saw(topics.THERMAL, message.header, (image.shape[0], image.shape[1]))
+        self._saw(topics.THERMAL, message, image, stamp)
         return image
 
-    def _rgb(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
+    def _rgb(self, message: Image | CompressedImage, stamp: float) -> NDArray[np.uint8]:
         image = self.conversion.rgb(message)
-        self._outputs.saw(topics.RGB, message.header, (image.shape[0], image.shape[1]))
+        self._saw(topics.RGB, message, image, stamp)
         return image
+
+    def _saw(self, camera: str, message: Image | CompressedImage, image: NDArray[Any], stamp: float) -> None:
+        self._outputs.saw(camera, message.header, (image.shape[0], image.shape[1]))
+        if (watched := self.watched) is not None:
+            watched(camera, image, stamp)

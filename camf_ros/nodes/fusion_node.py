@@ -26,6 +26,7 @@ from camf_ros.nodes.outputs import Outputs
 from camf_ros.nodes.parameters import NodeParameters
 from camf_ros.nodes.report import Reporter
 from camf_ros.nodes.running import run_node
+from camf_ros.nodes.source_watch import SourceWatch
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.nodes.throttled_log import ThrottledLog
 from camf_ros.settings.fusion import FusionSettings
@@ -48,6 +49,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         self._fuser: Fuser | None = None
         self._outputs: Outputs | None = None
         self._cameras: Cameras | None = None
+        self._source_watch: SourceWatch | None = None
         self._problem: Exception | None = None
         self._conversion: ImageConversion | None = None
         self._registration = PlannedRegistration()
@@ -151,9 +153,14 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             failed=self._failed,
             reject=self._reject,
         )
+        if self.settings.source_check.enabled:
+            self._source_watch = SourceWatch(self.settings, self._fuser, self._extra_failed)
         self._reporter.watch(self.settings)
 
     def _stop(self) -> None:
+        watch, self._source_watch = self._source_watch, None
+        if watch is not None:
+            watch.close()
         intake, self._intake = self._intake, None
         if intake is None:
             return
@@ -192,6 +199,8 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         fuser.configure(settings)
         if self._intake is not None:
             self._intake.configure(settings)
+        if self._source_watch is not None:
+            self._source_watch.configure(settings)
         if anew:
             self._loader.request(settings)
 
@@ -217,7 +226,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         return f"model {self.settings.model} is being loaded; the log and /diagnostics say when it runs"
 
     def _report(self) -> None:
-        self._reporter.report(self.settings, self._fuser, self._intake, self._loader.loading)
+        self._reporter.report(self.settings, self._fuser, self._intake, self._source_watch, self._loader.loading)
 
     # In other threads.
 
@@ -255,6 +264,10 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         known = isinstance(error, CamfError)
         text = str(error) if known else "".join(traceback.format_exception(error))
         self._reject(error.reason if isinstance(error, CamfError) else "internal", text)
+
+    def _extra_failed(self, name: str, error: Exception) -> None:
+        known = isinstance(error, CamfError)
+        self._log.error(name, f"{name}: {error if known else ''.join(traceback.format_exception(error))}")
 
     def _reject(self, reason: str, text: str) -> None:
         self._statistics.rejected(reason)

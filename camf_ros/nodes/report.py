@@ -13,14 +13,17 @@ from camf_ros.nodes.diagnostics import (
     idle_status,
     input_status,
     rates,
+    sources_status,
     thermal_values,
 )
 from camf_ros.nodes.fuser import Fuser
 from camf_ros.nodes.intake import Intake
 from camf_ros.nodes.memory import resident_megabytes
 from camf_ros.nodes.silence import SilenceWatch
+from camf_ros.nodes.source_watch import SourceWatch
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.settings.fusion import FusionSettings
+from camf_ros.source_check import SourceReport
 
 
 class Reporter:
@@ -42,6 +45,7 @@ class Reporter:
         self._publisher = DiagnosticsPublisher(node)
         self._last = (statistics.snapshot(time.monotonic()), time.monotonic())
         self._silence: SilenceWatch | None = None
+        self._said: set[tuple[str, str]] = set()
         self.load_problem = ""
         self.dropped_before = 0
 
@@ -49,13 +53,21 @@ class Reporter:
         """Begin to look for silence: the node was activated."""
         self._silence = SilenceWatch(self._node, settings)
 
-    def report(self, settings: FusionSettings, fuser: Fuser | None, intake: Intake | None, loading: str) -> None:
+    def report(
+        self,
+        settings: FusionSettings,
+        fuser: Fuser | None,
+        intake: Intake | None,
+        watch: SourceWatch | None,
+        loading: str,
+    ) -> None:
         """Publish, and log what is new; from the executor's thread.
 
         Args:
             settings: In force.
             fuser: What is loaded, if anything is.
             intake: What is active, if anything is.
+            watch: The source check, if it runs.
             loading: Name of the model that is being loaded in the background, or empty.
         """
         now = time.monotonic()
@@ -91,8 +103,10 @@ class Reporter:
             }
         )
         missing, passes = intake.missing(), settings.on_missing == "pass_through"
+        sources = [sources_status(name, watch.report)] if watch else []
         self._publisher.publish(
             [
+                *sources,
                 input_status(name, snapshot, rate, settings, unpaired=intake.unpaired, missing=missing, passes=passes),
                 fusion_status(
                     name,
@@ -107,5 +121,16 @@ class Reporter:
                 ),
             ]
         )
+        if watch is not None and watch.report is not None:
+            self._say_sources(watch.report)
         if self._silence is not None:
             self._silence.look(snapshot, missing, passes=passes)
+
+    def _say_sources(self, report: SourceReport) -> None:
+        """Each warning once, until it is gone: its numbers change with every look."""
+        warnings = {(finding.kind, finding.camera): finding.text for finding in report.findings if finding.warning}
+        for cause in warnings.keys() - self._said:
+            self._node.get_logger().warning(f"source check: {warnings[cause]}")
+        if self._said and not warnings:
+            self._node.get_logger().info("source check: nothing is wrong any more")
+        self._said = set(warnings)

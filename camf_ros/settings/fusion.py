@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from camf_ros.errors import ParameterError
 from camf_ros.settings.registration import RegistrationSettings
+from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.settings.spec import part, setting
 from camf_ros.settings.thermal import ThermalSettings
 
@@ -215,6 +216,7 @@ class FusionSettings:
         unit="s",
         dynamic=True,
     )
+    source_check: SourceCheckSettings = part(SourceCheckSettings)
     diagnostics_period: float = setting(
         1.0, "Time between two messages on /diagnostics.", minimum=0.1, maximum=60.0, unit="s"
     )

@@ -1,0 +1,73 @@
+"""The source check on the node's live pictures, in a thread of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.models import find_model
+from camf_ros.nodes.background import Background
+from camf_ros.nodes.fuser import Fuser
+from camf_ros.settings.fusion import FusionSettings
+from camf_ros.source_check import SourceCheck, SourceReport, read_source_model
+
+
+class SourceWatch:
+    """Looks at the newest pictures of a fuser once a period.
+
+    Attributes:
+        report: The last one; None before the first.
+    """
+
+    def __init__(self, settings: FusionSettings, fuser: Fuser, failed: Callable[[str, Exception], None]) -> None:
+        """Start.
+
+        Args:
+            settings: Of the node.
+            fuser: Whose pictures.
+            failed: Called with a name and each exception in the thread.
+
+        Raises:
+            CheckpointError: If the model's classifier cannot be read.
+        """
+        self._settings, self._fuser = settings, fuser
+        self._model = ""
+        self._check: SourceCheck | None = None
+        self._seen: dict[str, NDArray[np.uint8]] = {}
+        self.report: SourceReport | None = None
+        self._load()
+        fuser.watched = self._note
+        self._thread = Background("source check", settings.source_check.period, self._look, failed)
+
+    def configure(self, settings: FusionSettings) -> None:
+        """Use the classifier of another model from the time on when that model runs."""
+        self._settings = settings
+
+    def close(self) -> None:
+        """Stop to look."""
+        self._fuser.watched = None
+        self._thread.stop()
+
+    def _note(self, camera: str, image: NDArray[Any], stamp: float) -> None:
+        # In the worker's thread.
+        if self._check is not None:
+            self._check.note(camera, image, stamp, time.monotonic())
+
+    def _look(self) -> None:
+        if self._fuser.chosen.engine.model_hash != self._model:
+            self._load()
+        pictures = self._fuser.pictures
+        # One that has not changed since the last look is none: what its camera is up to, nobody knows.
+        new = {camera: image for camera, image in pictures.items() if self._seen.get(camera) is not image}
+        self._seen = dict(pictures)
+        if new and self._check is not None:
+            self.report = self._check.look(new.get("thermal"), new.get("rgb"), time.monotonic())
+
+    def _load(self) -> None:
+        self._model = self._fuser.chosen.engine.model_hash
+        model = read_source_model(find_model(self._settings.model))
+        self._check = SourceCheck(model, self._settings.source_check)
