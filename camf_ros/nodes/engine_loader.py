@@ -11,7 +11,6 @@ import numpy as np
 from camf_ros.engines.create import ChosenEngine, choose_engine
 from camf_ros.errors import CamfError
 from camf_ros.models import find_model
-from camf_ros.network.checkpoint_file import read_checkpoint_file
 from camf_ros.settings.fusion import FusionSettings
 
 #: Settings that ask for another engine.
@@ -29,6 +28,8 @@ def check_model(settings: FusionSettings) -> None:
     Raises:
         CheckpointError: If it is not.
     """
+    from camf_ros.network.checkpoint_file import read_checkpoint_file  # noqa: PLC0415 (needs what may be missing)
+
     read_checkpoint_file(find_model(settings.model))
 
 

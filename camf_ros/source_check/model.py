@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.network.checkpoint_file import CheckpointFile, read_checkpoint_file
 from camf_ros.source_check.calibration import UNCALIBRATED, Calibration
 from camf_ros.source_check.crop_classifier import CropClassifier
 from camf_ros.source_check.measured import CALIBRATIONS
+
+if TYPE_CHECKING:
+    from camf_ros.network.checkpoint_file import CheckpointFile
 
 #: A classifier that is right in fewer of its single crops is not asked: half of them is chance.
 LEAST_ACCURACY = 0.7
@@ -49,6 +51,9 @@ def read_source_model(path: Path) -> SourceModel:
     Raises:
         CheckpointError: If the file cannot be used.
     """
+    # Not before it is needed: who lacks a library must hear so from the engine, which says what to install.
+    from camf_ros.network.checkpoint_file import read_checkpoint_file  # noqa: PLC0415
+
     return source_model(read_checkpoint_file(path))
 
 

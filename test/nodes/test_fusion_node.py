@@ -171,7 +171,8 @@ def test_gain_changes_at_run_time_and_the_rest_is_refused_with_a_reason(fusion, 
         ("gain", "much", "gain"),
         ("gain_time_constant", -1.0, "gain_time_constant"),
         ("reference", "lidar", "lidar"),
-        ("model", "other", "read"),
+        ("model", "other", "model 'other' is unknown"),
+        ("pairing.queue_size", 3, "deactivate the node first"),
     ):
         accepted, reason = probe.set_parameter("fusion", name, value)
         assert not accepted

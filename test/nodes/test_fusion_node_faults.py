@@ -179,7 +179,7 @@ def test_silence_is_explained(processes, probe, model):
     fusion = processes.start("fusion_node", model=model, device="cpu", no_data_timeout=0.5, diagnostics_period=0.2)
     probe.wait_for_node()
     probe.spin_for(1.5)
-    assert probe.levels["inputs"] == (b"\x01", "no frames from thermal and rgb")
+    assert probe.levels["inputs"] == (b"\x03", "no frames from thermal and rgb"), "stale"
     fusion.send_signal(signal.SIGINT)
     log, _ = fusion.communicate(timeout=30)
     assert log.count("shared-memory") == 2, "once for each camera"
