@@ -59,6 +59,13 @@ ARGUMENTS = [
         description="Where the network runs. Empty: as the parameter file says.",
     ),
     DeclareLaunchArgument(
+        "autostart",
+        default_value="",
+        choices=["", "true", "false"],
+        description="Configure and activate at the start; false: leave it to a lifecycle manager. Empty: as the "
+        "parameter file says.",
+    ),
+    DeclareLaunchArgument(
         "use_sim_time",
         default_value="",
         choices=["", "true", "false"],
@@ -94,8 +101,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     # As texts: a model called 1e3 is not a number.
     texts = ("model", "engine", "device")
     given = {name: ParameterValue(value(name), value_type=str) for name in texts if value(name)}
-    if value("use_sim_time"):
-        given["use_sim_time"] = value("use_sim_time") == "true"
+    given |= {name: value(name) == "true" for name in ("autostart", "use_sim_time") if value(name)}
     remappings = []
     for argument, image, info in (
         ("thermal_topic", topics.THERMAL_IMAGE, topics.THERMAL_INFO),

@@ -55,11 +55,12 @@ def test_fusion_has_the_arguments_that_people_expect():
         "model",
         "engine",
         "device",
+        "autostart",
         "use_sim_time",
         "log_level",
         "rviz",
     }
-    for name in ("engine", "device", "use_sim_time", "log_level", "rviz"):
+    for name in ("engine", "device", "autostart", "use_sim_time", "log_level", "rviz"):
         assert declared[name].choices, name
 
 
@@ -75,14 +76,14 @@ def launched():
     """Starts `ros2 launch`, ends it as Ctrl-C does, and gives its output."""
     running = []
 
-    def start(*command: str) -> subprocess.Popen[str]:
+    def start(*command: str, package: tuple[str, ...] = ("camf_ros",)) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "ROS_DOMAIN_ID": str(random.randint(1, 101)),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
         process = subprocess.Popen(
-            ["ros2", "launch", "camf_ros", *command],
+            ["ros2", "launch", *package, *command],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -158,6 +159,52 @@ def test_a_wrong_model_ends_with_its_reason_in_the_output(launched):
     assert "no-such-model' is unknown" in output
     stop(process)
 
+
+@pytest.mark.slow
+def test_a_lifecycle_node_of_launch_ros_is_configured_and_activated(launched, model, tmp_path):
+    file = tmp_path / "managed.launch.py"
+    file.write_text(MANAGED.replace("MODEL", str(model)), encoding="utf-8")
+    process = launched(str(file), package=())
+    command = ["ros2", "lifecycle", "get", "/robot/fusion"]
+    end, state = time.monotonic() + 60, ""
+    while "active [3]" not in state and time.monotonic() < end:
+        state = subprocess.run(
+            command, env=launched.environment(), capture_output=True, text=True, timeout=60, check=False
+        ).stdout
+    output = stop(process)
+    assert "active [3]" in state, output
+    assert "Traceback" not in output
+
+
+MANAGED = """
+from launch import LaunchDescription
+from launch.actions import EmitEvent, RegisterEventHandler
+from launch.events import matches_action
+from launch_ros.actions import LifecycleNode
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from lifecycle_msgs.msg import Transition
+
+
+def generate_launch_description():
+    node = LifecycleNode(
+        package="camf_ros",
+        executable="fusion_node",
+        name="fusion",
+        namespace="robot",
+        parameters=[{"autostart": False, "device": "cpu", "model": "MODEL"}],
+        output="screen",
+    )
+
+    def change(transition):
+        event = ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition)
+        return EmitEvent(event=event)
+
+    activate = OnStateTransition(
+        target_lifecycle_node=node, goal_state="inactive", entities=[change(Transition.TRANSITION_ACTIVATE)]
+    )
+    return LaunchDescription([RegisterEventHandler(activate), node, change(Transition.TRANSITION_CONFIGURE)])
+"""
 
 LISTEN = """
 import sys, time
