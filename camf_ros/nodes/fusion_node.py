@@ -6,6 +6,7 @@ A managed node: *configure* loads and warms up the model, *activate* subscribes 
 
 from __future__ import annotations
 
+import gc
 import traceback
 from collections.abc import Callable
 
@@ -176,6 +177,8 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         if self._cameras is not None:
             self._cameras.close()
             self._cameras = None
+        # Subscriptions and their callbacks refer to each other in circles, and in one of them hangs the model.
+        gc.collect()
 
     # In the executor's thread: short, and never raising but for CamfError in _configure, which refuses the change.
 

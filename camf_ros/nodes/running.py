@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -42,6 +43,9 @@ def run_node(create: Callable[[], _N], spin: Callable[[_N], int | None] = rclpy.
             raise
         return 0  # told to stop while the node was being made: what fails then fails for want of a context
     finally:
+        # A second Ctrl-C, as an impatient launcher sends it, must not cut the clean end short.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+        signal.signal(signal.SIGINT, before)

@@ -50,6 +50,9 @@ def parameter_page() -> str:
         "# Parameters",
         "",
         "Written from the definition of the settings; `python3 -m camf_ros.settings.documents` writes it anew.",
+        "",
+        "What cannot be changed at run time can be in the fusion node while it is [inactive](lifecycle.md), and in the "
+        "others at the start.",
     ]
     for node, kind in NODES.items():
         lines += ["", f"## {node} node", "", "| parameter | default | accepts | at run time | what it does |"]
