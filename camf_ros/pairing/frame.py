@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
 
-class Frame(NamedTuple, Generic[Item]):
+@dataclass(frozen=True, slots=True)
+class Frame(Generic[Item]):
     """One frame of a stream.
 
     Attributes:

@@ -21,7 +21,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from typing import Generic, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Generic
 
 from camf_ros.pairing.beat import Beat
 from camf_ros.pairing.clock_watch import ClockWatch
@@ -39,11 +40,16 @@ QUEUE_FULL = "queue full"  # had a counterpart, but too many came before it was 
 CLOCK_JUMP = "clock jump"  # of the time before a jump, or with a stamp that no other agreed with
 
 
-class NearestPair(NamedTuple, Generic[Item]):
+@dataclass(frozen=True, slots=True)
+class NearestPair(Generic[Item]):
     """Two frames that belong together, of the first stream and of the second."""
 
     first: Frame[Item]
     second: Frame[Item]
+
+    def __iter__(self) -> Iterator[Frame[Item]]:
+        yield self.first
+        yield self.second
 
 
 class NearestStamps(Generic[Item]):
@@ -94,7 +100,7 @@ class NearestStamps(Generic[Item]):
             self._forget(admission.restarted, admission.limit)
         for place, frame in admission.frames:
             # One that was held back because of its stamp has waited for no nearer frame yet.
-            self._take(place, frame._replace(arrived=now))
+            self._take(place, replace(frame, arrived=now))
         pairs = self._settle(now)
         self._choose_reference()
         for place in (0, 1):
