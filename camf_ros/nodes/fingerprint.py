@@ -12,7 +12,7 @@ _SAMPLES = 4096
 
 def fingerprint(message: Any) -> bytes:
     """Bytes from all over the picture, for an Image or a CompressedImage: equal pictures have equal ones."""
-    if not message.data:
+    if not len(message.data):
         return b""
     data = np.frombuffer(message.data, np.uint8)
     # An odd step, so that the samples are not all of one byte of multi-byte pixels.

@@ -15,15 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
-from camf_ros.imaging.compressed_image import decode
+from camf_ros.imaging.camera_messages import (
+    RGB,
+    THERMAL,
+    compressed_rgb_frame,
+    compressed_thermal_frame,
+    rgb_frame,
+    thermal_frame,
+)
 from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS, Encoding, Kind
 from camf_ros.imaging.frames import Image as ImageArray
-from camf_ros.imaging.frames import thermal_values, to_rgb8
-from camf_ros.imaging.raw_image import check, read
+from camf_ros.imaging.frames import thermal_values
+from camf_ros.imaging.raw_image import check
 
 __all__ = ["RGB_ENCODINGS", "THERMAL_ENCODINGS", "ImageConversion", "cv_bridge_works"]
 
-_THERMAL, _RGB = "thermal image", "RGB image"
 _PROBE = """
 import numpy, cv_bridge
 from sensor_msgs.msg import Image
@@ -73,12 +79,12 @@ class ImageConversion:
             ImageError: If the message cannot be what it says, or its encoding is none of :data:`THERMAL_ENCODINGS`.
         """
         if isinstance(message, CompressedImage):
-            image, encoding, lossy = decode(bytes(message.data), message.format, THERMAL_ENCODINGS, _THERMAL)
-            return thermal_values(image, encoding, _THERMAL, lossy=lossy)
-        encoding = check(message, THERMAL_ENCODINGS, _THERMAL)
-        if encoding.kind is Kind.GREY and self._suits_cv_bridge(message, encoding):
-            return thermal_values(self._bridge.imgmsg_to_cv2(message, "passthrough"), encoding, _THERMAL)
-        return thermal_values(read(message, encoding), encoding, _THERMAL)
+            return compressed_thermal_frame(message)
+        if self._bridge is not None:
+            encoding = check(message, THERMAL_ENCODINGS, THERMAL)
+            if encoding.kind is Kind.GREY and self._suits_cv_bridge(message, encoding):
+                return thermal_values(self._bridge.imgmsg_to_cv2(message, "passthrough"), encoding, THERMAL)
+        return thermal_frame(message)
 
     def rgb(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
         """RGB frame of a message.
@@ -90,20 +96,19 @@ class ImageConversion:
             ImageError: If the message cannot be what it says, or its encoding is none of :data:`RGB_ENCODINGS`.
         """
         if isinstance(message, CompressedImage):
-            image, encoding, _ = decode(bytes(message.data), message.format, RGB_ENCODINGS, _RGB)
-            return to_rgb8(image, encoding)
-        encoding = check(message, RGB_ENCODINGS, _RGB)
-        if not (encoding.bridged and self._suits_cv_bridge(message, encoding)):
-            return to_rgb8(read(message, encoding), encoding)
-        wanted = "mono8" if encoding.kind is Kind.GREY else "rgb8"
-        return np.ascontiguousarray(self._bridge.imgmsg_to_cv2(message, wanted), dtype=np.uint8)
+            return compressed_rgb_frame(message)
+        if self._bridge is not None:
+            encoding = check(message, RGB_ENCODINGS, RGB)
+            if encoding.bridged and self._suits_cv_bridge(message, encoding):
+                wanted = "mono8" if encoding.kind is Kind.GREY else "rgb8"
+                return np.ascontiguousarray(self._bridge.imgmsg_to_cv2(message, wanted), dtype=np.uint8)
+        return rgb_frame(message)
 
     def _suits_cv_bridge(self, message: Image, encoding: Encoding) -> bool:
         """Whether cv_bridge reads this layout right: whole pixels a row, full last row, this machine's byte order."""
         size = np.dtype(encoding.dtype).itemsize
         return (
-            self._bridge is not None
-            and message.step % (encoding.channels * size) == 0
+            message.step % (encoding.channels * size) == 0
             and len(message.data) == message.step * message.height
             and (size == 1 or bool(message.is_bigendian) == (sys.byteorder == "big"))
             and not (size == 1 and message.is_bigendian)

@@ -1,28 +1,31 @@
-"""Pairs thermal and RGB messages by their stamps, with filters of message_filters; lets through those left alone."""
+"""Pairs thermal and RGB messages as they arrive; lets through those left alone.
+
+What belongs together is decided in :mod:`camf_ros.pairing.stream`; here are the subscriptions, clocks and the timer.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-import message_filters
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from camf_ros.nodes import topics
+from camf_ros.nodes.filter_matcher import FilterMatcher
 from camf_ros.nodes.fingerprint import fingerprint
-from camf_ros.nodes.nearest_filter import NearestStampSynchronizer
 from camf_ros.nodes.qos import SENSOR_INPUT
-from camf_ros.nodes.stamped import Stamped, nanoseconds
-from camf_ros.pairing.presence import Missing, Presence
+from camf_ros.pairing.matchers import NearestMatcher
+from camf_ros.pairing.presence import Missing
+from camf_ros.pairing.stamps import StampRule
+from camf_ros.pairing.stream import ImagePair, LoneFrame, PairStream
 from camf_ros.settings.fusion import FusionSettings
 
-_NANO = 1_000_000_000
-# A stamp this much before the newest one is not late: the clock went back, as when a recording starts anew.
-_JUMP = _NANO
+__all__ = ["ImagePair", "LoneFrame", "Pairing", "seconds"]
+
 # Waiting pairs are looked at this many times within pairing.max_delay, but no more often than the second number says.
 _LOOKS = 4
 _SHORTEST_LOOK = 0.002
@@ -31,40 +34,6 @@ _SHORTEST_LOOK = 0.002
 def seconds(stamp: Any) -> float:
     """A builtin_interfaces/Time in seconds."""
     return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
-
-
-class ImagePair(NamedTuple):
-    """Two messages that belong together.
-
-    Attributes:
-        thermal: Thermal message.
-        rgb: RGB message.
-        skew: Difference of the stamps that they were paired by, thermal less RGB, seconds: with both offsets.
-        time: Of the thermal frame, seconds: its stamp, or its arrival where it has none.
-        arrived: When the later of them arrived, seconds, monotonic.
-    """
-
-    thermal: Image | CompressedImage
-    rgb: Image | CompressedImage
-    skew: float
-    time: float
-    arrived: float
-
-
-class LoneFrame(NamedTuple):
-    """A message of one camera while the other is missing.
-
-    Attributes:
-        camera: Whose.
-        message: Its message.
-        time: When it was taken, seconds: its stamp, or its arrival where it has none.
-        arrived: When it arrived, seconds, monotonic.
-    """
-
-    camera: str
-    message: Image | CompressedImage
-    time: float
-    arrived: float
 
 
 class Pairing:
@@ -85,65 +54,37 @@ class Pairing:
         Args:
             node: Whose subscriptions.
             settings: Policy and its limits, and what to do while a camera is missing.
-            on_pair: Called with each pair in the executor's thread. Must not raise: message_filters calls it while
-                holding a lock that an exception would leave locked.
+            on_pair: Called with each pair in the executor's thread. Must not raise: that would end the node.
             on_lone: Called there with each frame of a camera that is alone, if ``on_missing`` is ``pass_through``. No
                 pair has it afterwards.
             on_frame: Called with the camera's name for each message, paired or not.
             on_bad_stamp: Called with the camera's name and the stamp for each message whose stamp is no time, or 0
                 where ``zero_stamps`` does not say what to do instead.
         """
-        self._node, self._settings = node, settings.pairing
+        self._node = node
         self._on_pair, self._on_lone, self._on_frame, self._on_bad_stamp = on_pair, on_lone, on_frame, on_bad_stamp
-        self._presence = Presence((topics.THERMAL, topics.RGB), settings.missing_timeout, time.monotonic())
-        self.configure(settings)
-        self._subscribers: list[message_filters.Subscriber] = []
-        self._newest: dict[str, int] = {}
-        self._without_stamps: set[str] = set()
-        self._by_arrival = {
-            topics.THERMAL: self._settings.thermal_stamps == "arrival",
-            topics.RGB: self._settings.rgb_stamps == "arrival",
-        }
-        offsets = {topics.THERMAL: self._settings.thermal_offset, topics.RGB: self._settings.rgb_offset}
-        # Only their difference matters, and message_filters takes no time before 0.
-        self._offsets = {camera: round(_NANO * (each - min(offsets.values()))) for camera, each in offsets.items()}
-        thermal = self._subscribe(node, topics.THERMAL, topics.THERMAL_IMAGE, settings.input_transport.thermal)
-        rgb = self._subscribe(node, topics.RGB, topics.RGB_IMAGE, settings.input_transport.rgb)
-        self._nearest: NearestStampSynchronizer | None = None
-        if self._settings.policy == "exact":
-            self._filter = message_filters.TimeSynchronizer([thermal, rgb], self._settings.queue_size)
-        elif self._settings.policy == "approximate":
-            self._filter = message_filters.ApproximateTimeSynchronizer(
-                [thermal, rgb], queue_size=self._settings.queue_size, slop=self._settings.slop
-            )
-        else:
-            self._filter = self._nearest = NearestStampSynchronizer(
-                [thermal, rgb], self._settings.queue_size, self._settings.slop, self._settings.max_delay
-            )
-            # By the steady clock: simulated time may stand still. Runs only while a pair waits.
-            self._timer = node.create_timer(
-                max(_SHORTEST_LOOK, self._settings.max_delay / _LOOKS),
-                self._look,
-                clock=Clock(clock_type=ClockType.STEADY_TIME),
-            )
-            self._timer.cancel()
-        self._filter.registerCallback(self._paired)
+        pairing = settings.pairing
+        self._stamps = StampRule(pairing, node.get_logger().warning)
+        matcher = NearestMatcher(pairing) if pairing.policy == "nearest" else FilterMatcher(pairing)
+        self._stream = PairStream(settings, matcher, time.monotonic())
+        # By the steady clock: simulated time may stand still. Runs only while a pair waits.
+        self._timer = node.create_timer(
+            max(_SHORTEST_LOOK, pairing.max_delay / _LOOKS),
+            self._look,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
+        self._timer.cancel()
+        self._subscribe(topics.THERMAL, topics.THERMAL_IMAGE, settings.input_transport.thermal)
+        self._subscribe(topics.RGB, topics.RGB_IMAGE, settings.input_transport.rgb)
 
     @property
     def dropped(self) -> Mapping[str, int]:
         """How many frames came into no pair, by camera and reason ("thermal late"); empty for other policies."""
-        if self._nearest is None:
-            return {}
-        return {
-            f"{camera} {reason}": count
-            for camera, counts in zip((topics.THERMAL, topics.RGB), self._nearest.dropped, strict=True)
-            for reason, count in sorted(counts.items())
-        }
+        return self._stream.dropped
 
     def configure(self, settings: FusionSettings) -> None:
         """Take over what can change at run time; from the thread that takes messages."""
-        self._passes = settings.on_missing == "pass_through"
-        self._presence.timeout = settings.missing_timeout
+        self._stream.configure(settings)
 
     def close(self) -> None:
         """Unsubscribe; frames that wait are dropped."""
@@ -155,99 +96,39 @@ class Pairing:
 
     def missing(self) -> Mapping[str, Missing]:
         """The cameras that are missing now, why and for how long; from the thread that takes messages."""
-        now = time.monotonic()
-        states = {camera: self._presence.missing(camera, now) for camera in (topics.THERMAL, topics.RGB)}
-        return {camera: state for camera, state in states.items() if state}
+        return self._stream.missing(time.monotonic())
 
-    def _subscribe(self, node: Node, camera: str, topic: str, transport: str) -> Any:
+    def _subscribe(self, camera: str, topic: str, transport: str) -> None:
+        node = self._node
         kind, topic = (Image, topic) if transport == "raw" else (CompressedImage, topics.compressed(node, topic))
-        subscriber = message_filters.Subscriber(node, kind, topic, qos_profile=SENSOR_INPUT)
-        # Between subscriber and synchroniser, because the latter raises on what is no time, and that ends the node.
-        gate = message_filters.SimpleFilter()
-        subscriber.registerCallback(lambda message: self._arrived(camera, message, gate))
-        self._subscribers.append(subscriber)
-        return gate
+        node.create_subscription(kind, topic, lambda message: self._arrived(camera, message), SENSOR_INPUT)
 
-    def _arrived(self, camera: str, message: Image | CompressedImage, gate: Any) -> None:
+    def _arrived(self, camera: str, message: Image | CompressedImage) -> None:
         self._on_frame(camera)
-        stamp = self._stamp(camera, message.header.stamp)
+        stamp = self._stamps.time(camera, message.header.stamp, self._clock)
         if stamp is None:
             self._on_bad_stamp(camera, message.header.stamp)
             return
-        frame = Stamped(message, stamp + self._offsets[camera], time.monotonic())
-        self._presence.arrived(camera, fingerprint(message), frame.arrived)
-        if self._passes and self._presence.alone(camera, frame.arrived):
-            frame.passed = True
-            self._on_lone(LoneFrame(camera, message, self._seconds(camera, frame), frame.arrived))
-        if self._nearest is None:
-            self._look_for_jump(camera, stamp)
-        # Also one that was passed on: it may keep a later one from a worse pair.
-        gate.signalMessage(frame)
-        if self._nearest is not None:
-            self._wake()
-
-    def _seconds(self, camera: str, frame: Stamped) -> float:
-        """Time of a frame without its offset."""
-        sec, nanosec = divmod(frame.time - self._offsets[camera], _NANO)
-        return float(sec) + 1e-9 * float(nanosec)
-
-    def _stamp(self, camera: str, stamp: Time) -> int | None:
-        """Time of a frame without its offset, nanoseconds; None where it has none."""
-        if self._by_arrival[camera]:
-            return int(self._node.get_clock().now().nanoseconds)
-        if stamp.sec < 0:
-            return None
-        if stamp.sec or stamp.nanosec:
-            return nanoseconds(stamp)
-        if self._settings.zero_stamps == "reject":
-            return None
-        if camera not in self._without_stamps:
-            self._without_stamps.add(camera)
-            self._node.get_logger().warning(
-                f"{camera} frames have stamp 0: paired by their arrival, which is later than the exposure; set "
-                f"pairing.{camera}_offset to minus the camera's latency, or have the driver stamp its images"
-            )
-        return int(self._node.get_clock().now().nanoseconds)
-
-    def _paired(self, thermal: Stamped, rgb: Stamped) -> None:
-        if thermal.passed or rgb.passed:
-            return  # published before: again, and out of order, it would only confuse who listens
-        self._on_pair(
-            ImagePair(
-                thermal.message,
-                rgb.message,
-                # In whole nanoseconds first, where floats would round.
-                skew=1e-9 * float(thermal.time - rgb.time),
-                time=self._seconds(topics.THERMAL, thermal),
-                arrived=max(thermal.arrived, rgb.arrived),
-            )
-        )
-
-    # For the nearest policy.
+        self._hand_out(self._stream.add(camera, message, stamp, fingerprint(message), time.monotonic()))
+        self._wake()
 
     def _look(self) -> None:
-        if self._nearest is not None:
-            self._nearest.expire()
-            self._wake()
+        self._hand_out(self._stream.expire(time.monotonic()))
+        self._wake()
+
+    def _hand_out(self, found: list[ImagePair | LoneFrame] | list[ImagePair]) -> None:
+        for item in found:
+            if isinstance(item, LoneFrame):
+                self._on_lone(item)
+            else:
+                self._on_pair(item)
 
     def _wake(self) -> None:
-        waiting = self._nearest is not None and self._nearest.waiting
+        waiting = self._stream.deadline() is not None
         if waiting and self._timer.is_canceled():
             self._timer.reset()
         elif not waiting and not self._timer.is_canceled():
             self._timer.cancel()
 
-    # For the others, which know nothing of jumps.
-
-    def _look_for_jump(self, camera: str, stamp: int) -> None:
-        if stamp < self._newest.get(camera, stamp) - _JUMP:
-            self._forget_after(stamp + _JUMP)
-        self._newest[camera] = max(stamp, self._newest.get(camera, stamp))
-
-    def _forget_after(self, limit: int) -> None:
-        """Drop waiting messages with later stamps: they would hold the queues and never find a counterpart."""
-        self._newest.clear()
-        with self._filter.lock:
-            for queue in self._filter.queues:
-                for key in [key for key, message in queue.items() if message.time > limit]:
-                    del queue[key]
+    def _clock(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from rclpy.node import Node
 from rclpy.time import Time
 
-from camf_ros.errors import ParameterError, RegistrationError
+from camf_ros.errors import ParameterError
 from camf_ros.imaging.camera_model import Extrinsics
-
-# Numbers that differ by less are the same pose: a publisher that computes it anew each time must not cost new maps.
-_SAME = 1e-6
+from camf_ros.imaging.poses import alike, check_frames, extrinsics_of
 
 
 class CameraTransforms:
@@ -47,35 +44,12 @@ class CameraTransforms:
         Raises:
             RegistrationError: If both cameras name the same frame, or none.
         """
-        if not thermal_frame or not rgb_frame or thermal_frame == rgb_frame:
-            raise RegistrationError(
-                f"frame_id is {thermal_frame!r} in the thermal camera_info and {rgb_frame!r} in the RGB one",
-                expected="a frame of its own for each camera",
-                remedy="correct it in the drivers, or set registration.extrinsics to file",
-            )
+        check_frames(thermal_frame, rgb_frame)
         try:
             transform = self._buffer.lookup_transform(rgb_frame, thermal_frame, Time()).transform
         except self._failure:
             return None
-        q, t = transform.rotation, transform.translation
-        found = Extrinsics(_rotation(q.w, q.x, q.y, q.z), (t.x, t.y, t.z))
-        if self._last is None or not _alike(self._last, found):
+        found = extrinsics_of(transform)
+        if self._last is None or not alike(self._last, found):
             self._last = found
         return self._last
-
-
-def _rotation(w: float, x: float, y: float, z: float) -> tuple[float, ...]:
-    """Rotation matrix of a quaternion, row by row."""
-    w, x, y, z = (float(value) for value in np.array([w, x, y, z]) / np.linalg.norm([w, x, y, z]))
-    return (
-        *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
-
-
-def _alike(one: Extrinsics, other: Extrinsics) -> bool:
-    return bool(
-        np.allclose(one.rotation, other.rotation, rtol=0, atol=_SAME)
-        and np.allclose(one.translation, other.translation, rtol=0, atol=_SAME)
-    )
