@@ -41,7 +41,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["camf_ros", "camf_ros.*"]),
     # The same places below the prefix as after a colcon build; camf_ros.resources looks there.
-    data_files=[("share/camf_ros", ["package.xml"]), *shared_files("config", "models")],
+    data_files=[("share/camf_ros", ["package.xml"]), *shared_files("config", "models", "msg")],
     # No torch here: on a Jetson it must come from NVIDIA's own wheels, and a plain dependency would put a build without
     # CUDA over them. `pip install .[torch]` takes the package index's build.
     install_requires=[
@@ -56,6 +56,7 @@ setup(
         "openvino": ["openvino>=2024.4", "onnx>=1.14"],
         "onnxruntime": ["onnxruntime>=1.17", "onnx>=1.14"],
         "evaluation": ["scikit-image>=0.18"],
+        "bag": ["rosbags>=0.11"],
         "benchmark": ["matplotlib>=3.5", "psutil>=5.8"],
     },
     entry_points={"console_scripts": ["camf = camf_ros.cli.main:main"]},

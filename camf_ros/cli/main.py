@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from camf_ros.cli import benchmark, calibrate, evaluate, export, fuse, info, train
+from camf_ros.cli import bag, benchmark, calibrate, evaluate, export, fuse, info, train
 from camf_ros.errors import CamfError
 from camf_ros.resources import version
 
@@ -16,6 +16,7 @@ _COMMANDS = {
     "info": info,
     "train": train,
     "fuse": fuse,
+    "bag": bag,
     "evaluate": evaluate,
     "calibrate": calibrate,
     "benchmark": benchmark,

@@ -19,7 +19,9 @@ FLOORS = (
     {"pipeline"},
     {"evaluation", "benchmark", "calibration", "snapshot"},
     {"training"},
-    {"nodes", "cli"},
+    {"nodes"},
+    {"bag"},
+    {"cli"},
 )
 # The plain network, what PyTorch reaches at best, and the GPU's memory. All else in there runs without it.
 TORCH_IN_BENCHMARK = ("benchmark/eager.py", "benchmark/peak.py", "benchmark/gpu_memory.py")
@@ -31,6 +33,7 @@ HOMES = {
     "openvino": ("engines/openvino_engine.py", "engines/openvino_files.py"),
     "onnxruntime": ("engines/onnxruntime_engine.py", "engines/tensorrt_engine.py", "benchmark/peer_network.py"),
     "matplotlib": ("benchmark/plot.py",),
+    "rosbags": ("bag",),
     "tqdm": ("training", "cli"),
     "cv2": ("imaging", "scene", "training", "cli", "evaluation", "calibration", "source_check"),
     **dict.fromkeys(

@@ -1,0 +1,165 @@
+"""The recording that is written: beside its final name until it is complete, so that a run may end at any time."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from rosbags.interfaces import Connection, ConnectionExtRosbag2
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from camf_ros.bag.reader import BagError
+from camf_ros.bag.types import MessageTypes
+
+_PLUGINS = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
+#: Storages that can be written.
+STORAGES = tuple(_PLUGINS)
+
+# The newest layout of metadata.yaml that every distribution from Humble on reads.
+_VERSION = 8
+# Marks a folder as one of ours, and while it is locked a run as going on.
+_MARK = "camf-bag.lock"
+
+
+class BagWriter:
+    """Writes ``OUT.part/OUT`` and renames it to ``OUT`` at the end. What is there at ``OUT`` stays until then.
+
+    An error, Ctrl-C included, removes ``OUT.part``; what a killed run has left of it the next one removes.
+    """
+
+    def __init__(self, path: Path, storage: str, types: MessageTypes, *, overwrite: bool, source: Path) -> None:
+        """Look whether it can be written.
+
+        Args:
+            path: Of the folder.
+            storage: One of :data:`STORAGES`.
+            types: Where definitions come from.
+            overwrite: Whether a recording of this name may be replaced.
+            source: What is read: neither it nor anything in it may be written to.
+
+        Raises:
+            BagError: If it cannot.
+        """
+        self._path, self._types, self._storage = path, types, storage
+        self._part = path.with_name(f"{path.name}.part")
+        _check_apart(source, (path, self._part))
+        if path.exists():
+            if not overwrite:
+                raise BagError(f"{path} exists", remedy="name another output, or say --overwrite")
+            if not (path / "metadata.yaml").is_file():
+                raise BagError(f"{path} is to be overwritten and is no recording", remedy="name another output")
+        self._connections: dict[tuple[str, str, str], Connection] = {}
+
+    def __enter__(self) -> BagWriter:
+        """Begin.
+
+        Raises:
+            BagError: If another run writes there, the folder cannot be made, or one of its name is not ours.
+        """
+        self._lock = self._begin()
+        try:
+            self._writer = Writer(
+                self._part / self._path.name, version=_VERSION, storage_plugin=_PLUGINS[self._storage]
+            )
+            self._writer.open()
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+            else:
+                self._writer.abort()
+        except OSError as failure:
+            raise BagError(f"{self._path} cannot be written ({failure})") from failure
+        finally:
+            self._discard()
+
+    def topic(self, name: str, kind: str) -> Connection:
+        """A topic of ours."""
+        text, digest = self._types.definition(kind)
+        return self._writer.add_connection(name, kind, msgdef=text, rihs01=digest)
+
+    def like(self, connection: Connection) -> Connection:
+        """The topic that a recorded one is copied to."""
+        extension = connection.ext
+        assert isinstance(extension, ConnectionExtRosbag2)
+        # A topic with several publishers may be there several times.
+        key = (connection.topic, connection.msgtype, repr(extension))
+        if key not in self._connections:
+            text, digest = self._types.definition_of(connection)
+            self._connections[key] = self._writer.add_connection(
+                connection.topic,
+                connection.msgtype,
+                msgdef=text,
+                rihs01=digest,
+                serialization_format=extension.serialization_format,
+                offered_qos_profiles=extension.offered_qos_profiles,
+            )
+        return self._connections[key]
+
+    def write(self, connection: Connection, time: int, data: bytes | memoryview) -> None:
+        """Write a message.
+
+        Raises:
+            BagError: If the disk is full, for example.
+        """
+        try:
+            self._writer.write(connection, time, data)
+        except Exception as error:  # SQLite has its own
+            raise BagError(f"{self._path} cannot be written ({error})", remedy="is the disk full?") from error
+
+    def _begin(self) -> IO[bytes]:
+        mark = self._part / _MARK
+        try:
+            if self._part.exists() and not mark.is_file() and (not self._part.is_dir() or any(self._part.iterdir())):
+                raise BagError(f"{self._part} exists and is not ours", remedy="move it, or name another output")
+            self._part.mkdir(parents=True, exist_ok=True)
+            lock = mark.open("wb")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                raise BagError(f"{self._path} is being written by another run") from None
+            for left in self._part.iterdir():
+                if left != mark:
+                    shutil.rmtree(left)
+        except OSError as error:
+            raise BagError(f"{self._part} cannot be made ({error.strerror})", remedy="name another output") from error
+        return lock
+
+    def _finish(self) -> None:
+        self._writer.close()
+        if self._path.exists():
+            self._path.rename(self._part / "replaced")
+        (self._part / self._path.name).rename(self._path)
+
+    def _discard(self) -> None:
+        shutil.rmtree(self._part, ignore_errors=True)
+        self._lock.close()
+
+
+def _check_apart(source: Path, outputs: Iterable[Path]) -> None:
+    """Refuse outputs that are the input, hold it, or lie in it, whatever links lead there.
+
+    Raises:
+        BagError: If one does.
+    """
+    read = source.resolve()
+    # One file of a folder stands for the folder.
+    read = read.parent if read.is_file() and (read.parent / "metadata.yaml").is_file() else read
+    for output in outputs:
+        written = output.resolve()
+        if read == written or read in written.parents or written in read.parents:
+            raise BagError(
+                f"the output {output} and the input {source} lie in each other", remedy="name another output"
+            )

@@ -1,0 +1,117 @@
+"""camf bag: fuse a recording (rosbag2) as the fusion node would have, into a new recording."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from camf_ros.cli.engine_options import add_engine_options, engine_of
+from camf_ros.cli.settings_options import add_settings_options, settings_of
+from camf_ros.settings.fusion import FusionSettings
+
+if TYPE_CHECKING:
+    from camf_ros.bag.fusion import Tally
+
+_logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2: a folder, or one .mcap or .db3 file")
+    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help="folder of the new recording")
+    parser.add_argument("--storage", choices=("mcap", "sqlite3"), help="of the new recording (default: as BAG)")
+    parser.add_argument("--fused-only", action="store_true", help="leave the recorded topics out")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is a recording")
+    for name, what in (
+        ("thermal", "thermal images (default: /thermal/image_raw)"),
+        ("rgb", "RGB images (default: /rgb/image_raw)"),
+        ("thermal-info", "thermal camera_info (default: beside the images)"),
+        ("rgb-info", "RGB camera_info (default: beside the images)"),
+        ("fused", "fused images to write, with camera_info beside them (default: /fused/image)"),
+        ("weights", "channel weights to write (default: /fusion/channel_weights)"),
+    ):
+        parser.add_argument(f"--{name}-topic", metavar="TOPIC", help=what)
+    parser.add_argument(
+        "--distro", default="", metavar="NAME", help="ROS 2 distribution of BAG, where BAG does not say what it is"
+    )
+    default = FusionSettings()
+    parser.add_argument("--model", help=f"model name or .safetensors file (default: {default.model})")
+    parser.add_argument("--gain", type=float, metavar="G", help="constant gain of the fusion rule (default: automatic)")
+    parser.add_argument(
+        "--reference", choices=("rgb", "thermal"), help=f"whose geometry (default: {default.reference})"
+    )
+    add_engine_options(parser, engine="auto", precision="auto")
+    add_settings_options(parser)
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fuse; tell what became of the frames."""
+    from camf_ros.bag.job import BagJob
+    from camf_ros.bag.topics import BagTopics
+
+    settings = settings_of(
+        arguments, {"model": arguments.model, "gain": arguments.gain, "reference": arguments.reference}
+    )
+    # Options of the engine that nobody gave are those of the parameter file.
+    for name in ("model", "engine", "device", "precision", "threads"):
+        if getattr(arguments, name) in (None, "auto", 0):
+            setattr(arguments, name, getattr(settings, name))
+    names = {name: getattr(arguments, f"{name}_topic") for name in BagTopics.__dataclass_fields__}
+    job = BagJob(
+        arguments.bag,
+        arguments.output,
+        BagTopics(**{name: _absolute(topic) for name, topic in names.items() if topic}),
+        storage=arguments.storage or "",
+        distro=arguments.distro,
+        fused_only=arguments.fused_only,
+        overwrite=arguments.overwrite,
+    )
+
+    def progress(messages: Iterable[Any], count: int) -> Iterable[Any]:
+        from tqdm import tqdm
+
+        bar: Iterable[Any] = tqdm(messages, total=count, unit="msg", disable=arguments.quiet, leave=False)
+        return bar
+
+    try:
+        tally = job.run(lambda: engine_of(arguments), settings, progress)
+    except KeyboardInterrupt:
+        _logger.warning("nothing was written: %s is as it was", arguments.output)
+        raise
+    return _report(tally, settings, arguments.output)
+
+
+def _report(tally: Tally, settings: FusionSettings, output: Path) -> int:
+    for note in tally.notes:
+        _logger.warning("%s", note)
+    for reason, count in tally.rejected.items():
+        _logger.warning("%d rejected (%s): %s", count, reason, tally.texts[reason])
+    _logger.info("%d pairs fused into %s", tally.fused, output)
+    for camera in ("thermal", "rgb"):
+        reasons = ", ".join(
+            f"{count} {name.removeprefix(camera).strip()}"
+            for name, count in tally.dropped.items()
+            if name.startswith(f"{camera} ")
+        )
+        _logger.info(
+            "%s: %d frames, %d passed through alone, %d unpaired%s",
+            camera,
+            tally.frames[camera],
+            tally.passed[camera],
+            tally.unpaired(camera),
+            f" ({reasons})" if reasons else "",
+        )
+    if not tally.fused and not tally.rejected:
+        _logger.warning(
+            "no pair: no two stamps are within pairing.slop (%g s) of each other, or one camera sends nothing",
+            settings.pairing.slop,
+        )
+    return 1 if tally.rejected or not tally.fused else 0
+
+
+def _absolute(topic: str) -> str:
+    return topic if topic.startswith("/") else f"/{topic}"
