@@ -103,7 +103,7 @@ def _report(tally: Tally, settings: FusionSettings, output: Path) -> int:
             tally.frames[camera],
             tally.passed[camera],
             tally.unpaired(camera),
-            f" ({reasons})" if reasons else "",
+            f"; in no pair: {reasons}" if reasons else "",
         )
     if not tally.fused and not tally.rejected:
         _logger.warning(

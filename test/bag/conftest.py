@@ -1,0 +1,42 @@
+"""What the tests of recordings share: all are skipped where rosbags is not installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rosbags", reason="needs rosbags: pip install rosbags")
+
+from camf_ros.bag.fusion import Tally
+from camf_ros.bag.job import BagJob
+from camf_ros.bag.topics import BagTopics
+from camf_ros.engines.engine import Engine
+from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.table import build
+
+
+@pytest.fixture(scope="session")
+def engine(small_model: Path) -> Engine:
+    return TorchEngine(small_model, device="cpu", precision="float32", threads=1)
+
+
+@pytest.fixture
+def fuse(engine: Engine) -> Callable[..., Tally]:
+    """Fuses a recording; parameters of the node by their full names, topics as :class:`BagTopics` calls them."""
+
+    def run(
+        source: Path,
+        output: Path,
+        parameters: dict[str, Any] | None = None,
+        topics: dict[str, str] | None = None,
+        progress: Any = lambda messages, _: messages,
+        **options: Any,
+    ) -> Tally:
+        job = BagJob(source, output, BagTopics(**(topics or {})), **options)
+        return job.run(lambda: engine, build(FusionSettings, parameters or {}), progress)
+
+    return run
