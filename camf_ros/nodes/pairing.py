@@ -74,8 +74,10 @@ class Pairing:
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
         self._timer.cancel()
-        self._subscribe(topics.THERMAL, topics.THERMAL_IMAGE, settings.input_transport.thermal)
-        self._subscribe(topics.RGB, topics.RGB_IMAGE, settings.input_transport.rgb)
+        self._subscriptions = [
+            self._subscribe(topics.THERMAL, topics.THERMAL_IMAGE, settings.input_transport.thermal),
+            self._subscribe(topics.RGB, topics.RGB_IMAGE, settings.input_transport.rgb),
+        ]
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -88,20 +90,18 @@ class Pairing:
 
     def close(self) -> None:
         """Unsubscribe; frames that wait are dropped."""
-        for subscriber in self._subscribers:
-            self._node.destroy_subscription(subscriber.sub)
-        self._subscribers.clear()
-        if self._nearest is not None:
-            self._node.destroy_timer(self._timer)
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._node.destroy_timer(self._timer)
 
     def missing(self) -> Mapping[str, Missing]:
         """The cameras that are missing now, why and for how long; from the thread that takes messages."""
         return self._stream.missing(time.monotonic())
 
-    def _subscribe(self, camera: str, topic: str, transport: str) -> None:
+    def _subscribe(self, camera: str, topic: str, transport: str) -> Any:
         node = self._node
         kind, topic = (Image, topic) if transport == "raw" else (CompressedImage, topics.compressed(node, topic))
-        node.create_subscription(kind, topic, lambda message: self._arrived(camera, message), SENSOR_INPUT)
+        return node.create_subscription(kind, topic, lambda message: self._arrived(camera, message), SENSOR_INPUT)
 
     def _arrived(self, camera: str, message: Image | CompressedImage) -> None:
         self._on_frame(camera)
