@@ -81,7 +81,7 @@ def test_rgb_goes_on_alone_and_is_fused_again(processes, probe, model):
         np.testing.assert_array_equal(pixels(message), pixels(by_stamp[stamp(message)]))
     assert probe.levels["inputs"][0] == WARN
     assert "rgb alone is passed through" in probe.levels["inputs"][1]
-    assert int(probe.diagnostics["rgb passed through alone"]) >= 3
+    assert probe.spin_until(lambda: int(probe.diagnostics["rgb passed through alone"]) >= 3)
 
     fused = len(of_source(probe, ChannelWeights.SOURCE_BOTH))
     for seed in range(50, 56):
