@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from camf_ros.cli import bag, benchmark, calibrate, evaluate, export, fuse, info, train
+from camf_ros.cli import bag, benchmark, calibrate, evaluate, explain, export, fuse, info, train
 from camf_ros.errors import CamfError
 from camf_ros.resources import version
 
@@ -17,6 +17,7 @@ _COMMANDS = {
     "train": train,
     "fuse": fuse,
     "bag": bag,
+    "explain": explain,
     "evaluate": evaluate,
     "calibrate": calibrate,
     "benchmark": benchmark,

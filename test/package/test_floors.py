@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[2] / "camf_ros"
 FLOORS = (
     {"errors", "msg"},
     {"resources", "scene"},
-    {"settings", "models", "explain"},
+    {"settings", "models"},
     {"imaging", "network", "pairing"},
-    {"engines", "steady_gain", "source_check"},
+    {"engines", "steady_gain", "source_check", "explain"},
     {"pipeline"},
     {"evaluation", "benchmark", "calibration", "snapshot"},
     {"training"},
@@ -32,10 +32,10 @@ HOMES = {
     "onnx": ("network/onnx_builder.py", "network/onnx_graph.py"),
     "openvino": ("engines/openvino_engine.py", "engines/openvino_files.py"),
     "onnxruntime": ("engines/onnxruntime_engine.py", "engines/tensorrt_engine.py", "benchmark/peer_network.py"),
-    "matplotlib": ("benchmark/plot.py",),
+    "matplotlib": ("benchmark/plot.py", "cli/explanation_figure.py"),
     "rosbags": ("bag",),
     "tqdm": ("training", "cli"),
-    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "calibration", "source_check"),
+    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "calibration", "source_check", "explain"),
     **dict.fromkeys(
         (
             "rclpy",

@@ -1,0 +1,161 @@
+"""camf explain: show why a fused picture looks as it does, as a figure for print, a panel and numbers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from camf_ros.cli.engine_options import add_engine_options, engine_of
+from camf_ros.cli.settings_options import add_settings_options, settings_of
+from camf_ros.errors import DataError, ParameterError
+from camf_ros.explain.explainer import DEFAULT_LIMIT
+from camf_ros.settings.fusion import FusionSettings
+
+if TYPE_CHECKING:
+    from camf_ros.engines.engine import Engine
+    from camf_ros.explain.explainer import Explainer
+    from camf_ros.explain.explanation import Explanation
+
+_logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("infrared", type=Path, metavar="THERMAL", help="picture: grey, 16-bit counts, or float TIFF")
+    parser.add_argument("visible", type=Path, metavar="RGB", help="picture of the other camera")
+    parser.add_argument("--output", type=Path, metavar="FIGURE", help="figure for print: a .png, .pdf or .svg")
+    parser.add_argument("--panel", type=Path, metavar="PNG", help="the panel that the node publishes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
+    parser.add_argument("--channel", type=int, metavar="K", help="one channel in large in the figure, counted from 0")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=DEFAULT_LIMIT,
+        metavar="PIXELS",
+        help="longer side at which the features are computed (default: %(default)s)",
+    )
+    default = FusionSettings()
+    parser.add_argument("--model", help=f"model name or .safetensors file (default: {default.model})")
+    parser.add_argument("--gain", type=float, metavar="G", help="constant gain of the fusion rule (default: automatic)")
+    add_engine_options(parser, engine="auto", precision="auto")
+    parser.add_argument(
+        "--reference", choices=("rgb", "thermal"), help=f"whose geometry (default: {default.reference})"
+    )
+    add_settings_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fuse, explain and write."""
+    outputs = _checked_outputs(arguments)
+    settings = settings_of(
+        arguments, {"model": arguments.model, "gain": arguments.gain, "reference": arguments.reference}
+    )
+    # Options of the engine that nobody gave are those of the parameter file.
+    for name in ("model", "engine", "device", "precision", "threads"):
+        if getattr(arguments, name) in (None, "auto", 0):
+            setattr(arguments, name, getattr(settings, name))
+
+    from camf_ros.explain.explainer import Explainer
+    from camf_ros.models import find_model
+
+    explainer = Explainer(find_model(arguments.model), limit=arguments.limit)
+    if arguments.channel is not None and not 0 <= arguments.channel < explainer.channels:
+        raise ParameterError(
+            f"--channel is {arguments.channel}", expected=f"a number from 0 to {explainer.channels - 1}"
+        )
+    if arguments.output is not None:
+        from camf_ros.benchmark.plot import matplotlib_pyplot
+
+        matplotlib_pyplot()  # now rather than after the work
+    engine = engine_of(arguments)
+    explanation = explained(explainer, engine, settings, arguments.infrared, arguments.visible)
+    _write(arguments, explainer, explanation)
+    for path in outputs:
+        _logger.info("%s written", path)
+    return 0
+
+
+def explained(
+    explainer: Explainer, engine: Engine, settings: FusionSettings, infrared: Path, visible: Path
+) -> Explanation:
+    """Fuse two picture files as the node would, and explain the result.
+
+    Raises:
+        CamfError: If the pictures cannot be read, brought together, fused or explained.
+    """
+    from camf_ros.explain.kept_registration import KeptRegistration, seen_by_both
+    from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
+    from camf_ros.pipeline import FusionPipeline
+
+    thermal = thermal_of(read_picture(infrared), str(infrared))
+    rgb = rgb_of(read_picture(visible), str(visible))
+    kept = KeptRegistration()
+    fused = FusionPipeline(engine, settings, kept).fuse(thermal, rgb, stamp=0.0)
+    aligned = kept.last
+    if aligned is None:
+        raise RuntimeError("the pipeline has not registered the pair")
+    return explainer.explain(
+        aligned.thermal,
+        aligned.rgb,
+        fused.image,
+        fused.gain,
+        automatic=not settings.gain,
+        both=seen_by_both(aligned),
+    )
+
+
+def _checked_outputs(arguments: argparse.Namespace) -> list[Path]:
+    """The files that are asked for, of which none is an input and each has a name that fits."""
+    from camf_ros.benchmark.plot import SUFFIXES
+    from camf_ros.cli.outputs import Guard, make_folder
+
+    endings = (("output", SUFFIXES), ("panel", (".png",)), ("json", None))
+    guard = Guard([arguments.infrared, arguments.visible])
+    outputs: list[Path] = []
+    for option, suffixes in endings:
+        path: Path | None = getattr(arguments, option)
+        if path is None:
+            continue
+        if path.is_dir() or (suffixes is not None and path.suffix.lower() not in suffixes):
+            ending = f" ending in {', '.join(suffixes)}" if suffixes else ""
+            raise DataError(f"--{option} is {path}", expected=f"the name of a file{ending}")
+        outputs.append(guard.check(path))
+    if not outputs:
+        raise ParameterError("there is nothing to write", expected="--output, --panel or --json")
+    if arguments.channel is not None and arguments.output is None:
+        raise ParameterError("--channel is given without --output", remedy="name the figure that is to show it")
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise DataError(f"two outputs are {outputs[0]}", expected="a file for each")
+    for path in outputs:
+        make_folder(path.parent)
+    return outputs
+
+
+def _write(arguments: argparse.Namespace, explainer: Explainer, explanation: Explanation) -> None:
+    from camf_ros.explain.panel import render
+    from camf_ros.imaging.picture_files import write_png
+
+    if arguments.panel is not None:
+        write_png(arguments.panel, render(explanation))
+    if arguments.output is not None:
+        from camf_ros.cli.explanation_figure import write_channel_figure, write_figure
+
+        if arguments.channel is None:
+            write_figure(arguments.output, explanation)
+        else:
+            e = explanation
+            alone = explainer.explain(
+                e.thermal, e.rgb, e.fused, e.gain, automatic=e.automatic, both=e.both, channels=[arguments.channel]
+            )
+            write_channel_figure(arguments.output, alone, alone.strongest[0])
+    if arguments.json is not None:
+        from camf_ros.explain.report import content
+
+        report = {"model_hash": explainer.model_hash, **content(explanation)}
+        try:
+            arguments.json.write_text(json.dumps(report) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"{arguments.json} cannot be written ({error.strerror})", remedy="name another") from error

@@ -1,0 +1,133 @@
+"""A canvas to lay a panel out on, in units that do not depend on its size, with OpenCV's letters: always there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Colour = tuple[int, ...]
+
+BACKGROUND: Colour = (26, 26, 28)
+INK: Colour = (240, 240, 240)
+FAINT: Colour = (150, 150, 150)
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+# Height of a capital letter at scale 1, pixels.
+_CAPITAL = 21.0
+# Positions with parts of a pixel, for OpenCV: so many bits.
+_SHIFT = 4
+
+
+class Box(NamedTuple):
+    """A rectangle in units of the layout: x, y of its upper left corner, width, height."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Canvas:
+    """Draws with coordinates of one layout on a picture of any size; what is left over is background."""
+
+    def __init__(self, size: tuple[int, int], layout: tuple[int, int]) -> None:
+        """Start empty.
+
+        Args:
+            size: (width, height) of the picture, pixels.
+            layout: (width, height) of the layout, units.
+        """
+        self.picture: NDArray[np.uint8] = np.empty((size[1], size[0], 3), np.uint8)
+        self.picture[:] = BACKGROUND
+        self._scale = min(size[0] / layout[0], size[1] / layout[1])
+        self._left = (size[0] - layout[0] * self._scale) / 2
+        self._top = (size[1] - layout[1] * self._scale) / 2
+
+    def pixels(self, box: Box) -> tuple[slice, slice]:
+        """Rows and columns of a box, at least one of each."""
+        top, left = self._top + box.y * self._scale, self._left + box.x * self._scale
+        bottom, right = top + box.height * self._scale, left + box.width * self._scale
+        rows = slice(round(top), max(round(top) + 1, round(bottom)))
+        return rows, slice(round(left), max(round(left) + 1, round(right)))
+
+    def put(self, image: NDArray[np.uint8], box: Box) -> None:
+        """A picture that fills a box. Areas are averaged when it shrinks.
+
+        Args:
+            image: (h, w) or (h, w, 3).
+            box: Where.
+        """
+        rows, columns = self.pixels(box)
+        size = columns.stop - columns.start, rows.stop - rows.start
+        shrinking = image.shape[1] >= size[0] and image.shape[0] >= size[1]
+        method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+        resized = np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
+        self.picture[rows, columns] = resized if resized.ndim == 3 else resized[:, :, None]
+
+    def text(
+        self,
+        words: str,
+        at: tuple[float, float],
+        *,
+        height: float,
+        colour: Colour = INK,
+        align: float = 0.0,
+        width: float | None = None,
+        bold: bool = False,
+    ) -> float:
+        """One line.
+
+        Args:
+            words: ASCII, which is what the font has.
+            at: x and the baseline's y.
+            height: Of a capital letter.
+            colour: Red, green, blue.
+            align: Part of the line's width that is left of x: 0, 0.5 or 1.
+            width: That it must keep to, by smaller letters if need be.
+            bold: With thicker strokes.
+
+        Returns:
+            Width of the line, units.
+        """
+        scale = height * self._scale / _CAPITAL
+        thickness = max(1, round(height * self._scale * (0.16 if bold else 0.12)))
+        length = cv2.getTextSize(words, _FONT, scale, thickness)[0][0]
+        if width is not None and length > width * self._scale:
+            scale *= width * self._scale / length
+            length = cv2.getTextSize(words, _FONT, scale, thickness)[0][0]
+        x = self._left + at[0] * self._scale - align * length
+        y = self._top + at[1] * self._scale
+        cv2.putText(self.picture, words, (round(x), round(y)), _FONT, scale, colour, thickness, cv2.LINE_AA)
+        return length / self._scale
+
+    def frame(self, box: Box, colour: Colour, width: float = 1.5) -> None:
+        """The outline of a box, within it."""
+        rows, columns = self.pixels(box)
+        line = max(1, round(width * self._scale))
+        part = self.picture[rows, columns]
+        part[:line] = part[-line:] = part[:, :line] = part[:, -line:] = colour
+
+    def line(self, start: tuple[float, float], end: tuple[float, float], colour: Colour) -> None:
+        """A thin line."""
+        cv2.line(self.picture, self._point(start), self._point(end), colour, 1, cv2.LINE_AA, _SHIFT)
+
+    def dot(self, at: tuple[float, float], radius: float, colour: Colour, *, ring: bool = False) -> None:
+        """A disc, or the ring around one."""
+        size = round(radius * self._scale * 2**_SHIFT)
+        width = max(1, round(1.5 * self._scale)) if ring else cv2.FILLED
+        cv2.circle(self.picture, self._point(at), size, colour, width, cv2.LINE_AA, _SHIFT)
+
+    def _point(self, at: tuple[float, float]) -> tuple[int, int]:
+        x, y = self._left + at[0] * self._scale, self._top + at[1] * self._scale
+        return round(x * 2**_SHIFT), round(y * 2**_SHIFT)
+
+
+def fitted(box: Box, shape: tuple[int, ...]) -> Box:
+    """The largest box within another that has a picture's proportions, in its middle."""
+    height, width = shape[:2]
+    scale = min(box.width / width, box.height / height)
+    size = width * scale, height * scale
+    return Box(box.x + (box.width - size[0]) / 2, box.y + (box.height - size[1]) / 2, *size)
