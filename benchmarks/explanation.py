@@ -1,13 +1,13 @@
 """How well an explanation predicts what happens to the fused picture when something is taken away.
 
-    python3 benchmarks/explanation.py --data DIR --output docs/figures/explanation.json --panel docs/figures/explanation.png
+    python3 benchmarks/explanation.py --data DIR --output FILE.json --panel FILE.png
 
 On the embedded night street and the validation pairs of the train folders, for each shipped model:
 
 - places: all features of one source are removed (set to 0) or flattened (set to their mean over the picture), once for
   each source, and the changed pictures are compared with the whole one. At each 4 x 4 pixels the change without
-  infrared, divided by the sum of both changes, is the share of infrared in the *pixels*. It is correlated with the share
-  map, which is the share in the *features*.
+  infrared, divided by the sum of both changes, is the share of infrared in the *pixels*. It is correlated with the
+  share map, which is the share in the *features*.
 - channels: each channel is removed alone. The change of the picture is correlated, over the channels, with their
   contributions, and that of the strongest ones is divided by that of an average channel.
 - people of the night street: level of the fused picture within their boxes, whole, without infrared features, and
