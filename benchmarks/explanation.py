@@ -52,6 +52,8 @@ FOLDERS = ("roadscene/train", "tno/train")
 MOMENTS = (4.0, 8.0, 12.0)
 #: Moment of the worked example, and size of its panel: as wide as a page.
 EXAMPLE, PANEL_SIZE = 12.0, (960, 540)
+#: Who walks the dog, as the scene calls him.
+MAN = "crossing left"
 # Pairs of each folder, by name; of these for the full size, and for the channels, each of which costs a decoding.
 PAIRS, LARGE_PAIRS, CHANNEL_PAIRS = 24, 6, 2
 # No share is measured where neither source matters, grey levels.
@@ -216,7 +218,6 @@ def example(model: str, street: NightStreet) -> dict[str, float]:
     pair = street_pair(street, EXAMPLE)
     small = Pair(*(shrunk_to(picture, explanation.work) for picture in pair))
     network = Network(model, small)
-    inside = people(street, explanation.work)
     share = share_over_picture(explanation)
     whole, no_infrared, no_visible = network.whole(), network.without_source(INFRARED), network.without_source(VISIBLE)
     flat_infrared, flat_visible = network.with_flat_source(INFRARED), network.with_flat_source(VISIBLE)
@@ -231,21 +232,25 @@ def example(model: str, street: NightStreet) -> dict[str, float]:
         "share": share,
     }
     figures_of = {"gain": explanation.gain, "mean share": explanation.mean_share}
+    inside = people(street, explanation.work)
+    everyone = np.any(list(inside.values()), axis=0)
+    parts = {"man with the dog": inside[MAN], "people": everyone, "elsewhere": ~everyone}
     for name, plane in planes.items():
-        figures_of[f"{name}, people"] = float(plane[inside].mean())
-        figures_of[f"{name}, elsewhere"] = float(plane[~inside].mean())
+        for place, part in parts.items():
+            figures_of[f"{name}, {place}"] = float(plane[part].mean())
     return figures_of
 
 
-def people(street: NightStreet, work: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels within the boxes of the people at the moment of the example."""
+def people(street: NightStreet, work: tuple[int, int]) -> dict[str, NDArray[np.bool_]]:
+    """Pixels within the box of each person at the moment of the example."""
     height, width = street.rgb(EXAMPLE).shape[:2]
-    inside = np.zeros(work, bool)
+    masks = {}
     for box in street.people(EXAMPLE):
         left, right = (round(x * work[1] / width) for x in (box.left, box.right))
         top, bottom = (round(y * work[0] / height) for y in (box.top, box.bottom))
-        inside[max(top, 0) : bottom, max(left, 0) : right] = True
-    return inside
+        masks[box.name] = np.zeros(work, bool)
+        masks[box.name][max(top, 0) : bottom, max(left, 0) : right] = True
+    return masks
 
 
 def street_pair(street: NightStreet, moment: float) -> Pair:
