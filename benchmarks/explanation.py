@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.explain.explainer import DEFAULT_CHANNELS, DEFAULT_LIMIT, Explainer
 from camf_ros.explain.explanation import INFRARED, VISIBLE
-from camf_ros.explain.kept_registration import KeptRegistration
 from camf_ros.explain.panel import render
 from camf_ros.explain.placement import share_over_picture
 from camf_ros.explain.working_size import shrunk_to, working_size
+from camf_ros.frame_explanation import explain_frame
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.models import find_model, shipped_models
@@ -255,22 +255,18 @@ def people(street: NightStreet, work: tuple[int, int]) -> dict[str, NDArray[np.b
 
 def street_pair(street: NightStreet, moment: float) -> Pair:
     """The night street's pair as the network is given it."""
-    kept = KeptRegistration()
     # Only the registered pictures are wanted: any model will do.
-    FusionPipeline(TorchEngine(find_model("camf-lite")), registration=kept).fuse(
-        street.thermal(moment), street.rgb(moment), moment
-    )
-    assert kept.last is not None
-    return Pair(kept.last.thermal, Visible(kept.last.rgb).luminance)
+    pipeline = FusionPipeline(TorchEngine(find_model("camf-lite")))
+    aligned = pipeline.fuse(street.thermal(moment), street.rgb(moment), moment).aligned
+    assert aligned is not None
+    return Pair(aligned.thermal, Visible(aligned.rgb).luminance)
 
 
 def street_explanation(model: str, street: NightStreet) -> Any:
     """The worked example."""
-    kept = KeptRegistration()
-    pipeline = FusionPipeline(TorchEngine(find_model(model), precision="float32"), registration=kept)
+    pipeline = FusionPipeline(TorchEngine(find_model(model), precision="float32"))
     frame = pipeline.fuse(street.thermal(EXAMPLE), street.rgb(EXAMPLE), EXAMPLE)
-    assert kept.last is not None
-    return Explainer(find_model(model)).explain(kept.last.thermal, kept.last.rgb, frame.image, frame.gain)
+    return explain_frame(Explainer(find_model(model)), frame, automatic=True)
 
 
 def times(street: NightStreet) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class FusedFrame(NamedTuple):
         inference_time: Time in the engine, seconds.
         overlap: Share of the image that both cameras see, 0 to 1; elsewhere it shows the one that does.
         undistorted: Whether the geometry is the reference camera's without the distortion of its lens.
+        aligned: Both pictures as the network was given them; None if nobody registered them.
     """
 
     image: NDArray[np.uint8]
@@ -54,6 +55,7 @@ class FusedFrame(NamedTuple):
     inference_time: float
     overlap: float = 1.0
     undistorted: bool = False
+    aligned: Aligned | None = None
 
 
 class PassedFrame(NamedTuple):
@@ -167,6 +169,7 @@ class FusionPipeline:
             inference_time,
             aligned.coverage.overlap if aligned.coverage else 1.0,
             aligned.undistorted,
+            aligned,
         )
 
     def pass_through(self, camera: str, image: Image, stamp: float, rig: Rig = _UNKNOWN) -> PassedFrame:

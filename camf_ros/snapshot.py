@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,22 +11,35 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from camf_ros.errors import DataError
+from camf_ros.errors import DataError, ImageError
+from camf_ros.explain.explainer import Explainer
+from camf_ros.explain.panel import render
+from camf_ros.frame_explanation import explain_frame
 from camf_ros.imaging.frames import Image
 from camf_ros.imaging.picture_files import write_png, write_tiff
 from camf_ros.pipeline import FusedFrame
 
-#: Thermal frame as it came, (h, w); RGB frame, (H, W, 3) or (H, W); what they were fused to.
-Fused = tuple[Image, NDArray[np.uint8], FusedFrame]
 
-
-def save_snapshot(folder: Path, fused: Fused, parameters: Mapping[str, object]) -> Path:
+def save_snapshot(
+    folder: Path,
+    *,
+    thermal: Image,
+    rgb: NDArray[np.uint8],
+    frame: FusedFrame,
+    parameters: Mapping[str, object],
+    explainer: Explainer | None = None,
+) -> Path:
     """Write thermal, RGB and fused picture, ``weights.json`` and ``parameters.yaml`` into a new folder.
+
+    With an explainer also ``explanation.png``, where the pictures are large enough for it.
 
     Args:
         folder: Made here; must not exist.
-        fused: What to save. Thermal values of 8 and 16 bits become a PNG, temperatures a TIFF of float32.
+        thermal: As it came, (h, w). Values of 8 and 16 bits become a PNG, temperatures a TIFF of float32.
+        rgb: As it came, (H, W, 3) or (H, W).
+        frame: What they were fused to.
         parameters: Of the node, by full name.
+        explainer: Of the model that fused them.
 
     Returns:
         The folder.
@@ -33,7 +47,6 @@ def save_snapshot(folder: Path, fused: Fused, parameters: Mapping[str, object]) 
     Raises:
         DataError: If it cannot be written.
     """
-    thermal, rgb, frame = fused
     try:
         folder.mkdir(parents=True)
         if thermal.dtype == np.float32:
@@ -42,6 +55,8 @@ def save_snapshot(folder: Path, fused: Fused, parameters: Mapping[str, object]) 
             write_png(folder / "thermal.png", thermal)  # type: ignore[arg-type]
         write_png(folder / "rgb.png", rgb)
         write_png(folder / "fused.png", frame.image)
+        if explainer is not None:
+            _write_explanation(folder / "explanation.png", explainer, frame, automatic=not parameters.get("gain"))
         (folder / "weights.json").write_text(json.dumps(_numbers(frame), indent=1) + "\n", encoding="utf-8")
         (folder / "parameters.yaml").write_text(
             yaml.safe_dump({"/**": {"ros__parameters": _nested(parameters)}}, sort_keys=False), encoding="utf-8"
@@ -49,6 +64,11 @@ def save_snapshot(folder: Path, fused: Fused, parameters: Mapping[str, object]) 
     except OSError as error:
         raise DataError(f"the snapshot {folder} cannot be written: {error}") from error
     return folder
+
+
+def _write_explanation(path: Path, explainer: Explainer, frame: FusedFrame, *, automatic: bool) -> None:
+    with contextlib.suppress(ImageError):  # too small to be judged
+        write_png(path, render(explain_frame(explainer, frame, automatic=automatic)))
 
 
 def _numbers(frame: FusedFrame) -> dict[str, object]:

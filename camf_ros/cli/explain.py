@@ -86,25 +86,14 @@ def explained(
     Raises:
         CamfError: If the pictures cannot be read, brought together, fused or explained.
     """
-    from camf_ros.explain.kept_registration import KeptRegistration, seen_by_both
+    from camf_ros.frame_explanation import explain_frame
     from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
     from camf_ros.pipeline import FusionPipeline
 
     thermal = thermal_of(read_picture(infrared), str(infrared))
     rgb = rgb_of(read_picture(visible), str(visible))
-    kept = KeptRegistration()
-    fused = FusionPipeline(engine, settings, kept).fuse(thermal, rgb, stamp=0.0)
-    aligned = kept.last
-    if aligned is None:
-        raise RuntimeError("the pipeline has not registered the pair")
-    return explainer.explain(
-        aligned.thermal,
-        aligned.rgb,
-        fused.image,
-        fused.gain,
-        automatic=not settings.gain,
-        both=seen_by_both(aligned),
-    )
+    frame = FusionPipeline(engine, settings).fuse(thermal, rgb, stamp=0.0)
+    return explain_frame(explainer, frame, automatic=not settings.gain)
 
 
 def _checked_outputs(arguments: argparse.Namespace) -> list[Path]:

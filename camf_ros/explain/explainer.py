@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,11 @@ from camf_ros.explain.explanation import INFRARED, VISIBLE, Channel, Explanation
 from camf_ros.explain.shares import infrared_share
 from camf_ros.explain.working_size import check_limit, shrunk_to, working_size
 from camf_ros.imaging.luminance import Visible
-from camf_ros.network.checkpoint_file import CheckpointFile, read_checkpoint_file
 from camf_ros.network.constants import BORDER
 from camf_ros.network.numpy_network import STEP, Features, NumpyNetwork, joined
+
+if TYPE_CHECKING:
+    from camf_ros.network.checkpoint_file import CheckpointFile
 
 #: Longer side of the working picture, pixels.
 DEFAULT_LIMIT = 320
@@ -44,6 +47,9 @@ class Explainer:
         check_limit(limit)
         if channels < 1:
             raise ParameterError(f"{channels} channels are to be shown", expected="at least 1")
+        # Not before it is needed: who lacks a library must hear so from the engine, which says what to install.
+        from camf_ros.network.checkpoint_file import read_checkpoint_file  # noqa: PLC0415
+
         checkpoint = read_checkpoint_file(model) if isinstance(model, Path) else model
         self.model_name, self.model_hash = checkpoint.name, checkpoint.hash
         self.channels = checkpoint.architecture.channels

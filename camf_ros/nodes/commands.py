@@ -11,8 +11,10 @@ from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
 from camf_ros.errors import CamfError
+from camf_ros.explain.explainer import Explainer
 from camf_ros.nodes import topics
-from camf_ros.snapshot import Fused, save_snapshot
+from camf_ros.nodes.fuser import FusedPair
+from camf_ros.snapshot import save_snapshot
 
 _FOLDER = "~/.ros/camf_ros/snapshots"
 
@@ -26,7 +28,7 @@ class Commands:
         *,
         enable: Callable[[bool], None],
         reload: Callable[[], str],
-        last: Callable[[], Fused | None],
+        last: Callable[[], tuple[FusedPair, Explainer | None] | None],
         parameters: Callable[[], Mapping[str, object]],
     ) -> None:
         """Create them.
@@ -35,7 +37,7 @@ class Commands:
             node: Whose.
             enable: Pauses or goes on; raises CamfError if it cannot.
             reload: Loads model and registration anew and says what happens; raises CamfError if it cannot.
-            last: What was fused last.
+            last: What was fused last, and who can explain it.
             parameters: Values of all parameters, by name.
         """
         self._enable, self._reload, self._last, self._parameters = enable, reload, last, parameters
@@ -57,11 +59,21 @@ class Commands:
         return _answer(response, self._save)
 
     def _save(self) -> str:
-        fused = self._last()
-        if fused is None:
+        last = self._last()
+        if last is None:
             raise CamfError("nothing was fused yet")
+        pair, explainer = last
         folder = Path(_FOLDER).expanduser() / datetime.now().astimezone().strftime("%Y%m%d-%H%M%S-%f")
-        return str(save_snapshot(folder, fused, self._parameters()))
+        return str(
+            save_snapshot(
+                folder,
+                thermal=pair.thermal,
+                rgb=pair.rgb,
+                frame=pair.frame,
+                parameters=self._parameters(),
+                explainer=explainer,
+            )
+        )
 
 
 def _answer(response: Any, act: Callable[[], str]) -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 from camf_ros.engines.create import ChosenEngine
 from camf_ros.engines.engine import engine_warnings
@@ -25,6 +26,24 @@ from camf_ros.pipeline import FusedFrame, FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 
 
+class FusedPair(NamedTuple):
+    """A fused frame and what it was made of.
+
+    Attributes:
+        thermal: As it came, (h, w).
+        rgb: As it came, (H, W, 3) or (H, W).
+        frame: What the pipeline made of them.
+        header: Of the fused image.
+        model_hash: Of the model that made it.
+    """
+
+    thermal: ImageArray
+    rgb: NDArray[np.uint8]
+    frame: FusedFrame
+    header: Header
+    model_hash: str
+
+
 class Fuser:
     """A model at work. One thread calls :meth:`process`; the rest may be called from any.
 
@@ -32,7 +51,7 @@ class Fuser:
         conversion: How messages become arrays.
         watched: Called with the camera, each frame as it came and its time in seconds, in the worker's thread; None if
             nobody wants to know.
-        last: The last fused frame, and what it was made of: thermal as it came, RGB; None before the first.
+        last: The last fused pair; None before the first.
     """
 
     def __init__(
@@ -64,7 +83,7 @@ class Fuser:
         self._next: ChosenEngine | None = None
         self._lock = threading.Lock()
         self.watched: Callable[[str, NDArray[Any], float], None] | None = None
-        self.last: tuple[ImageArray, NDArray[np.uint8], FusedFrame] | None = None
+        self.last: FusedPair | None = None
 
     @property
     def chosen(self) -> ChosenEngine:
@@ -128,7 +147,8 @@ class Fuser:
         rig = self._cameras.rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
         frame = self._pipeline.fuse(thermal, rgb, pair.time, rig)
         latency = self._outputs.fused(pair, frame, self._chosen.engine)
-        self.last = thermal, rgb, frame
+        message = pair.rgb if frame.reference == topics.RGB else pair.thermal
+        self.last = FusedPair(thermal, rgb, frame, message.header, self._chosen.engine.model_hash)
         self._statistics.fused(latency, frame.inference_time)
 
     def _pass_through(self, lone: LoneFrame) -> None:

@@ -15,12 +15,14 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from camf_ros.engines.create import ChosenEngine, choose_engine
 from camf_ros.errors import CamfError
+from camf_ros.explain.explainer import Explainer
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.nodes import topics
 from camf_ros.nodes.cameras import Cameras
 from camf_ros.nodes.commands import Commands
 from camf_ros.nodes.engine_loader import EngineLoader, check_model, same_engine
-from camf_ros.nodes.fuser import Fuser
+from camf_ros.nodes.explaining import Explaining
+from camf_ros.nodes.fuser import FusedPair, Fuser
 from camf_ros.nodes.image_conversion import ImageConversion, cv_bridge_works
 from camf_ros.nodes.intake import Intake
 from camf_ros.nodes.outputs import Outputs
@@ -51,6 +53,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         self._outputs: Outputs | None = None
         self._cameras: Cameras | None = None
         self._source_watch: SourceWatch | None = None
+        self._explaining: Explaining | None = None
         self._problem: Exception | None = None
         self._conversion: ImageConversion | None = None
         self._registration = PlannedRegistration()
@@ -63,7 +66,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             self,
             enable=self._enable,
             reload=self._reload,
-            last=lambda: self._fuser.last if self._fuser else None,
+            last=self._last,
             parameters=self._configuration.values,
         )
         # By the steady clock: reports go on where simulated time stands still.
@@ -154,14 +157,16 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             failed=self._failed,
             reject=self._reject,
         )
+        self._explaining = Explaining(self, self.settings, self._fuser, self._extra_failed)
         if self.settings.source_check.enabled:
             self._source_watch = SourceWatch(self.settings, self._fuser, self._extra_failed)
         self._reporter.watch(self.settings)
 
     def _stop(self) -> None:
-        watch, self._source_watch = self._source_watch, None
-        if watch is not None:
-            watch.close()
+        for extra in (self._source_watch, self._explaining):
+            if extra is not None:
+                extra.close()
+        self._source_watch = self._explaining = None
         intake, self._intake = self._intake, None
         if intake is None:
             return
@@ -202,8 +207,9 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         fuser.configure(settings)
         if self._intake is not None:
             self._intake.configure(settings)
-        if self._source_watch is not None:
-            self._source_watch.configure(settings)
+        for extra in (self._source_watch, self._explaining):
+            if extra is not None:
+                extra.configure(settings)
         if anew:
             self._loader.request(settings)
 
@@ -227,6 +233,12 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         check_model(self.settings)
         self._loader.request(self.settings)
         return f"model {self.settings.model} is being loaded; the log and /diagnostics say when it runs"
+
+    def _last(self) -> tuple[FusedPair, Explainer | None] | None:
+        pair = self._fuser.last if self._fuser else None
+        if pair is None:
+            return None
+        return pair, self._explaining.explainer(pair) if self._explaining else None
 
     def _report(self) -> None:
         self._reporter.report(self.settings, self._fuser, self._intake, self._source_watch, self._loader.loading)

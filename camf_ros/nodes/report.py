@@ -87,7 +87,7 @@ class Reporter:
             self._publisher.publish([idle_status(f"{name}: {part}", values) for part in ("inputs", "fusion")])
             return
         rate = rates(before, snapshot, max(now - then, 1e-3))
-        chosen, frame = fuser.chosen, fuser.last[2] if fuser.last else None
+        chosen, frame = fuser.chosen, fuser.last.frame if fuser.last else None
         warnings = (*([self.load_problem] if self.load_problem else []), *fuser.warnings)
         values.update(
             {

@@ -13,6 +13,7 @@ RGB_INFO = "rgb/camera_info"
 FUSED_IMAGE = "fused/image"
 FUSED_INFO = "fused/camera_info"
 CHANNEL_WEIGHTS = "~/channel_weights"
+EXPLANATION = "~/explanation"
 DIAGNOSTICS = "/diagnostics"
 
 ENABLE = "~/enable"

@@ -216,6 +216,13 @@ class FusionSettings:
         unit="s",
         dynamic=True,
     )
+    explanation_period: float = setting(
+        0.5,
+        "Least time between two pictures on fusion/explanation; they are made only while somebody subscribes.",
+        minimum=0.05,
+        maximum=60.0,
+        unit="s",
+    )
     source_check: SourceCheckSettings = part(SourceCheckSettings)
     diagnostics_period: float = setting(
         1.0, "Time between two messages on /diagnostics.", minimum=0.1, maximum=60.0, unit="s"

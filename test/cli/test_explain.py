@@ -15,8 +15,8 @@ from small_training import sharp, soft
 from camf_ros.cli.main import main
 from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.explain.explainer import Explainer
-from camf_ros.explain.kept_registration import KeptRegistration
 from camf_ros.explain.panel import render
+from camf_ros.frame_explanation import explain_frame
 from camf_ros.pipeline import FusionPipeline
 
 SHAPE = (60, 80)
@@ -79,12 +79,10 @@ def test_one_channel(explain, tmp_path):
 def test_panel_and_numbers_are_those_of_the_pipeline(explain, small_model, tmp_path):
     panel, numbers = tmp_path / "p.png", tmp_path / "n.json"
     assert explain("--panel", panel, "--json", numbers, "--limit", 60)[0] == 0
-    kept = KeptRegistration()
-    frame = FusionPipeline(TorchEngine(small_model, device="cpu", precision="float32"), None, kept).fuse(
+    frame = FusionPipeline(TorchEngine(small_model, device="cpu", precision="float32")).fuse(
         load(explain.thermal), np.ascontiguousarray(load(explain.rgb)[:, :, ::-1]), 0.0
     )
-    assert kept.last is not None
-    expected = Explainer(small_model, limit=60).explain(kept.last.thermal, kept.last.rgb, frame.image, frame.gain)
+    expected = explain_frame(Explainer(small_model, limit=60), frame, automatic=True)
     np.testing.assert_array_equal(load(panel)[:, :, ::-1], render(expected))
     report = json.loads(numbers.read_text())
     assert report["model"] == "small"

@@ -7,49 +7,32 @@ import pytest
 from explaining import colour, grey, model
 
 from camf_ros.engines.torch_engine import TorchEngine
-from camf_ros.errors import RegistrationError
+from camf_ros.errors import ImageError
 from camf_ros.explain.explainer import Explainer
-from camf_ros.explain.kept_registration import KeptRegistration, seen_by_both
-from camf_ros.imaging.camera_maps import Rig
+from camf_ros.explain.seen_by_both import seen_by_both
+from camf_ros.frame_explanation import explain_frame
 from camf_ros.imaging.coverage import Coverage
-from camf_ros.imaging.registration import Aligned, PlannedRegistration
+from camf_ros.imaging.registration import Aligned
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
-from camf_ros.settings.registration import RegistrationSettings
-
-
-def test_hands_on_what_the_other_makes():
-    thermal, rgb, settings = grey(1, 30, 40), colour(2, 60, 80), RegistrationSettings()
-    kept, options = KeptRegistration(), {"reference": "rgb", "settings": settings, "rig": Rig()}
-    assert kept.last is None
-    aligned = kept.align(thermal, rgb, **options)
-    assert kept.last is aligned
-    expected = PlannedRegistration().align(thermal, rgb, **options)
-    np.testing.assert_array_equal(aligned.thermal, expected.thermal)
-    alone = kept.align_alone("rgb", rgb, other=None, **options)
-    np.testing.assert_array_equal(alone.image, rgb)
-    assert kept.last is aligned
-
-
-def test_a_pair_that_fails_leaves_nothing_behind():
-    kept, settings = KeptRegistration(), RegistrationSettings(mode="none")
-    kept.align(grey(1, 30, 40), grey(2, 30, 40), reference="rgb", settings=settings, rig=Rig())
-    with pytest.raises(RegistrationError):
-        kept.align(grey(1, 30, 40), grey(2, 60, 80), reference="rgb", settings=settings, rig=Rig())
-    assert kept.last is None
 
 
 def test_explains_what_the_engine_fused(tmp_path):
     engine = TorchEngine(model(tmp_path), device="cpu", precision="float32")
-    kept = KeptRegistration()
     thermal, rgb = grey(1, 60, 80).astype(np.uint16) * 16, colour(2, 60, 80)
-    frame = FusionPipeline(engine, FusionSettings(), kept).fuse(thermal, rgb, stamp=0.0)
-    assert kept.last is not None
-    e = Explainer(model(tmp_path)).explain(kept.last.thermal, kept.last.rgb, frame.image, frame.gain)
+    frame = FusionPipeline(engine).fuse(thermal, rgb, stamp=0.0)
+    e = explain_frame(Explainer(model(tmp_path)), frame, automatic=True)
+    assert (e.gain, e.automatic) == (frame.gain, True)
     # At the size of the picture nothing is shrunk: these are the engine's own numbers.
     np.testing.assert_allclose(e.activation[0], frame.infrared_activation, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(e.activation[1], frame.visible_activation, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(e.infrared_share, frame.infrared_share, rtol=0, atol=1e-4)
+
+
+def test_frame_that_nobody_registered(tmp_path):
+    engine = TorchEngine(model(tmp_path), device="cpu", precision="float32")
+    frame = FusionPipeline(engine).fuse(grey(1, 60, 80), colour(2, 60, 80), stamp=0.0)._replace(aligned=None)
+    with pytest.raises(ImageError, match="does not say what it was fused from"):
+        explain_frame(Explainer(model(tmp_path)), frame, automatic=True)
 
 
 def test_where_both_see():

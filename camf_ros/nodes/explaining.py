@@ -1,0 +1,70 @@
+"""The explanation as a picture on a topic: made in a thread of its own, and only while somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from camf_ros.explain.explainer import Explainer
+from camf_ros.explain.panel import render
+from camf_ros.frame_explanation import explain_frame
+from camf_ros.models import find_model
+from camf_ros.nodes import topics
+from camf_ros.nodes.background import Background
+from camf_ros.nodes.fuser import FusedPair, Fuser
+from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.qos import OUTPUT
+from camf_ros.settings.fusion import FusionSettings
+
+
+class Explaining:
+    """Explains the newest fused image once a period."""
+
+    def __init__(
+        self, node: Node, settings: FusionSettings, fuser: Fuser, failed: Callable[[str, Exception], None]
+    ) -> None:
+        """Start.
+
+        Args:
+            node: Whose topic.
+            settings: Of the node.
+            fuser: Whose images.
+            failed: Called with a name and each exception in the thread.
+        """
+        self._node, self._settings, self._fuser = node, settings, fuser
+        self._explainer: Explainer | None = None
+        self._shown: FusedPair | None = None
+        self._publisher = node.create_publisher(Image, topics.EXPLANATION, OUTPUT)
+        self._thread = Background("explanation", settings.explanation_period, self._explain, failed)
+
+    def configure(self, settings: FusionSettings) -> None:
+        """Use other settings from the next explanation on; from any thread."""
+        self._settings = settings
+
+    def explainer(self, pair: FusedPair) -> Explainer | None:
+        """Who can explain a pair; None where its model is not the one that the settings name any more.
+
+        Raises:
+            CheckpointError: If that one cannot be read.
+        """
+        if self._explainer is None or self._explainer.model_hash != pair.model_hash:
+            self._explainer = Explainer(find_model(self._settings.model))
+        return self._explainer if self._explainer.model_hash == pair.model_hash else None
+
+    def close(self) -> None:
+        """Stop, and destroy the publisher."""
+        self._thread.stop()
+        self._node.destroy_publisher(self._publisher)
+
+    def _explain(self) -> None:
+        pair = self._fuser.last
+        if pair is None or pair is self._shown or not self._publisher.get_subscription_count():
+            return
+        self._shown = pair
+        explainer = self.explainer(pair)
+        if explainer is None:
+            return  # the next images come from the model that the settings name
+        panel = render(explain_frame(explainer, pair.frame, automatic=not self._settings.gain))
+        self._publisher.publish(image_message(panel, "rgb8", pair.header))

@@ -1,0 +1,57 @@
+"""The explanation of the running node: a picture on a topic, while somebody looks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import pixels, qos, scene
+from sensor_msgs.msg import Image
+
+from camf_ros.explain.panel import DEFAULT_SIZE
+
+pytestmark = pytest.mark.ros
+
+TOPIC = "fusion/explanation"
+
+
+def started(processes, probe, model, **parameters):
+    process = processes.start(
+        "fusion_node", model=str(model), device="cpu", threads=1, explanation_period=0.05, **parameters
+    )
+    probe.wait_for_node()
+    assert probe.spin_until(lambda: probe.node.count_publishers(TOPIC) == 1)
+    return process
+
+
+def test_it_shows_the_newest_fused_image_under_its_header(processes, probe, model):
+    process = started(processes, probe, model)
+    panels = []
+    probe.fuse(*scene(1))
+    subscription = probe.node.create_subscription(Image, TOPIC, panels.append, qos("reliable"))
+    assert probe.spin_until(lambda: bool(panels)), "of what was fused before somebody looked"
+    image, _ = probe.fuse(*scene(2))
+    assert probe.spin_until(lambda: panels[-1].header == image.header)
+    assert (panels[-1].width, panels[-1].height, panels[-1].encoding) == (*DEFAULT_SIZE, "rgb8")
+    assert len(np.unique(pixels(panels[-1]).reshape(-1, 3), axis=0)) > 1000, "it shows something"
+    assert not np.array_equal(pixels(panels[0]), pixels(panels[-1]))
+    count = len(panels)
+    probe.spin_for(0.5)
+    assert len(panels) == count, "each image once"
+    probe.node.destroy_subscription(subscription)
+    process.terminate()
+    log, _ = process.communicate(timeout=30)
+    assert "Traceback" not in log
+
+
+def test_pictures_that_are_too_small_are_fused_all_the_same(processes, probe, model):
+    process = started(processes, probe, model)
+    panels = []
+    probe.node.create_subscription(Image, TOPIC, panels.append, qos("reliable"))
+    for seed in range(3):
+        probe.fuse(*scene(seed, (32, 24), (32, 24)))
+        probe.spin_for(0.3)
+    assert panels == []
+    process.terminate()
+    log, _ = process.communicate(timeout=30)
+    assert log.count("explanation: ") == 1, log
+    assert "Traceback" not in log
