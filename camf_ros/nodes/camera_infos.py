@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo
 
 from camf_ros.imaging.camera_info import InfoHistory, camera_of, fused_info, picture_size
 from camf_ros.nodes import topics
-from camf_ros.nodes.qos import SENSOR_INPUT
+from camf_ros.nodes.qos import subscribe
 
 __all__ = ["CameraInfos", "camera_of", "fused_info", "picture_size"]
 
@@ -25,8 +25,7 @@ class CameraInfos:
         self._histories = {camera: InfoHistory() for camera in _TOPICS}
         self._node = node
         self._subscriptions = [
-            node.create_subscription(CameraInfo, topic, partial(self._keep, camera), SENSOR_INPUT)
-            for camera, topic in _TOPICS.items()
+            subscribe(node, CameraInfo, topic, partial(self._keep, camera)) for camera, topic in _TOPICS.items()
         ]
 
     def close(self) -> None:

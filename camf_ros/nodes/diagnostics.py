@@ -10,7 +10,7 @@ from rclpy.node import Node
 
 from camf_ros.imaging.thermal import ThermalState
 from camf_ros.nodes import topics
-from camf_ros.nodes.qos import OUTPUT
+from camf_ros.nodes.qos import publish
 from camf_ros.nodes.statistics import Snapshot
 from camf_ros.pairing.presence import Missing
 from camf_ros.settings.fusion import FusionSettings, Thresholds
@@ -215,7 +215,7 @@ class DiagnosticsPublisher:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._publisher = node.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, OUTPUT)
+        self._publisher = publish(node, DiagnosticArray, topics.DIAGNOSTICS)
 
     def publish(self, statuses: list[DiagnosticStatus]) -> None:
         """Send them under one stamp."""

@@ -15,7 +15,7 @@ from camf_ros.nodes import topics
 from camf_ros.nodes.background import Background
 from camf_ros.nodes.fuser import FusedPair, Fuser
 from camf_ros.nodes.image_messages import image_message
-from camf_ros.nodes.qos import OUTPUT
+from camf_ros.nodes.qos import publish
 from camf_ros.settings.fusion import FusionSettings
 
 
@@ -36,7 +36,7 @@ class Explaining:
         self._node, self._settings, self._fuser = node, settings, fuser
         self._explainer: Explainer | None = None
         self._shown: FusedPair | None = None
-        self._publisher = node.create_publisher(Image, topics.EXPLANATION, OUTPUT)
+        self._publisher = publish(node, Image, topics.EXPLANATION)
         self._thread = Background("explanation", settings.explanation_period, self._explain, failed)
 
     def configure(self, settings: FusionSettings) -> None:

@@ -18,7 +18,7 @@ from camf_ros.nodes.camera_infos import CameraInfos, fused_info, picture_size
 from camf_ros.nodes.compressed_messages import compressed_message
 from camf_ros.nodes.image_messages import float_array, image_message
 from camf_ros.nodes.pairing import ImagePair, LoneFrame
-from camf_ros.nodes.qos import OUTPUT
+from camf_ros.nodes.qos import publish
 from camf_ros.pipeline import FusedFrame, PassedFrame
 from camf_ros.settings.fusion import CompressedSettings
 
@@ -48,10 +48,10 @@ class Outputs:
         """
         self._node, self._settings, self._infos, self._complain = node, settings, infos, complain
         self._seen: dict[str, _Seen] = {}
-        self._image = node.create_publisher(Image, topics.FUSED_IMAGE, OUTPUT)
-        self._compressed = node.create_publisher(CompressedImage, topics.compressed(node, topics.FUSED_IMAGE), OUTPUT)
-        self._info = node.create_publisher(CameraInfo, topics.FUSED_INFO, OUTPUT)
-        self._weights = node.create_publisher(ChannelWeights, topics.CHANNEL_WEIGHTS, OUTPUT)
+        self._image = publish(node, Image, topics.FUSED_IMAGE)
+        self._compressed = publish(node, CompressedImage, topics.compressed(node, topics.FUSED_IMAGE))
+        self._info = publish(node, CameraInfo, topics.FUSED_INFO)
+        self._weights = publish(node, ChannelWeights, topics.CHANNEL_WEIGHTS)
 
     def close(self) -> None:
         """Destroy the publishers."""

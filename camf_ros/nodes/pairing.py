@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from camf_ros.nodes import topics
 from camf_ros.nodes.filter_matcher import FilterMatcher
 from camf_ros.nodes.fingerprint import fingerprint
-from camf_ros.nodes.qos import SENSOR_INPUT
+from camf_ros.nodes.qos import subscribe
 from camf_ros.pairing.matchers import NearestMatcher
 from camf_ros.pairing.presence import Missing
 from camf_ros.pairing.stamps import StampRule
@@ -101,7 +101,7 @@ class Pairing:
     def _subscribe(self, camera: str, topic: str, transport: str) -> Any:
         node = self._node
         kind, topic = (Image, topic) if transport == "raw" else (CompressedImage, topics.compressed(node, topic))
-        return node.create_subscription(kind, topic, lambda message: self._arrived(camera, message), SENSOR_INPUT)
+        return subscribe(node, kind, topic, lambda message: self._arrived(camera, message))
 
     def _arrived(self, camera: str, message: Image | CompressedImage) -> None:
         self._on_frame(camera)

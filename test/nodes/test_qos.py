@@ -1,0 +1,63 @@
+"""Quality of service can be overridden by parameters, as in every ROS 2 node that allows it."""
+
+from __future__ import annotations
+
+import pytest
+from harness import scene
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, ReliabilityPolicy
+
+pytestmark = pytest.mark.ros
+
+
+def test_overrides_are_honoured_and_the_rest_keeps_its_default(processes, probe, model, tmp_path):
+    overrides = tmp_path / "qos.yaml"
+    overrides.write_text(
+        """
+/fusion:
+  ros__parameters:
+    qos_overrides:
+      /fused/image: {publisher: {reliability: best_effort, depth: 7}}
+      /rgb/image_raw: {subscription: {reliability: reliable, history: keep_last, depth: 1}}
+      /fused/camera_info: {publisher: {durability: transient_local}}
+"""
+    )
+    processes.start("fusion_node", "--params-file", str(overrides), model=str(model), device="cpu")
+    names = ("/fused/image", "/fused/camera_info", "/fusion/channel_weights")
+    assert probe.spin_until(lambda: all(probe.node.count_publishers(name) for name in names))
+    assert probe.spin_until(lambda: all(probe.node.count_subscribers(f"/{c}/image_raw") for c in ("thermal", "rgb")))
+
+    def publisher(topic):
+        (info,) = probe.node.get_publishers_info_by_topic(topic)
+        return info.qos_profile
+
+    def subscription(topic):
+        (info,) = probe.node.get_subscriptions_info_by_topic(topic)
+        return info.qos_profile
+
+    assert publisher("/fused/image").reliability == ReliabilityPolicy.BEST_EFFORT
+    assert publisher("/fused/camera_info").durability == DurabilityPolicy.TRANSIENT_LOCAL
+    assert publisher("/fusion/channel_weights").reliability == ReliabilityPolicy.RELIABLE
+    assert publisher("/fusion/channel_weights").durability == DurabilityPolicy.VOLATILE
+    assert subscription("/rgb/image_raw").reliability == ReliabilityPolicy.RELIABLE
+    assert subscription("/thermal/image_raw").reliability == ReliabilityPolicy.BEST_EFFORT
+    assert subscription("/thermal/image_raw").history in (HistoryPolicy.KEEP_LAST, HistoryPolicy.UNKNOWN)
+
+
+def test_an_override_that_is_none_ends_with_its_name(processes, model):
+    process = processes.start(
+        "fusion_node", "-p", "qos_overrides./fused/image.publisher.reliability:=soon", model=str(model), device="cpu"
+    )
+    log, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "soon" in log
+
+
+def test_nodes_in_namespaces_do_not_meet(processes, probe, model):
+    for robot in ("one", "two"):
+        processes.start("fusion_node", "-r", f"__ns:=/{robot}", model=str(model), device="cpu")
+    topics = [f"/{robot}/{name}" for robot in ("one", "two") for name in ("fused/image", "fusion/channel_weights")]
+    assert probe.spin_until(lambda: all(probe.node.count_publishers(topic) == 1 for topic in topics))
+    assert probe.node.count_publishers("/fused/image") == 0
+    probe.send(*scene(1))
+    probe.spin_for(0.5)
+    assert probe.fused == []
