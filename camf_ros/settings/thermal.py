@@ -53,6 +53,14 @@ class ThermalSettings:
         maximum=100.0,
         dynamic=True,
     )
+    linear_share: float = setting(
+        0.3,
+        "With agc plateau: share of the grey levels that is given out as with agc linear. 0: none, which brings out "
+        "what is common in the picture, and the fixed pattern of the sensor with it; 1: all.",
+        minimum=0.0,
+        maximum=1.0,
+        dynamic=True,
+    )
     detail_gain: float = setting(
         1.0,
         "With agc plateau: contrast of fine detail, everywhere alike, as a multiple of the mean contrast of the "

@@ -34,6 +34,10 @@ def plateau_levels(counts: NDArray[np.uint16], width: int, limit: float, least_s
     clipped = {place: min(pixels, plateau) for place, pixels in number.items()}
     total = sum(clipped.values())
     rises = {place: min(255 * clipped[place] / total / width, 255 / least_span) for place in clipped}
+    # What is left over goes to all bins alike, up to the last that occurs.
+    bins = (last - first) // width + 1
+    spare = max(0, 255 - width * sum(rises.values())) / (width * bins)
+    rises = {place: min(rises.get(place, 0) + spare, 255 / least_span) for place in range(bins)}
     total_rise = sum(rises.get((value - first) // width, 0) for value in range(first, last + 1))
     level = (255 - total_rise) / 2
     levels = {}

@@ -117,3 +117,31 @@ def test_a_higher_plateau_gives_more_to_what_is_frequent() -> None:
         spreads.append(table[int(high)] - table[int(low)])
     assert spreads == sorted(spreads)
     assert spreads[2] == pytest.approx(0.6 * 255, abs=5)
+
+
+def test_one_warm_thing_before_an_even_wall_stands_out() -> None:
+    """The noise forbids to spread the wall, and nothing else occurs to give the levels to."""
+    wall = 7500 + np.random.default_rng(2).normal(0, 5, (256, 320))
+    y, x = np.mgrid[0:256, 0:320]
+    disc = (y - 100) ** 2 + (x - 150) ** 2 < 16**2
+    wall[disc] += 2000
+    grey = ThermalFrontEnd(ThermalSettings(agc="plateau", linear_share=0.0)).apply(np.rint(wall).astype(np.uint16), 1.0)
+    assert grey[disc].mean() > grey[~disc].mean() + 200
+    assert grey[~disc].std() < 5, "and the noise is not blown up"
+
+
+def test_linear_share_goes_from_equalised_to_linear() -> None:
+    """All linear is the linear mode; what lies between is between both, where no detail is at work."""
+    counts = np.rint(bumpy()).astype(np.uint16)
+    shares = [
+        ThermalFrontEnd(ThermalSettings(agc="plateau", linear_share=share, dead_pixels="off")).apply(counts, 1.0)
+        for share in (0.0, 0.5, 1.0)
+    ]
+    linear = ThermalFrontEnd(ThermalSettings(agc="linear", dead_pixels="off")).apply(counts, 1.0)
+    none, half, whole = (picture.astype(float) for picture in shares)
+    inside = (linear > 0) & (linear < 255)
+    assert inside.mean() > 0.8
+    assert np.abs(whole - linear)[inside].max() <= 2
+    assert np.abs(none - whole).mean() > 3, "they differ"
+    between = (half >= np.minimum(none, whole) - 3) & (half <= np.maximum(none, whole) + 3)
+    assert between.mean() > 0.97

@@ -2,8 +2,8 @@
 
 A smooth base is taken out of the picture (an edge-preserving guided filter: He, Sun, Tang, IEEE PAMI 35, 2013, at a
 quarter of the size). The base is equalised: each value gets grey levels by how often it occurs, but no more than a
-plateau allows. What the base leaves, the detail, is added with one gain everywhere, so that it survives where the base
-is compressed.
+plateau allows, and a share of the levels is given out linearly, so that what is common does not take them all. What
+the base leaves, the detail, is added with one gain everywhere, so that it survives where the base is compressed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from camf_ros.imaging.thermal.scene import Raw, Scene
 from camf_ros.settings.thermal import ThermalSettings
 
 _COUNTS = 65536
+_EVERY_COUNT = np.arange(_COUNTS, dtype=np.float64)
 # Steps of the grid of float values: a fraction of the noise is lost in none.
 _STEPS_PER_NOISE = 4
 _STEPS_PER_SPAN = 4096
@@ -68,6 +69,9 @@ class PlateauEqualisation:
         # Bins as wide as the noise, so that it does not matter how finely a camera counts.
         width = max(1, round(scene.noise / grid.step))
         target = equalisation(sample.astype(np.uint16), width, settings.plateau_limit, scene.least_span / grid.step)
+        if settings.linear_share:
+            ends = ((scene.low - grid.origin) / grid.step, (scene.high - grid.origin) / grid.step)
+            target += settings.linear_share * (stretch(*ends) - target)
         mapping = self._following.follow(target, stamp, settings.time_constant)
         # The last entry is the contrast of detail, in grey levels a count.
         table, slope = mapping[:-1].astype(np.float32), float(mapping[-1])
@@ -100,6 +104,9 @@ class PlateauEqualisation:
 def equalisation(sample: NDArray[np.uint16], width: int, limit: float, least_span: float) -> NDArray[np.float64]:
     """Grey level of every count, and the contrast of detail.
 
+    Each bin gets levels by how often it occurs; what the limit of contrast leaves over goes to all bins alike, also to
+    those between that do not occur.
+
     Args:
         sample: (n,), n at least 1.
         width: Of a bin, counts.
@@ -115,15 +122,28 @@ def equalisation(sample: NDArray[np.uint16], width: int, limit: float, least_spa
     plateau = limit * sample.size / np.count_nonzero(histogram)
     clipped = np.minimum(histogram, plateau)
     rises = np.minimum(clipped * (255.0 / (width * clipped.sum())), 255.0 / least_span)
+    # What the noise forbids to use here is given out evenly, also to values that do not occur: one warm person before
+    # an even wall must not be a few levels above it.
+    spare = max(0.0, 255.0 - width * float(rises.sum())) / (width * rises.size)
+    rises = np.minimum(rises + spare, 255.0 / least_span)
     slopes = np.repeat(rises, width)[: last - first + 1]
     grey = np.cumsum(slopes)
     result = np.empty(_COUNTS + 1)
-    # What the noise forbids to use is left free at both ends.
+    # What the noise forbids to use anywhere is left free at both ends.
     start = (255.0 - grey[-1]) / 2
     result[:first] = start
     result[first : last + 1] = start + grey - slopes / 2
     result[last + 1 : -1] = start + grey[-1]
     result[-1] = (histogram @ rises) / sample.size
+    return result
+
+
+def stretch(low: float, high: float) -> NDArray[np.float64]:
+    """What :func:`equalisation` gives, for a linear stretch between two counts, ``low`` less than ``high``."""
+    slope = 255.0 / (high - low)
+    result = np.empty(_COUNTS + 1)
+    np.clip((_EVERY_COUNT - low) * slope, 0.0, 255.0, out=result[:-1])
+    result[-1] = slope
     return result
 
 
