@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from camf_ros.settings.detector import DetectorSettings
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.monitor import MonitorSettings
 from camf_ros.settings.source import SourceSettings
@@ -19,7 +20,12 @@ from camf_ros.settings.spec import Spec
 from camf_ros.settings.table import specs
 
 #: Nodes of this package and their settings.
-NODES: Mapping[str, type[Any]] = {"fusion": FusionSettings, "source": SourceSettings, "demo_monitor": MonitorSettings}
+NODES: Mapping[str, type[Any]] = {
+    "fusion": FusionSettings,
+    "source": SourceSettings,
+    "demo_monitor": MonitorSettings,
+    "detector": DetectorSettings,
+}
 
 _WIDTH = 110
 

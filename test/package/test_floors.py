@@ -21,7 +21,7 @@ FLOORS = (
     {"snapshot"},
     {"training"},
     {"nodes"},
-    {"bag"},
+    {"bag", "examples"},
     {"cli"},
 )
 # The plain network, what PyTorch reaches at best, and the GPU's memory. All else in there runs without it.
@@ -36,7 +36,8 @@ HOMES = {
     "matplotlib": ("benchmark/plot.py", "cli/explanation_figure.py"),
     "rosbags": ("bag",),
     "tqdm": ("training", "cli"),
-    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "calibration", "source_check", "explain"),
+    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "calibration", "source_check", "explain", "examples"),
+    "vision_msgs": ("examples/boxes.py",),
     **dict.fromkeys(
         (
             "rclpy",
@@ -45,11 +46,12 @@ HOMES = {
             "diagnostic_msgs",
             "rcl_interfaces",
             "std_srvs",
+            "geometry_msgs",
             "message_filters",
             "cv_bridge",
             "tf2_ros",
         ),
-        ("nodes",),
+        ("nodes", "examples"),
     ),
 }
 

@@ -1,0 +1,1 @@
+"""Nodes that use what the fusion node publishes, to start your own from."""

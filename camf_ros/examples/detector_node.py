@@ -1,0 +1,174 @@
+"""A detector downstream of the fusion node: picture, camera_info and sources in, bearings and boxes out.
+
+Start your own from it: put your network in the place of :class:`BrightSpots`. What is worth keeping is the rest: the
+three messages of one stamp come together, the newest picture wins, and every result has the header of its picture.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import cv2
+import message_filters
+import numpy as np
+from geometry_msgs.msg import Point, Pose, PoseArray, Quaternion
+from numpy.typing import NDArray
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from camf_ros.errors import CamfError
+from camf_ros.examples import boxes
+from camf_ros.examples.bearing import bearing, turn_to
+from camf_ros.examples.bright_spots import BrightSpots, Spot
+from camf_ros.msg import ChannelWeights
+from camf_ros.nodes import topics
+from camf_ros.nodes.camera_infos import camera_of
+from camf_ros.nodes.image_conversion import ImageConversion
+from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.mailbox import Mailbox
+from camf_ros.nodes.parameters import NodeParameters
+from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
+from camf_ros.nodes.running import run_node
+from camf_ros.nodes.throttled_log import ThrottledLog
+from camf_ros.nodes.worker import Worker
+from camf_ros.settings.detector import DetectorSettings
+
+CHANNEL_WEIGHTS = "fusion/channel_weights"
+BEARINGS = "detections/bearings"
+BOXES = "detections/boxes"
+PICTURE = "detections/image"
+
+SOURCES = {
+    ChannelWeights.SOURCE_BOTH: "fused",
+    ChannelWeights.SOURCE_THERMAL: "thermal alone",
+    ChannelWeights.SOURCE_RGB: "RGB alone",
+}
+# Messages of one topic that wait for those of the others: they come within milliseconds.
+_WAITING = 5
+# Seconds until the first picture before what is missing is named.
+_PATIENCE = 5.0
+_INK = (255, 200, 0)
+
+
+class Seen(NamedTuple):
+    """One picture with what belongs to it: three messages with equal headers."""
+
+    image: Image
+    info: CameraInfo
+    weights: ChannelWeights
+
+
+class DetectorNode(Node):  # type: ignore[misc]
+    """Looks for bright spots in the newest fused picture."""
+
+    def __init__(self) -> None:
+        """Subscribe and start the thread that detects.
+
+        Raises:
+            CamfError: If a parameter cannot be used.
+        """
+        super().__init__("detector")
+        self._settings = NodeParameters(self, DetectorSettings).settings
+        self._detector = BrightSpots(self._settings)
+        self._convert = ImageConversion(use_cv_bridge=False)
+        self._log = ThrottledLog(self)
+        self._sources: int | None = None
+        self._bearings = self.create_publisher(PoseArray, BEARINGS, OUTPUT)
+        self._picture = self.create_publisher(Image, PICTURE, OUTPUT)
+        self._boxes = self.create_publisher(boxes.MESSAGE, BOXES, OUTPUT) if boxes.MESSAGE else None
+
+        # One slot: while a picture is looked at, a newer one takes the place of the one that waits.
+        self._newest: Mailbox[Seen] = Mailbox()
+        self._worker = Worker(self._newest, self._work, self._failed)
+        self._worker.start()
+        # Exact: the fusion node gives the three messages of a picture one header.
+        self._together = message_filters.TimeSynchronizer(
+            [
+                message_filters.Subscriber(self, kind, topic, qos_profile=SENSOR_INPUT)
+                for kind, topic in (
+                    (Image, topics.FUSED_IMAGE),
+                    (CameraInfo, topics.FUSED_INFO),
+                    (ChannelWeights, CHANNEL_WEIGHTS),
+                )
+            ],
+            _WAITING,
+        )
+        self._together.registerCallback(self._complete)
+        self._came = False
+        self._waited = self.create_timer(_PATIENCE, self._say_what_is_missing)
+
+    def _complete(self, *messages: Any) -> None:
+        """In the executor's thread; the synchroniser calls it while it holds a lock, so it only hands over."""
+        self._came = True
+        self._newest.put(Seen(*messages))
+
+    def _say_what_is_missing(self) -> None:
+        self._waited.cancel()
+        if not self._came:
+            names = (topics.FUSED_IMAGE, topics.FUSED_INFO, CHANNEL_WEIGHTS)
+            counts = [f"{name} ({self.count_publishers(self.resolve_topic_name(name))} publishers)" for name in names]
+            self.get_logger().warning(f"no three messages of one stamp yet on {', '.join(counts)}")
+
+    def destroy_node(self) -> None:
+        """End the thread, then the node."""
+        self._worker.stop()
+        super().destroy_node()
+
+    def _failed(self, error: Exception) -> None:
+        if self.context.ok():  # nothing can be published once the process was told to stop
+            self._log.error(type(error).__name__, str(error))
+
+    def _work(self, seen: Seen) -> None:
+        """In the worker's thread: all that takes time."""
+        self._say_sources(seen.weights.sources)
+        if self._settings.only_fused and seen.weights.sources != ChannelWeights.SOURCE_BOTH:
+            return
+        image = self._convert.rgb(seen.image)
+        spots = self._detector.find(image)
+        time.sleep(self._settings.extra_time)
+        # Also when nothing was found: who listens knows that this picture was looked at.
+        self._publish_bearings(seen, spots)
+        if self._boxes:
+            self._boxes.publish(boxes.message(seen.image.header, spots))
+        if self._picture.get_subscription_count():
+            drawn = _drawn(image, spots, SOURCES[seen.weights.sources])
+            self._picture.publish(image_message(drawn, "rgb8", seen.image.header))
+
+    def _publish_bearings(self, seen: Seen, spots: list[Spot]) -> None:
+        try:
+            camera = camera_of(seen.info)
+        except CamfError as error:
+            self._log.error("camera_info", str(error))
+            return
+        if camera is None:
+            self._log.error("camera_info", "camera_info is not calibrated (K is 0): no bearings")
+            return
+        # A camera sees a direction, not a place: arrows that start where the camera is.
+        poses = [_arrow(bearing(camera, spot.column, spot.row)) for spot in spots]
+        self._bearings.publish(PoseArray(header=seen.image.header, poses=poses))
+
+    def _say_sources(self, sources: int) -> None:
+        if sources != self._sources:
+            self._sources = sources
+            self.get_logger().info(f"pictures are {SOURCES[sources]}")
+
+
+def _arrow(direction: tuple[float, float, float]) -> Pose:
+    x, y, z, w = turn_to(direction)
+    return Pose(position=Point(), orientation=Quaternion(x=x, y=y, z=z, w=w))
+
+
+def _drawn(image: NDArray[np.uint8], spots: list[Spot], sources: str) -> NDArray[np.uint8]:
+    """The picture with a box around each spot and its sources in a corner; (H, W, 3) red, green, blue."""
+    picture: Any = image.copy() if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    for column, row, diameter in spots:
+        corners = [(round(column + side * diameter / 2), round(row + side * diameter / 2)) for side in (-1, 1)]
+        cv2.rectangle(picture, corners[0], corners[1], _INK, 2)
+    cv2.putText(picture, f"{sources}, {len(spots)} spots", (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, _INK, 2, cv2.LINE_AA)
+    return np.asarray(picture, np.uint8)
+
+
+def main() -> int:
+    """Run the node until it is told to stop."""
+    return run_node(DetectorNode)
