@@ -29,7 +29,7 @@ ARGUMENTS = [
         "rviz",
         default_value="false",
         choices=["true", "false"],
-        description="Also start RViz with thermal, RGB and fused image.",
+        description="Also start RViz with thermal, RGB, fused image and its explanation.",
     ),
 ]
 

@@ -22,7 +22,7 @@ from camf_ros.resources import share_file
 
 pytestmark = pytest.mark.ros
 
-FILES = ("fusion.launch.py", "demo.launch.py")
+FILES = ("fusion.launch.py", "demo.launch.py", "detector.launch.py")
 
 
 def description(name: str):
