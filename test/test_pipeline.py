@@ -196,10 +196,12 @@ def test_failed_frame_leaves_the_gain_as_it_was(engine: TorchEngine, monkeypatch
 def test_frames_that_left_do_not_change_with_the_gain(engine: TorchEngine) -> None:
     pipeline = FusionPipeline(engine)
     first = pipeline.fuse(counts(), colour(), 1.0)
-    kept = [np.copy(value) for value in first]
+    assert first.aligned is not None
+    values = [*first[:-1], first.aligned.thermal, first.aligned.rgb]
+    kept = [np.copy(value) for value in values]
     pipeline.configure(FusionSettings(gain=3.0))
     pipeline.fuse(counts(5), colour(6), 2.0)
-    for value, before in zip(first, kept, strict=True):
+    for value, before in zip(values, kept, strict=True):
         np.testing.assert_array_equal(value, before)
 
 

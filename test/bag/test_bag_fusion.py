@@ -39,6 +39,7 @@ from camf_ros.engines.engine import Engine
 from camf_ros.errors import ParameterError
 from camf_ros.imaging.camera_model import Extrinsics
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
+from camf_ros.pairing.stamps import seconds
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 
@@ -61,7 +62,7 @@ def test_frames_are_those_of_the_pipeline(tmp_path: Path, fuse: Fuse, engine: En
     assert len(fused) == len(weights) == 6
     for number, ((_, picture), (_, weight)) in enumerate(zip(fused, weights, strict=True)):
         thermal, rgb = scene(number)
-        stamp = 1e-9 * (START + number * 100 * MS + 4 * MS)
+        stamp = seconds(START + number * 100 * MS + 4 * MS)
         expected = pipeline.fuse(thermal + np.uint16(50 * number), rgb, stamp)
         np.testing.assert_array_equal(pixels(picture), expected.image)
         np.testing.assert_array_equal(weight.infrared_weight, expected.weights[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -195,5 +195,9 @@ def test_channel_weights_are_the_message_that_ros_has(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
-    logging.getLogger("camf_ros").setLevel(logging.WARNING)
+def quiet() -> Iterator[None]:
+    logger = logging.getLogger("camf_ros")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    yield
+    logger.setLevel(before)
