@@ -19,7 +19,7 @@ class CheckedEngine(ABC):
 
     description: str
     # What the runtime raises when it fails, and what its user can do then.
-    _failures: tuple[type[Exception], ...] = (RuntimeError,)
+    _failures: tuple[type[Exception], ...] = (RuntimeError, MemoryError)
     _remedy = "use a smaller image, or another engine"
 
     def __init__(self, name: str, digest: str, channel_weights: NDArray[np.float32]) -> None:
