@@ -12,6 +12,7 @@ docs/registration.md describes every entry.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import DataError, RegistrationError
 from camf_ros.imaging.camera_model import Camera, Extrinsics
+from camf_ros.settings.yaml_file import read_yaml
 
 _VERSION = 1
 _ENTRIES = {"camf_registration", "thermal", "rgb", "homography", "extrinsics", "provenance"}
@@ -59,15 +61,7 @@ def read_registration(path: Path) -> RegistrationFile:
     Raises:
         DataError: If it cannot be read, or an entry is missing, unknown or wrong; names the entry and its value.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(
-            f"the registration file {path} cannot be opened ({error.strerror})", remedy="check registration.file"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"the registration file {path} is no YAML ({error})") from error
-    return _Reader(path).file(content)
+    return _Reader(path).file(read_yaml(path, "registration file", remedy="check registration.file"))
 
 
 def write_registration(path: Path, content: RegistrationFile) -> None:
@@ -158,7 +152,7 @@ class _Reader:
             raise self._error(entry, value, f"a mapping with entries out of {sorted(known)}")
         for name in value:
             if name not in known:
-                raise self._error(entry, f"with an entry {name!r}", f"entries out of {sorted(known)}")
+                raise self._error(entry, f"with an entry {_shown(name)}", f"entries out of {sorted(known)}")
         return value
 
     def _side(self, entry: str, value: object) -> int:
@@ -171,19 +165,33 @@ class _Reader:
         flat = value
         if isinstance(value, list) and all(isinstance(row, list) for row in value):
             flat = [number for row in value for number in row]
-        wrong = not isinstance(flat, list) or any(
-            isinstance(number, bool) or not isinstance(number, (int, float)) or not np.isfinite(number)
-            for number in flat
-        )
+        wrong = not isinstance(flat, list) or not all(map(_finite, flat))
         if wrong or (count is not None and len(flat) != count):  # type: ignore[arg-type]
             raise self._error(entry, value, f"{'' if count is None else f'{count} '}finite numbers")
         return tuple(float(number) for number in flat)  # type: ignore[attr-defined]
 
     def _error(self, entry: str, value: object, expected: str) -> DataError:
-        what = "is missing" if value is None else f"is {value!r}"[:120]
+        what = "is missing" if value is None else f"is {_shown(value)}"[:120]
         return DataError(
             f"{self._path}: {entry} {what}", expected=expected, remedy="docs/registration.md has the format"
         )
+
+
+def _finite(value: object) -> bool:
+    """Whether a value is a number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # a whole number with more digits than Python likes to write
+        return "far too large"
 
 
 def _rows(matrix: NDArray[np.float64]) -> list[list[float]]:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from camf_ros.errors import DataError
+from camf_ros.settings.yaml_file import read_yaml
 
 # What ROS itself puts beside a node's own parameters.
 _ROS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
@@ -25,12 +24,7 @@ def read_parameters(path: Path, node: str) -> dict[str, object]:
     Raises:
         DataError: If the file cannot be read, is no parameter file, or has no section for the node.
     """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"parameter file {path} cannot be read: {error}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"parameter file {path} is no YAML: {str(error)[:200]}") from error
+    tree = read_yaml(path, "parameter file")
     sections = tree if isinstance(tree, dict) else {}
     suitable = sorted(
         (name for name in sections if isinstance(name, str) and name.rpartition("/")[2] in ("*", "**", node)),
