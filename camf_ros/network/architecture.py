@@ -27,6 +27,8 @@ CLASSES = ("infrared", "visible")
 
 _FUSIBLE = ((6,), (2, 6), (1, 6), (1, 2, 6))
 # A checkpoint is a file from anywhere: a width beyond this would only exhaust the memory.
+# Characters of a wrong value that an error repeats.
+_SHOWN = 120
 _MAX_WIDTH = 4096
 
 
@@ -52,13 +54,14 @@ class Architecture:
                 isinstance(w, int) and not isinstance(w, bool) and 1 <= w <= _MAX_WIDTH for w in widths
             ):
                 raise CheckpointError(
-                    f"architecture has {name} widths {widths!r}",
+                    f"architecture has {name} widths {_short(widths)}",
                     expected=f"{count} whole numbers between 1 and {_MAX_WIDTH}",
                 )
         # 6.0 and True are equal to layers, but are none.
         if self.fused not in _FUSIBLE or any(type(layer) is not int for layer in self.fused):
             raise CheckpointError(
-                f"architecture has fused layers {self.fused!r}", expected=f"one of {', '.join(map(str, _FUSIBLE))}"
+                f"architecture has fused layers {_short(self.fused)}",
+                expected=f"one of {', '.join(map(str, _FUSIBLE))}",
             )
 
     @property
@@ -84,10 +87,15 @@ class Architecture:
         """
         known = {field.name for field in fields(cls)}
         if set(data) != known:
-            raise CheckpointError(f"architecture has entries {sorted(data)}", expected=f"{sorted(known)}")
+            raise CheckpointError(f"architecture has entries {_short(sorted(data))}", expected=f"{sorted(known)}")
         try:
             return cls(**{name: tuple(widths) for name, widths in data.items()})
         except TypeError as error:
             raise CheckpointError(
                 f"architecture cannot be read ({error})", expected="lists of whole numbers"
             ) from error
+
+
+def _short(value: object) -> str:
+    """For an error: a file can hold anything, of any length."""
+    return repr(value)[:_SHOWN]

@@ -30,6 +30,8 @@ FORMAT = "camf-checkpoint"
 FORMAT_VERSION = 2
 _REMEDY = "use a .safetensors file written by 'camf train'"
 _FLOAT32 = "F32"
+# Characters of a wrong entry that an error repeats.
+_SHOWN = 120
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def read_checkpoint_file(path: Path) -> CheckpointFile:
                 found[key] = (tuple(header.get_shape()), header.get_dtype())
             _check_headers(path, found, tensor_shapes(architecture))
             tensors = {key: file.get_tensor(key) for key in found}
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise CheckpointError(f"{path} cannot be read ({error})", remedy=_REMEDY) from error
     check_finite(path, tensors)
     training, name, stored = (_entry(path, metadata, key) for key in ("training", "name", "hash"))
@@ -144,7 +146,7 @@ def _architecture(path: Path, metadata: Mapping[str, str]) -> Architecture:
         raise CheckpointError(f"{path} is not a CAMF checkpoint", expected=f"format {FORMAT!r}", remedy=_REMEDY)
     if metadata.get("format_version") != str(FORMAT_VERSION):
         raise CheckpointError(
-            f"{path} has format version {metadata.get('format_version')!r}",
+            f"{path} has format version {str(metadata.get('format_version'))[:_SHOWN]!r}",
             expected=f"{FORMAT_VERSION}",
             remedy="use a model made by this version of camf_ros, or the version that made this one",
         )
@@ -178,7 +180,7 @@ def _check_headers(
     missing, foreign = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
     if missing or foreign:
         raise CheckpointError(
-            f"{path} does not fit its architecture: missing {missing[:3]}, unknown {foreign[:3]}",
+            f"{path} does not fit its architecture: missing {missing[:3]}, unknown {str(foreign[:3])[:_SHOWN]}",
             remedy=_REMEDY,
         )
     for key, (shape, kind) in found.items():
