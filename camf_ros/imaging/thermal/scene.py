@@ -27,6 +27,8 @@ _FULL_SCALES = (255, 1023, 4095, 16383, 65535)
 # Spread of the error of rounding to whole counts.
 _ROUNDING = 12**-0.5
 _LEAST_NOISE = 1e-9
+# Beyond it the distance to the next number is none.
+_LARGEST = float(np.finfo(np.float32).max) / 2
 
 
 class Scene(NamedTuple):
@@ -80,7 +82,7 @@ def measure(image: Raw, settings: ThermalSettings) -> Scene:
         if sample.size == 0:
             raise ImageError("thermal image has no finite value", expected="kelvin, celsius or counts")
         low, high = (float(value) for value in np.percentile(sample, percentiles))
-        floor = max(_LEAST_NOISE, float(np.spacing(np.float32(max(abs(low), abs(high))))))
+        floor = max(_LEAST_NOISE, float(np.spacing(np.float32(min(_LARGEST, max(abs(low), abs(high)))))))
     noise = max(floor, noise_of(image))
     least = settings.least_span or noise * 255 / NOISE_LEVELS
     if high - low < least:
