@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -75,6 +76,9 @@ class NodeParameters(Generic[_S]):
                 self._changed(settings)
         except CamfError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        except Exception as error:  # from a callback it would end the node
+            self._node.get_logger().error("".join(traceback.format_exception(error)))
+            return SetParametersResult(successful=False, reason=repr(error))
         self.settings = settings
         return SetParametersResult(successful=True)
 
