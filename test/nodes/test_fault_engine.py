@@ -1,0 +1,70 @@
+"""Engines that fail in the middle of the work."""
+
+from __future__ import annotations
+
+import resource
+import signal
+
+import psutil
+import pytest
+from harness import scene
+from trouble import Trouble, assert_nothing_leaked, counted, settled
+
+pytestmark = pytest.mark.ros
+
+MIB = 2**20
+
+
+def started(processes, probe, model):
+    process = processes.start(
+        "fusion_node",
+        model=str(model),
+        device="cpu",
+        precision="float32",
+        threads=1,
+        diagnostics_period=0.1,
+        on_missing="wait",
+        source_check__enabled=False,
+    )
+    probe.wait_for_node()
+    return process
+
+
+def test_an_engine_that_raises(processes, probe, model, tmp_path, monkeypatch):
+    trouble = Trouble(tmp_path, monkeypatch)
+    node = started(processes, probe, model)
+    before = settled(probe, node.pid)
+    rejected = 0
+    for kind, reason in (("RuntimeError", "engine"), ("MemoryError", "engine"), ("KeyError", "internal")):
+        trouble.order(kind)
+        for number in range(5):
+            probe.send(*scene(number))
+            rejected += 1
+            assert probe.spin_until(lambda: counted(probe, "rejected") == rejected), f"{kind}: {probe.diagnostics}"  # noqa: B023
+        assert counted(probe, f"rejected: {reason}") >= 5
+        trouble.order("")
+        probe.fuse(*scene())
+    assert_nothing_leaked(probe, node.pid, before)
+    node.send_signal(signal.SIGINT)
+    log, _ = node.communicate(timeout=60)
+    assert node.returncode == 0
+    assert "as ordered" in log
+    assert log.count("not fused (engine)") < 6, "the log is throttled"
+
+
+def test_no_memory_for_a_large_picture(processes, probe, model):
+    node = started(processes, probe, model)
+    before = settled(probe, node.pid)
+    used = psutil.Process(node.pid).memory_info().vms
+    # Enough for the messages, nowhere near enough for the network at that size.
+    resource.prlimit(node.pid, resource.RLIMIT_AS, (used + 400 * MIB, resource.RLIM_INFINITY))
+    large = scene(1, (4000, 3000), (4000, 3000))
+    for number in range(1, 3):
+        probe.send(*large)
+        assert probe.spin_until(lambda number=number: counted(probe, "rejected") == number), probe.diagnostics
+        probe.fuse(*scene(number))
+    resource.prlimit(node.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    # Where it runs out, in the engine or on the way there, is chance.
+    assert counted(probe, "rejected: engine") + counted(probe, "rejected: internal") == 2, probe.diagnostics
+    # The last large picture is still held until another takes its place.
+    assert_nothing_leaked(probe, node.pid, before, memory=128)

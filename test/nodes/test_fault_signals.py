@@ -1,0 +1,99 @@
+"""The node is told to end, or killed, in the middle of an inference: how it ends, and what it leaves behind."""
+
+from __future__ import annotations
+
+import signal
+
+import psutil
+import pytest
+from harness import PATIENCE, Probe, scene
+from trouble import Trouble, segments, settled
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture
+def troubled(processes, model, tmp_path, monkeypatch):
+    """Starts a node whose home and folder for temporary files can be looked at, and whose engine does as it is told."""
+    seam = tmp_path / "seam"
+    seam.mkdir()
+    trouble = Trouble(seam, monkeypatch)
+    for name in ("TMPDIR", "HOME"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+
+    def start(probe):
+        node = processes.start("fusion_node", model=str(model), device="cpu", threads=1, diagnostics_period=0.1)
+        probe.wait_for_node()
+        return node
+
+    return start, trouble, tmp_path
+
+
+def files_below(folder):
+    """All but ROS's own log."""
+    return [path for path in folder.rglob("*") if path.is_file() and ".ros/log" not in str(path)]
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_signal_during_work(troubled, probe, number, status):
+    start, trouble, folder = troubled
+    node = start(probe)
+    settled(probe, node.pid)
+    family = psutil.Process(node.pid).children(recursive=True)
+    others = segments_of_others(probe)
+    own = segments(node.pid) - others
+    assert own, "it talks through shared memory"
+    trouble.order(1.0)
+    for seed in range(5):
+        probe.send(*scene(seed))
+        probe.spin_for(0.05)
+    node.send_signal(number)
+    log, _ = node.communicate(timeout=PATIENCE)
+    assert node.returncode == status, log
+    assert "Traceback" not in log
+    assert not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert files_below(folder / "TMPDIR") == []
+    assert files_below(folder / "HOME") == []
+    if number != signal.SIGKILL:
+        # Ports are everybody's; what is the node's own goes with it.
+        assert [path for path in own if path.exists() and "port" not in path.name] == []
+    for path in own:  # what Fast DDS cannot clear away itself
+        if "port" not in path.name:
+            path.unlink(missing_ok=True)
+
+    # Another one takes its place, in spite of whatever is left.
+    trouble.order("")
+    again = start(probe)
+    fused = len(probe.fused)
+    for seed in range(200):  # a dead one counts as a listener for a while
+        probe.send(*scene(seed))
+        probe.spin_for(0.1)
+        if len(probe.fused) > fused:
+            break
+    assert len(probe.fused) > fused
+    assert again.poll() is None
+
+
+def test_an_engine_that_never_comes_back_does_not_keep_the_node(troubled, probe):
+    start, trouble, _ = troubled
+    node = start(probe)
+    settled(probe, node.pid)
+    trouble.order(10 * PATIENCE)
+    probe.send(*scene())
+    probe.spin_for(0.5)
+    assert probe.spin_until(lambda: int(probe.diagnostics["pairs"]) > int(probe.diagnostics["fused"]))
+    node.send_signal(signal.SIGTERM)
+    log, _ = node.communicate(timeout=PATIENCE)
+    assert "the inference did not come back" in log
+    assert "Traceback" not in log
+    assert node.returncode == 0
+
+
+def segments_of_others(probe: Probe) -> set:
+    """Those that this process has made: the node has them mapped as well."""
+    return {path for path in segments(psutil.Process().pid) if path.name.endswith("_el")} | {
+        path.with_name(path.name.removesuffix("_el")) for path in segments(psutil.Process().pid)
+    }

@@ -1,0 +1,108 @@
+"""What the fault tests have in common: the node's process as the system sees it, and an engine that fails on demand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from harness import PATIENCE, scene
+
+SHARED_MEMORY = Path("/dev/shm")
+_MIB = 2**20
+# Read by every Python that starts with this folder on PYTHONPATH. The engine does what the file says at the moment:
+# nothing, sleep for so many seconds, or raise this exception.
+_SITECUSTOMIZE = """
+import builtins, os, pathlib, time
+from camf_ros.engines.checked_engine import CheckedEngine
+import camf_ros.nodes.worker
+
+# Long enough for a sleep that ends, and no longer.
+camf_ros.nodes.worker._JOIN_TIMEOUT = 3.0
+order = pathlib.Path(os.environ["CAMF_TEST_TROUBLE"])
+guarded = CheckedEngine._guarded
+
+def troubled(self, run, *arguments):
+    def runs(*arguments):
+        text = order.read_text()
+        if text and text[0].isdigit():
+            time.sleep(float(text))
+        elif text:
+            raise getattr(builtins, text)("as ordered")
+        return run(*arguments)
+    return guarded(self, runs, *arguments)
+
+CheckedEngine._guarded = troubled
+"""
+
+
+class Trouble:
+    """Tells the engines of processes that are started from now on what to do."""
+
+    def __init__(self, folder: Path, monkeypatch) -> None:
+        self._order = folder / "order"
+        self.order("")
+        (folder / "sitecustomize.py").write_text(_SITECUSTOMIZE)
+        monkeypatch.setenv("CAMF_TEST_TROUBLE", str(self._order))
+        monkeypatch.setenv("PYTHONPATH", str(folder), prepend=":")
+
+    def order(self, what: object) -> None:
+        """An exception by name, seconds to sleep, or nothing."""
+        # In one step: the engine reads it at any moment.
+        new = self._order.with_suffix(".new")
+        new.write_text(str(what))
+        new.replace(self._order)
+
+
+class Footprint(NamedTuple):
+    """What a process holds."""
+
+    files: int
+    threads: int
+    private: float
+
+    @classmethod
+    def of(cls, pid: int) -> Footprint:
+        process = psutil.Process(pid)
+        memory = process.memory_info()
+        # Fast DDS's shared memory counts as resident once it was used, and is used in turns.
+        return cls(process.num_fds(), process.num_threads(), (memory.rss - memory.shared) / _MIB)
+
+
+def settled(probe, pid: int) -> Footprint:
+    """What the node's process holds once it has fused a few ordinary pairs."""
+    for seed in range(10):
+        probe.fuse(*scene(seed))
+    return Footprint.of(pid)
+
+
+def assert_nothing_leaked(probe, pid: int, before: Footprint, *, memory: float = 32.0) -> None:
+    """The next good pairs are fused, and the process is as it was; the middleware may take a moment to let go."""
+    for seed in range(3):
+        probe.fuse(*scene(seed))
+
+    def leaked() -> bool:
+        now = Footprint.of(pid)
+        return (
+            now.files > before.files + 3 or now.threads > before.threads + 3 or (now.private > before.private + memory)
+        )
+
+    assert probe.spin_until(lambda: not leaked(), PATIENCE), f"{before} before, {Footprint.of(pid)} after"
+
+
+def segments(pid: int) -> set[Path]:
+    """Shared memory that a running process has open or mapped."""
+    mapped = (line.split(maxsplit=5)[-1].strip() for line in Path(f"/proc/{pid}/maps").read_text().splitlines())
+    opened = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            opened.append(str(descriptor.readlink()))
+        except OSError:
+            continue
+    return {Path(name) for name in (*mapped, *opened) if name.startswith(f"{SHARED_MEMORY}{os.sep}")}
+
+
+def counted(probe, key: str) -> int:
+    """A number of /diagnostics; 0 where it is not there yet."""
+    return int(probe.diagnostics.get(key, 0))
