@@ -117,7 +117,8 @@ def read_checkpoint_file(path: Path) -> CheckpointFile:
             _check_headers(path, found, tensor_shapes(architecture))
             tensors = {key: file.get_tensor(key) for key in found}
     except (SafetensorError, OSError, ValueError, MemoryError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error})", remedy=_REMEDY) from error
+        # The library's own words may hold a name as long as the file.
+        raise CheckpointError(f"{path} cannot be read ({str(error)[:_SHOWN]})", remedy=_REMEDY) from error
     check_finite(path, tensors)
     training, name, stored = (_entry(path, metadata, key) for key in ("training", "name", "hash"))
     digest = weights_hash(tensors)
