@@ -112,20 +112,30 @@ class CudaEngine(CheckedEngine):
         return self._guarded(self._run_coloured, infrared, rgb, gain, hold)
 
     def _run(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], gain: float, hold: float) -> EngineOutput:
-        return engine_output(*self._grey.get(*infrared.shape).fuse(infrared, visible, gain, hold), self.description)
+        return engine_output(
+            *self._grey.get(self._grey_station, *infrared.shape).fuse(infrared, visible, gain, hold), self.description
+        )
 
     def _run_coloured(
         self, infrared: NDArray[np.uint8], rgb: NDArray[np.uint8], gain: float, hold: float
     ) -> EngineOutput:
-        return engine_output(*self._coloured.get(*infrared.shape).fuse(infrared, rgb, gain, hold), self.description)
+        return engine_output(
+            *self._coloured.get(self._colour_station, *infrared.shape).fuse(infrared, rgb, gain, hold), self.description
+        )
 
     def _recover(self) -> None:
         # The memory of the sizes may be what is wanted, and none of them is to be trusted.
         self._forget_sizes()
 
     def _forget_sizes(self) -> None:
-        self._grey = SizeCache(lambda height, width: self._station(height, width, colour=False))
-        self._coloured = SizeCache(lambda height, width: self._station(height, width, colour=True))
+        self._grey: SizeCache[Station] = SizeCache()
+        self._coloured: SizeCache[Station] = SizeCache()
+
+    def _grey_station(self, height: int, width: int) -> Station:
+        return self._station(height, width, colour=False)
+
+    def _colour_station(self, height: int, width: int) -> Station:
+        return self._station(height, width, colour=True)
 
     def _station(self, height: int, width: int, *, colour: bool) -> Station:
         station = Station(self._frames, self._hardware, height, width, colour=colour)

@@ -75,10 +75,10 @@ class OnnxRuntimeEngine(CheckedEngine):
         self.description = f"onnxruntime {self._provider} {precision}"
         self._checkpoint = checkpoint
         self._half = precision == "float16"
-        self._sessions = SizeCache(self._session)
+        self._sessions: SizeCache[onnxruntime.InferenceSession] = SizeCache()
 
     def _run(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], gain: float, hold: float) -> EngineOutput:
-        session = self._sessions.get(*infrared.shape)
+        session = self._sessions.get(self._session, *infrared.shape)
         outputs = session.run(OUTPUTS, graph_inputs(infrared, visible, gain, hold))
         return engine_output(dict(zip(OUTPUTS, outputs, strict=True)), self.description)
 

@@ -61,10 +61,10 @@ class OpenVinoEngine(CheckedEngine):
             self._options["INFERENCE_NUM_THREADS"] = threads
         self.description = f"openvino cpu {name}"
         self._checkpoint = checkpoint
-        self._requests = SizeCache(self._compile)
+        self._requests: SizeCache[openvino.InferRequest] = SizeCache()
 
     def _run(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], gain: float, hold: float) -> EngineOutput:
-        request = self._requests.get(*infrared.shape)
+        request = self._requests.get(self._compile, *infrared.shape)
         # Inputs are only read while this call lasts; outputs are the request's own memory, so they are copied.
         request.infer(graph_inputs(infrared, visible, gain, hold), share_inputs=True)
         return engine_output({name: np.array(request.get_tensor(name).data) for name in OUTPUTS}, self.description)
