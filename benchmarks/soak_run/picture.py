@@ -16,10 +16,10 @@ def plot(report: dict[str, Any], path: Path) -> None:
     rows = report["windows"]
     minutes = [row["end_s"] / 60 for row in rows]
     figure, (memory, latency, counts, pairs) = plt.subplots(
-        4, 1, sharex=True, figsize=(8, 10), height_ratios=(2, 2, 1, 1.5)
+        4, 1, sharex=True, figsize=(10, 10), height_ratios=(2, 2, 1, 1.5)
     )
     memory.plot(minutes, [row["rss_mib"] for row in rows], label="resident")
-    memory.plot(minutes, [row["private_mib"] for row in rows], label="of it not shared with other processes")
+    memory.plot(minutes, [row["private_mib"] for row in rows], label="of it not shared")
     memory.set(ylabel="memory, MiB", ylim=(0, None))
     for percent, style in ((50, "-"), (95, ":")):
         latency.plot(minutes, [row[f"latency_p{percent}_ms"] for row in rows], style, label=f"p{percent}")
@@ -42,7 +42,7 @@ def plot(report: dict[str, Any], path: Path) -> None:
         # Each fault as a tick on the lower edge.
         axes.plot(moments, [0] * len(moments), "|", color="black", transform=axes.get_xaxis_transform())
         axes.axvline(report["warm_up"] * report["seconds"] / 60, color="grey", linestyle=":")
-        axes.legend(loc="center right", fontsize=8)
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
     memory.set_title(
         f"{report['model']}, {report['rate']:g} pairs a second, {report['width']} x {report['height']}, "
         f"{len(report['faults'])} faults (ticks)\n{report['machine']['processor']}, {report['machine']['cores']} cores"

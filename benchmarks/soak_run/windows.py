@@ -100,8 +100,9 @@ def verdict(
         "private_slope_mib_per_hour": None if growth is None else growth * _HOUR / 1e4,
         "latency_first_third_ms": _median(first, "latency_p50_ms"),
         "latency_last_third_ms": _median(last, "latency_p50_ms"),
-        **{f"{name}_first_third": max(row[name] for row in first) for name in ("threads", "open_files")},
-        **{f"{name}_last_third": max(row[name] for row in last) for name in ("threads", "open_files")},
+        # Medians: while a model is loaded there are two for a moment.
+        **{f"{name}_first_third": _median(first, name) for name in ("threads", "open_files")},
+        **{f"{name}_last_third": _median(last, name) for name in ("threads", "open_files")},
     }
     problems = []
     if growth is not None and result["private_slope_mib_per_hour"] > slope_bound:
@@ -112,7 +113,7 @@ def verdict(
     elif after > latency_bound * before:
         problems.append(f"latency went from {before:.1f} to {after:.1f} ms")
     problems += [
-        f"{name}: {result[f'{name}_first_third']} in the first third, {result[f'{name}_last_third']} in the last"
+        f"{name}: {result[f'{name}_first_third']:.0f} in the first third, {result[f'{name}_last_third']:.0f} in the last"
         for name in ("threads", "open_files")
         if result[f"{name}_last_third"] > result[f"{name}_first_third"] + more_bound
     ]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import signal
 
 import numpy as np
 import pytest
 from harness import pixels, scene
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
-from trouble import Footprint, assert_nothing_leaked, counted, settled
+from trouble import Footprint, assert_nothing_leaked, counted, kill, settled
 
 from camf_ros.imaging.encodings import ENCODINGS
 from camf_ros.nodes.image_messages import image_message
@@ -39,8 +38,7 @@ def test_camera_process_is_killed_and_started_again(processes, probe, model):
         fused = len(probe.fused)
         cameras = processes.start("source_node", rate=10.0, reliability="reliable")
         assert probe.spin_until(lambda fused=fused: len(probe.fused) > fused + 3), probe.diagnostics
-        cameras.send_signal(signal.SIGKILL)
-        cameras.wait()
+        kill(cameras)
         assert probe.spin_until(lambda: "no frames" in probe.levels["inputs"][1]), probe.levels
         if number == 0:  # with a network for that size
             before = Footprint.of(node.pid)

@@ -7,7 +7,8 @@ import signal
 
 import psutil
 import pytest
-from harness import scene
+from harness import PATIENCE, scene
+from std_srvs.srv import Trigger
 from trouble import Trouble, assert_nothing_leaked, counted, settled
 
 pytestmark = pytest.mark.ros
@@ -52,6 +53,27 @@ def test_an_engine_that_raises(processes, probe, model, tmp_path, monkeypatch):
     assert log.count("not fused (engine)") < 6, "the log is throttled"
 
 
+def nothing_is_loading(probe) -> bool:
+    """What the next message on /diagnostics says."""
+    probe.diagnostics.clear()
+    assert probe.spin_until(lambda: "state" in probe.diagnostics)
+    return "loading" not in probe.diagnostics
+
+
+def test_a_model_that_is_loaded_again_and_again(processes, probe, model):
+    node = started(processes, probe, model)
+    client = probe.node.create_client(Trigger, "fusion/reload")
+    assert client.wait_for_service(PATIENCE)
+    before = settled(probe, node.pid)
+    for number in range(6):
+        future = client.call_async(Trigger.Request())
+        assert probe.spin_until(future.done)
+        assert future.result().success
+        assert any(nothing_is_loading(probe) for _ in range(500))
+        probe.fuse(*scene(number))
+    assert_nothing_leaked(probe, node.pid, before)
+
+
 def test_no_memory_for_a_large_picture(processes, probe, model):
     node = started(processes, probe, model)
     before = settled(probe, node.pid)
@@ -59,12 +81,16 @@ def test_no_memory_for_a_large_picture(processes, probe, model):
     # Enough for the messages, nowhere near enough for the network at that size.
     resource.prlimit(node.pid, resource.RLIMIT_AS, (used + 400 * MIB, resource.RLIM_INFINITY))
     large = scene(1, (4000, 3000), (4000, 3000))
-    for number in range(1, 3):
-        probe.send(*large)
-        assert probe.spin_until(lambda number=number: counted(probe, "rejected") == number), probe.diagnostics
-        probe.fuse(*scene(number))
+    for _ in range(2):
+        rejected = counted(probe, "rejected")
+        for _ in range(60):  # best effort: the middleware may lose a part of such a message
+            probe.send(*large)
+            if probe.spin_until(lambda: counted(probe, "rejected") > rejected, 2.0):  # noqa: B023
+                break
+        assert counted(probe, "rejected") > rejected, probe.diagnostics
+        probe.fuse(*scene())
     resource.prlimit(node.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     # Where it runs out, in the engine or on the way there, is chance.
-    assert counted(probe, "rejected: engine") + counted(probe, "rejected: internal") == 2, probe.diagnostics
+    assert counted(probe, "rejected: engine") + counted(probe, "rejected: internal") >= 2, probe.diagnostics
     # The last large picture is still held until another takes its place.
     assert_nothing_leaked(probe, node.pid, before, memory=128)

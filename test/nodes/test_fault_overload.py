@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from harness import scene
-from trouble import Footprint, Trouble, assert_nothing_leaked, counted, settled
+from trouble import Footprint, Trouble, assert_nothing_leaked, counted, kill, settled
 
 pytestmark = pytest.mark.ros
 
@@ -35,10 +35,11 @@ def test_ten_times_the_rate_is_dropped_and_latency_does_not_grow(processes, prob
     probe.wait_for_node()
     before = settled(probe, node.pid)
     trouble.order(DELAY)
-    pairs, weights = counted(probe, "pairs"), len(probe.weights)
+    pairs = counted(probe, "pairs")
     for number in range(PAIRS):
         probe.send(*scene(number))
         probe.spin_for(DELAY / 10)
+    fused = len(probe.fused)
     newest = probe.header("rgb_frame").stamp
 
     def accounted() -> bool:
@@ -48,9 +49,9 @@ def test_ten_times_the_rate_is_dropped_and_latency_does_not_grow(processes, prob
     assert probe.spin_until(lambda: probe.fused[-1].header.stamp == newest), "the newest is fused in the end"
     assert probe.spin_until(accounted), probe.diagnostics
     assert counted(probe, "dropped for a newer pair") > 0
-    latencies = [message.latency for message in probe.weights[weights:]]
-    # In a queue the last one would have waited for all before it, ten seconds; it waits for one.
-    assert max(latencies) < PAIRS * DELAY / 3
+    # In a queue nearly all would still be waiting when the last one is sent; here one waits, and one is at work. A few
+    # more where the processor is not ours alone.
+    assert len(probe.fused) - fused < PAIRS / 5
     stamps = [(message.header.stamp.sec, message.header.stamp.nanosec) for message in probe.weights]
     assert stamps == sorted(set(stamps))
     trouble.order("")
@@ -64,12 +65,12 @@ def test_a_subscriber_that_sleeps_or_stands_still_costs_the_others_nothing(fusio
             assert sleeper.stdout.readline() == "subscribed\n"
             assert probe.spin_until(lambda: probe.node.count_subscribers("fused/image") == 2)
             for number in range(30):
-                probe.fuse(*scene(number, (320, 240)))  # fails if one does not come
+                probe.fuse(*scene(number, (160, 120)))  # fails if one does not come
             sleeper.send_signal(signal.SIGSTOP)
             for number in range(30):
-                probe.fuse(*scene(number, (320, 240)))
+                probe.fuse(*scene(number, (160, 120)))
             during = Footprint.of(fusion.pid)
         finally:
-            sleeper.kill()
+            kill(sleeper)
     assert during.private < before.private + 64
     assert_nothing_leaked(probe, fusion.pid, before)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import subprocess
 
 import psutil
 import pytest
-from harness import PATIENCE, Probe, scene
+from harness import PATIENCE, scene
 from trouble import Trouble, segments, settled
 
 pytestmark = pytest.mark.ros
@@ -43,26 +45,23 @@ def test_signal_during_work(troubled, probe, number, status):
     node = start(probe)
     settled(probe, node.pid)
     family = psutil.Process(node.pid).children(recursive=True)
-    others = segments_of_others(probe)
-    own = segments(node.pid) - others
+    own = segments(node.pid)
     assert own, "it talks through shared memory"
     trouble.order(1.0)
     for seed in range(5):
         probe.send(*scene(seed))
         probe.spin_for(0.05)
     node.send_signal(number)
-    log, _ = node.communicate(timeout=PATIENCE)
+    log = ended(node)
     assert node.returncode == status, log
     assert "Traceback" not in log
     assert not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert files_below(folder / "TMPDIR") == []
     assert files_below(folder / "HOME") == []
     if number != signal.SIGKILL:
-        # Ports are everybody's; what is the node's own goes with it.
-        assert [path for path in own if path.exists() and "port" not in path.name] == []
+        assert [path for path in own if path.exists()] == []
     for path in own:  # what Fast DDS cannot clear away itself
-        if "port" not in path.name:
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
     # Another one takes its place, in spite of whatever is left.
     trouble.order("")
@@ -86,14 +85,19 @@ def test_an_engine_that_never_comes_back_does_not_keep_the_node(troubled, probe)
     probe.spin_for(0.5)
     assert probe.spin_until(lambda: int(probe.diagnostics["pairs"]) > int(probe.diagnostics["fused"]))
     node.send_signal(signal.SIGTERM)
-    log, _ = node.communicate(timeout=PATIENCE)
+    log = ended(node)
     assert "the inference did not come back" in log
     assert "Traceback" not in log
     assert node.returncode == 0
 
 
-def segments_of_others(probe: Probe) -> set:
-    """Those that this process has made: the node has them mapped as well."""
-    return {path for path in segments(psutil.Process().pid) if path.name.endswith("_el")} | {
-        path.with_name(path.name.removesuffix("_el")) for path in segments(psutil.Process().pid)
-    }
+def ended(node) -> str:
+    """The log of a node that was told to end; one that does not is asked where it is."""
+    try:
+        return node.communicate(timeout=PATIENCE)[0]
+    except subprocess.TimeoutExpired:
+        node.send_signal(signal.SIGUSR1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            node.communicate(timeout=2)
+        node.kill()
+        pytest.fail(f"it does not end:\n{node.communicate()[0]}")

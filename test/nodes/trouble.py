@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ _MIB = 2**20
 # Read by every Python that starts with this folder on PYTHONPATH. The engine does what the file says at the moment:
 # nothing, sleep for so many seconds, or raise this exception.
 _SITECUSTOMIZE = """
-import builtins, os, pathlib, time
+import builtins, faulthandler, os, pathlib, signal, time
+faulthandler.register(signal.SIGUSR1)
 from camf_ros.engines.checked_engine import CheckedEngine
 import camf_ros.nodes.worker
 
@@ -91,16 +93,24 @@ def assert_nothing_leaked(probe, pid: int, before: Footprint, *, memory: float =
     assert probe.spin_until(lambda: not leaked(), PATIENCE), f"{before} before, {Footprint.of(pid)} after"
 
 
-def segments(pid: int) -> set[Path]:
-    """Shared memory that a running process has open or mapped."""
-    mapped = (line.split(maxsplit=5)[-1].strip() for line in Path(f"/proc/{pid}/maps").read_text().splitlines())
-    opened = []
+def segments(pid: int) -> list[Path]:
+    """Shared memory that a running process has made: it holds the lock file of each open. Ports are everybody's."""
+    found = []
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            opened.append(str(descriptor.readlink()))
-        except OSError:
-            continue
-    return {Path(name) for name in (*mapped, *opened) if name.startswith(f"{SHARED_MEMORY}{os.sep}")}
+        with contextlib.suppress(OSError):  # closed meanwhile
+            target = descriptor.readlink()
+            if target.parent == SHARED_MEMORY and target.name.endswith("_el") and "port" not in target.name:
+                found += [target, target.with_name(target.name.removesuffix("_el"))]
+    return found
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """SIGKILL, and away with the shared memory that stays then."""
+    left = segments(process.pid)
+    process.kill()
+    process.wait()
+    for path in left:
+        path.unlink(missing_ok=True)
 
 
 def counted(probe, key: str) -> int:
