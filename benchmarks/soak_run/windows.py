@@ -113,7 +113,8 @@ def verdict(
     elif after > latency_bound * before:
         problems.append(f"latency went from {before:.1f} to {after:.1f} ms")
     problems += [
-        f"{name}: {result[f'{name}_first_third']:.0f} in the first third, {result[f'{name}_last_third']:.0f} in the last"
+        f"{name}: {result[f'{name}_first_third']:.0f} in the first third, "
+        f"{result[f'{name}_last_third']:.0f} in the last"
         for name in ("threads", "open_files")
         if result[f"{name}_last_third"] > result[f"{name}_first_third"] + more_bound
     ]
