@@ -51,6 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("model", "engine", "device", "precision", "threads"):
         if getattr(arguments, name) in (None, "auto", 0):
             setattr(arguments, name, getattr(settings, name))
+    for source in (arguments.infrared, arguments.visible):
+        # Numbered pictures and streams are found by who reads them.
+        if "%" not in source and "://" not in source and not Path(source).exists():
+            raise DataError(f"{source} does not exist", remedy="check the path")
     kind = _kind(arguments.infrared)
     if (other := _kind(arguments.visible)) != kind:
         raise DataError(

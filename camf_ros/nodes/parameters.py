@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from camf_ros.settings.spec import Spec
 from camf_ros.settings.table import build, specs
 
 _S = TypeVar("_S")
+# What ROS itself declares, later or on some distributions only.
+_OF_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 
 class NodeParameters(Generic[_S]):
@@ -55,6 +58,17 @@ class NodeParameters(Generic[_S]):
             _declare(node, spec, read_only=not spec.dynamic and locked is None)
         self.settings: _S = build(kind, self.values())
         node.add_on_set_parameters_callback(self._on_set)
+        self._tell_foreign_names()
+
+    def _tell_foreign_names(self) -> None:
+        """ROS drops what nobody declared; who has misspelled a name must hear of it, once, at the start."""
+        given = getattr(self._node, "_parameter_overrides", {})
+        for name in given:
+            if name in self._specs or name.startswith(_OF_ROS) or self._node.has_parameter(name):
+                continue
+            like = difflib.get_close_matches(name, self._specs, n=1)
+            hint = f"; did you mean {like[0]}?" if like else ""
+            self._node.get_logger().warning(f"parameter {name!r} is none of this node's and is ignored{hint}")
 
     def values(self) -> dict[str, object]:
         """Value of each parameter, by full name."""

@@ -79,7 +79,7 @@ def test_registration_of_pictures(tmp_path: Path, fuse: Fuse) -> None:
         (["--set", "gain=9"], "parameter gain is 9"),
         (["--set", "registration.mode=homography"], "registration.file is empty"),
         (["--set", "registration.mode=homography", "--set", "registration.file=/no/rig.yaml"], "/no/rig.yaml"),
-        (["--params-file", "/no/fusion.yaml"], "/no/fusion.yaml cannot be read"),
+        (["--params-file", "/no/fusion.yaml"], "/no/fusion.yaml cannot be opened"),
     ],
 )
 def test_parameters_that_cannot_be(tmp_path: Path, fuse: Fuse, options: list[str], said: str) -> None:
@@ -205,8 +205,8 @@ def test_folders_are_never_overwritten(tmp_path: Path, fuse: Fuse) -> None:
         (["t.png", "v.png", "--output", "x.jpg"], "expected the name of a .png file"),
         (["t.png", "v.png", "--output", "t"], "expected the name of a .png file"),
         (["t.png", "v", "--output", "x.png"], "t.png is a picture and v a folder; expected two inputs of one kind"),
-        (["t.png", "none.png", "--output", "x.png"], "none.png a video"),
-        (["none", "void", "--output", "x"], "none cannot be opened"),
+        (["t.png", "none.png", "--output", "x.png"], "none.png does not exist"),
+        (["none", "void", "--output", "x"], "none does not exist"),
         (["t/f_%03d.png", "text.mp4", "--output", "x"], "text.mp4 cannot be opened"),
         (["t/f_%03d.png", "v/f_%03d.png", "--output", "x.avi"], "expected an .mp4 file, or a folder"),
         (["t/f_%03d.png", "v/f_%03d.png", "--output", "text"], "expected an .mp4 file, or a folder"),

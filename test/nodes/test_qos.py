@@ -61,3 +61,13 @@ def test_nodes_in_namespaces_do_not_meet(processes, probe, model):
     probe.send(*scene(1))
     probe.spin_for(0.5)
     assert probe.fused == []
+
+
+def test_a_misspelled_parameter_is_named_with_the_one_that_was_meant(processes, probe, model):
+    process = processes.start("fusion_node", model=str(model), device="cpu", modle="x", registraton__mode="homography")
+    probe.wait_for_node()
+    process.terminate()
+    log, _ = process.communicate(timeout=30)
+    assert "parameter 'modle' is none of this node's and is ignored; did you mean model?" in log
+    assert "did you mean registration.mode?" in log
+    assert "use_sim_time" not in log
