@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from camf_ros.cli.engine_options import add_engine_options, engine_of
+from camf_ros.cli.engine_options import engine_of
 from camf_ros.cli.settings_options import add_settings_options, settings_of
 from camf_ros.settings.fusion import FusionSettings
 
@@ -37,13 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--distro", default="", metavar="NAME", help="ROS 2 distribution of BAG, where BAG does not say what it is"
     )
-    default = FusionSettings()
-    parser.add_argument("--model", help=f"model name or .safetensors file (default: {default.model})")
-    parser.add_argument("--gain", type=float, metavar="G", help="constant gain of the fusion rule (default: automatic)")
-    parser.add_argument(
-        "--reference", choices=("rgb", "thermal"), help=f"whose geometry (default: {default.reference})"
-    )
-    add_engine_options(parser, engine="auto", precision="auto")
     add_settings_options(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -53,13 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from camf_ros.bag.job import BagJob
     from camf_ros.bag.topics import BagTopics
 
-    settings = settings_of(
-        arguments, {"model": arguments.model, "gain": arguments.gain, "reference": arguments.reference}
-    )
-    # Options of the engine that nobody gave are those of the parameter file.
-    for name in ("model", "engine", "device", "precision", "threads"):
-        if getattr(arguments, name) in (None, "auto", 0):
-            setattr(arguments, name, getattr(settings, name))
+    settings = settings_of(arguments)
     names = {name: getattr(arguments, f"{name}_topic") for name in BagTopics.__dataclass_fields__}
     job = BagJob(
         arguments.bag,

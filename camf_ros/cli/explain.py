@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camf_ros.cli.engine_options import add_engine_options, engine_of
+from camf_ros.cli.engine_options import engine_of
 from camf_ros.cli.settings_options import add_settings_options, settings_of
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.explain.explainer import DEFAULT_LIMIT
@@ -37,26 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="longer side at which the features are computed (default: %(default)s)",
     )
-    default = FusionSettings()
-    parser.add_argument("--model", help=f"model name or .safetensors file (default: {default.model})")
-    parser.add_argument("--gain", type=float, metavar="G", help="constant gain of the fusion rule (default: automatic)")
-    add_engine_options(parser, engine="auto", precision="auto")
-    parser.add_argument(
-        "--reference", choices=("rgb", "thermal"), help=f"whose geometry (default: {default.reference})"
-    )
     add_settings_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fuse, explain and write."""
     outputs = _checked_outputs(arguments)
-    settings = settings_of(
-        arguments, {"model": arguments.model, "gain": arguments.gain, "reference": arguments.reference}
-    )
-    # Options of the engine that nobody gave are those of the parameter file.
-    for name in ("model", "engine", "device", "precision", "threads"):
-        if getattr(arguments, name) in (None, "auto", 0):
-            setattr(arguments, name, getattr(settings, name))
+    settings = settings_of(arguments)
 
     from camf_ros.explain.explainer import Explainer
     from camf_ros.models import find_model

@@ -6,10 +6,9 @@ import argparse
 import logging
 from pathlib import Path
 
-from camf_ros.cli.engine_options import add_engine_options, engine_of
+from camf_ros.cli.engine_options import engine_of
 from camf_ros.cli.settings_options import add_settings_options, settings_of
 from camf_ros.errors import DataError
-from camf_ros.settings.fusion import FusionSettings
 
 _logger = logging.getLogger(__name__)
 
@@ -21,21 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="OUT", help="name of a .png, a folder, or for videos an .mp4"
     )
-    default = FusionSettings()
-    parser.add_argument("--model", help=f"model name or .safetensors file (default: {default.model})")
-    parser.add_argument(
-        "--gain",
-        type=float,
-        metavar="G",
-        help="constant gain of the fusion rule (default: automatic, from the pictures; steady in a video)",
-    )
-    add_engine_options(parser, engine="auto", precision="auto")
-    parser.add_argument(
-        "--reference",
-        choices=("rgb", "thermal"),
-        help=f"whose geometry (default: {default.reference})",
-    )
-    add_settings_options(parser)
+    add_settings_options(parser, steady=", from the pictures; steady in a video")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -44,13 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Before PyTorch is imported: a wrong path is told at once.
     from camf_ros.cli import stills, videos
 
-    settings = settings_of(
-        arguments, {"model": arguments.model, "gain": arguments.gain, "reference": arguments.reference}
-    )
-    # Options of the engine that nobody gave are those of the parameter file.
-    for name in ("model", "engine", "device", "precision", "threads"):
-        if getattr(arguments, name) in (None, "auto", 0):
-            setattr(arguments, name, getattr(settings, name))
+    settings = settings_of(arguments)
     for source in (arguments.infrared, arguments.visible):
         # Numbered pictures and streams are found by who reads them.
         if "%" not in source and "://" not in source and not Path(source).exists():

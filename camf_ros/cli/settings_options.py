@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
+from camf_ros.cli.engine_options import add_engine_options
 from camf_ros.errors import ParameterError
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.parameter_file import read_parameters
@@ -16,8 +16,22 @@ from camf_ros.settings.table import build
 _NODE = "fusion"
 
 
-def add_settings_options(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--params-file`` and ``--set``."""
+def add_settings_options(parser: argparse.ArgumentParser, *, steady: str = "") -> None:
+    """Declare the node's parameters: the usual ones by options of their own, and ``--params-file`` and ``--set``.
+
+    Args:
+        parser: Of the command.
+        steady: What to add to the help of ``--gain``.
+    """
+    default = FusionSettings()
+    parser.add_argument("--model", help=f"model name or .safetensors file (default: {default.model})")
+    parser.add_argument(
+        "--gain", type=float, metavar="G", help=f"constant gain of the fusion rule (default: automatic{steady})"
+    )
+    parser.add_argument(
+        "--reference", choices=("rgb", "thermal"), help=f"whose geometry (default: {default.reference})"
+    )
+    add_engine_options(parser, engine="auto", precision="auto")
     parser.add_argument(
         "--params-file", type=Path, metavar="YAML", help="parameter file of the fusion node, for all that it does"
     )
@@ -31,12 +45,14 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def settings_of(arguments: argparse.Namespace, others: Mapping[str, object]) -> FusionSettings:
+def settings_of(arguments: argparse.Namespace) -> FusionSettings:
     """The settings that the options name.
+
+    Options of their own come before ``--set``, and that before the file. The engine's options that nobody gave become
+    what the settings say, so that :func:`camf_ros.cli.engine_options.engine_of` opens what the settings name.
 
     Args:
         arguments: With the options of :func:`add_settings_options`.
-        others: Parameters that have options of their own, by name; over all the rest where not None.
 
     Raises:
         CamfError: If the file or a value cannot be used.
@@ -47,8 +63,13 @@ def settings_of(arguments: argparse.Namespace, others: Mapping[str, object]) -> 
         if not equals:
             raise ParameterError(f"--set {assignment}", expected="NAME=VALUE, as in --set registration.mode=homography")
         values[name.strip()] = _value(value)
-    values.update({name: value for name, value in others.items() if value is not None})
-    return build(FusionSettings, values)
+    own = {name: getattr(arguments, name) for name in ("model", "gain", "reference")}
+    values.update({name: value for name, value in own.items() if value is not None})
+    settings = build(FusionSettings, values)
+    for name in ("model", "engine", "device", "precision", "threads"):
+        if getattr(arguments, name) in (None, "auto", 0):
+            setattr(arguments, name, getattr(settings, name))
+    return settings
 
 
 def _value(text: str) -> object:

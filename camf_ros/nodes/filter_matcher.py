@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import message_filters
 
 from camf_ros.nodes.stamped import Stamped
-from camf_ros.pairing.matchers import Candidate, JumpWatch, Match
+from camf_ros.pairing.matchers import Candidate, JumpWatch, Match, Matcher
 from camf_ros.settings.fusion import PairingSettings
 
 
-class FilterMatcher:
+class FilterMatcher(Matcher):
     """``exact`` by TimeSynchronizer, ``approximate`` by ApproximateTimeSynchronizer. Used from one thread."""
 
     def __init__(self, settings: PairingSettings) -> None:
@@ -40,19 +38,6 @@ class FilterMatcher:
         self._inputs[stream].signalMessage(Stamped(frame, frame.time, frame.arrived))
         found, self._found = self._found, []
         return found
-
-    def expire(self, now: float) -> list[Match]:  # noqa: ARG002 - see Matcher
-        """See :class:`camf_ros.pairing.matchers.Matcher`."""
-        return []
-
-    def deadline(self) -> float | None:
-        """See :class:`camf_ros.pairing.matchers.Matcher`."""
-        return None
-
-    @property
-    def dropped(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
-        """See :class:`camf_ros.pairing.matchers.Matcher`."""
-        return {}, {}
 
     def _matched(self, first: Stamped, second: Stamped) -> None:
         self._found.append((first.message, second.message))

@@ -34,24 +34,25 @@ class Candidate:
 
 
 class Matcher(Protocol):
-    """A pairing policy."""
+    """A pairing policy. One under which nothing waits for a time needs :meth:`add` alone."""
 
     def add(self, stream: int, frame: Candidate, now: float) -> list[Match]:
         """Take a frame of a stream (0 or 1); what is certain now, in the order in which it became so."""
         ...
 
     def expire(self, now: float) -> list[Match]:
-        """What has waited long enough."""
-        ...
+        """What has waited long enough at ``now``."""
+        del now
+        return []
 
     def deadline(self) -> float | None:
         """When :meth:`expire` has something to do if no frame comes before; None where nothing waits for a time."""
-        ...
+        return None
 
     @property
     def dropped(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """For each stream, how many frames came into no pair, by reason; empty where the policy does not count."""
-        ...
+        return {}, {}
 
 
 class NearestMatcher:
@@ -85,7 +86,7 @@ class NearestMatcher:
         return self._stamps.dropped
 
 
-class ExactMatcher:
+class ExactMatcher(Matcher):
     """Equal stamps, as message_filters' TimeSynchronizer has them, where there is no message_filters."""
 
     def __init__(self, settings: PairingSettings) -> None:
@@ -113,19 +114,6 @@ class ExactMatcher:
             return []
         first, second = (queue.pop(frame.time) for queue in self._queues)
         return [(first, second)]
-
-    def expire(self, now: float) -> list[Match]:  # noqa: ARG002 - see Matcher
-        """See :class:`Matcher`."""
-        return []
-
-    def deadline(self) -> float | None:
-        """See :class:`Matcher`."""
-        return None
-
-    @property
-    def dropped(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
-        """See :class:`Matcher`."""
-        return {}, {}
 
 
 class JumpWatch:
