@@ -61,6 +61,14 @@ class Processes:
                 process.stdout.close()
 
 
+def start_fusion(processes: Processes, probe: Probe, model: object, **parameters: object) -> subprocess.Popen[str]:
+    """A running fusion node on one thread of the CPU, matched with the probe."""
+    defaults = {"model": str(model), "device": "cpu", "precision": "float32", "threads": 1}
+    process = processes.start("fusion_node", **{**defaults, **parameters})
+    probe.wait_for_node()
+    return process
+
+
 def qos(reliability: str) -> QoSProfile:
     policy = ReliabilityPolicy.RELIABLE if reliability == "reliable" else ReliabilityPolicy.BEST_EFFORT
     return QoSProfile(reliability=policy, history=HistoryPolicy.KEEP_LAST, depth=10)

@@ -5,21 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from harness import pixels, qos, scene
+from harness import pixels, qos, scene, start_fusion
 from sensor_msgs.msg import CompressedImage
 
 from camf_ros.nodes import topics
 from camf_ros.nodes.image_messages import byte_array
 
 pytestmark = pytest.mark.ros
-
-
-def started(processes, probe, model, **parameters):
-    process = processes.start(
-        "fusion_node", model=str(model), device="cpu", precision="float32", threads=1, **parameters
-    )
-    probe.wait_for_node()
-    return process
 
 
 def compressed(image, ending, text, header):
@@ -30,7 +22,7 @@ def compressed(image, ending, text, header):
 
 def test_compressed_frames_give_the_image_of_their_raw_ones(processes, probe, model):
     """PNG loses nothing, so the fused image is the very same."""
-    process = started(processes, probe, model)
+    process = start_fusion(processes, probe, model)
     thermal, rgb = scene(3)
     expected = pixels(probe.fuse(thermal, rgb)[0])
     process.terminate()
@@ -78,7 +70,7 @@ def test_compressed_frames_give_the_image_of_their_raw_ones(processes, probe, mo
 
 def test_fused_image_is_compressed_for_who_asks(processes, probe, model):
     """In the format that is set at the moment."""
-    process = started(processes, probe, model, compressed__jpeg_quality=95)
+    process = start_fusion(processes, probe, model, compressed__jpeg_quality=95)
     got = []
     topic = f"{topics.FUSED_IMAGE}/compressed"
     probe.node.create_subscription(CompressedImage, topic, got.append, qos("reliable"))

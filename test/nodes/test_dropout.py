@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from camf_ros.msg import ChannelWeights
-from harness import pixels, scene
+from harness import pixels, scene, start_fusion
 from sensor_msgs.msg import CameraInfo
 
 from camf_ros.nodes.image_messages import image_message
@@ -17,17 +17,7 @@ TIMEOUT = 0.3
 
 
 def started(processes, probe, model, **parameters):
-    process = processes.start(
-        "fusion_node",
-        model=str(model),
-        device="cpu",
-        threads=1,
-        missing_timeout=TIMEOUT,
-        diagnostics_period=0.1,
-        **parameters,
-    )
-    probe.wait_for_node()
-    return process
+    return start_fusion(processes, probe, model, missing_timeout=TIMEOUT, diagnostics_period=0.1, **parameters)
 
 
 def rgb_message(probe, seed):

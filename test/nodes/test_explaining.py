@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import pixels, qos, scene
+from harness import pixels, qos, scene, start_fusion
 from sensor_msgs.msg import Image
 
 from camf_ros.explain.panel import DEFAULT_SIZE
@@ -15,10 +15,7 @@ TOPIC = "fusion/explanation"
 
 
 def started(processes, probe, model, **parameters):
-    process = processes.start(
-        "fusion_node", model=str(model), device="cpu", threads=1, explanation_period=0.05, **parameters
-    )
-    probe.wait_for_node()
+    process = start_fusion(processes, probe, model, explanation_period=0.05, **parameters)
     assert probe.spin_until(lambda: probe.node.count_publishers(TOPIC) == 1)
     return process
 

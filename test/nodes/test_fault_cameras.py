@@ -9,7 +9,7 @@ import pytest
 from harness import pixels, scene
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
-from trouble import Footprint, assert_nothing_leaked, counted, kill, settled
+from trouble import Footprint, assert_nothing_leaked, counted, kill, settled, start_watched
 
 from camf_ros.imaging.encodings import ENCODINGS
 from camf_ros.nodes.image_messages import image_message
@@ -17,22 +17,8 @@ from camf_ros.nodes.image_messages import image_message
 pytestmark = pytest.mark.ros
 
 
-def started(processes, probe, model, **parameters):
-    process = processes.start(
-        "fusion_node",
-        model=str(model),
-        device="cpu",
-        precision="float32",
-        threads=1,
-        diagnostics_period=0.1,
-        **{"on_missing": "wait", "source_check__enabled": False, **parameters},
-    )
-    probe.wait_for_node()
-    return process
-
-
 def test_camera_process_is_killed_and_started_again(processes, probe, model):
-    node = started(processes, probe, model, missing_timeout=0.3)
+    node = start_watched(processes, probe, model, missing_timeout=0.3)
     settled(probe, node.pid)
     for number in range(2):
         fused = len(probe.fused)
@@ -52,7 +38,7 @@ def test_camera_process_is_killed_and_started_again(processes, probe, model):
 
 
 def test_size_and_encoding_change_from_frame_to_frame(processes, probe, model):
-    node = started(processes, probe, model)
+    node = start_watched(processes, probe, model)
     before = settled(probe, node.pid)
     rng = random.Random(3)
     sizes = [(rng.randrange(32, 160, 2), rng.randrange(32, 160, 2)) for _ in range(20)]
@@ -87,7 +73,7 @@ def noise(rng: random.Random) -> Image:
 
 
 def test_random_bytes(processes, probe, model):
-    node = started(processes, probe, model)
+    node = start_watched(processes, probe, model)
     before = settled(probe, node.pid)
     rng = random.Random(7)
     pairs = counted(probe, "pairs")
@@ -129,7 +115,7 @@ def spoilt(kind: str) -> np.ndarray:
 
 
 def test_nan_and_infinity(processes, probe, model):
-    node = started(processes, probe, model)
+    node = start_watched(processes, probe, model)
     before = settled(probe, node.pid)
     kinds = ("nan", "inf", "-inf", "huge", "tiny", "one that is left")
     for agc in ("linear", "plateau", "clahe", "temperature"):

@@ -9,31 +9,16 @@ import psutil
 import pytest
 from harness import PATIENCE, scene
 from std_srvs.srv import Trigger
-from trouble import Trouble, assert_nothing_leaked, counted, settled
+from trouble import Trouble, assert_nothing_leaked, counted, settled, start_watched
 
 pytestmark = pytest.mark.ros
 
 MIB = 2**20
 
 
-def started(processes, probe, model):
-    process = processes.start(
-        "fusion_node",
-        model=str(model),
-        device="cpu",
-        precision="float32",
-        threads=1,
-        diagnostics_period=0.1,
-        on_missing="wait",
-        source_check__enabled=False,
-    )
-    probe.wait_for_node()
-    return process
-
-
 def test_an_engine_that_raises(processes, probe, model, tmp_path, monkeypatch):
     trouble = Trouble(tmp_path, monkeypatch)
-    node = started(processes, probe, model)
+    node = start_watched(processes, probe, model)
     before = settled(probe, node.pid)
     rejected = 0
     for kind, reason in (("RuntimeError", "engine"), ("MemoryError", "engine"), ("KeyError", "internal")):
@@ -61,7 +46,7 @@ def nothing_is_loading(probe) -> bool:
 
 
 def test_a_model_that_is_loaded_again_and_again(processes, probe, model):
-    node = started(processes, probe, model)
+    node = start_watched(processes, probe, model)
     client = probe.node.create_client(Trigger, "fusion/reload")
     assert client.wait_for_service(PATIENCE)
     before = settled(probe, node.pid)
@@ -75,7 +60,7 @@ def test_a_model_that_is_loaded_again_and_again(processes, probe, model):
 
 
 def test_no_memory_for_a_large_picture(processes, probe, model):
-    node = started(processes, probe, model)
+    node = start_watched(processes, probe, model)
     before = settled(probe, node.pid)
     used = psutil.Process(node.pid).memory_info().vms
     # Enough for the messages, nowhere near enough for the network at that size.

@@ -5,31 +5,16 @@ from __future__ import annotations
 import pytest
 from harness import scene
 from rosgraph_msgs.msg import Clock
-from trouble import assert_nothing_leaked, counted, settled
+from trouble import assert_nothing_leaked, counted, settled, start_watched
 
 pytestmark = pytest.mark.ros
 
 HOUR = 3600.0
 
 
-def started(processes, probe, model, **parameters):
-    process = processes.start(
-        "fusion_node",
-        model=str(model),
-        device="cpu",
-        threads=1,
-        diagnostics_period=0.1,
-        on_missing="wait",
-        source_check__enabled=False,
-        **parameters,
-    )
-    probe.wait_for_node()
-    return process
-
-
 @pytest.mark.parametrize("policy", ["nearest", "approximate", "exact"])
 def test_a_pair_from_another_time_and_a_recording_that_starts_anew(processes, probe, model, policy):
-    node = started(processes, probe, model, pairing__policy=policy)
+    node = start_watched(processes, probe, model, pairing__policy=policy)
     before = settled(probe, node.pid)
 
     def fused() -> bool:
@@ -57,7 +42,7 @@ def test_a_pair_from_another_time_and_a_recording_that_starts_anew(processes, pr
 
 @pytest.mark.parametrize("stamps", ["header", "arrival"])
 def test_simulated_time_is_reset(processes, probe, model, stamps):
-    node = started(
+    node = start_watched(
         processes,
         probe,
         model,

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import pixels, scene
+from harness import pixels, scene, start_fusion
 from sensor_msgs.msg import CameraInfo
 
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 
 THERMAL, RGB = (32, 40), (48, 64)
-
-
-def started(processes, probe, model, **parameters):
-    process = processes.start(
-        "fusion_node", model=str(model), device="cpu", precision="float32", threads=1, **parameters
-    )
-    probe.wait_for_node()
-    return process
 
 
 def info(probe, size, focal, *, d=()):
@@ -33,7 +25,9 @@ def test_homography_shows_rgb_where_thermal_sees_nothing(processes, probe, model
     path = tmp_path / "rig.yaml"
     # Thermal covers the left 40 columns of RGB.
     write_registration(path, RegistrationFile(THERMAL, RGB, np.diag([1.0, 1.5, 1.0])))
-    started(processes, probe, model, registration__mode="homography", registration__file=path, registration__feather=0)
+    start_fusion(
+        processes, probe, model, registration__mode="homography", registration__file=path, registration__feather=0
+    )
     thermal, rgb = scene(1)
     image, _ = probe.fuse(thermal, rgb)
     np.testing.assert_array_equal(pixels(image)[:, 41:], rgb[:, 41:])
@@ -48,7 +42,9 @@ def test_calibrated_publishes_a_camera_info_without_distortion_and_follows_the_d
     path = tmp_path / "rig.yaml"
     pose = Extrinsics((1, 0, 0, 0, 1, 0, 0, 0, 1), (0.3, 0.0, 0.0))
     write_registration(path, RegistrationFile(THERMAL, RGB, None, pose))
-    started(processes, probe, model, registration__mode="calibrated", registration__file=path, registration__distance=2)
+    start_fusion(
+        processes, probe, model, registration__mode="calibrated", registration__file=path, registration__distance=2
+    )
     thermal, rgb = scene(2)
     probe.send(thermal, rgb)
     assert probe.spin_until(lambda: int(probe.diagnostics.get("rejected: registration", 0)) > 0), "no camera_info yet"
@@ -68,7 +64,7 @@ def test_calibrated_publishes_a_camera_info_without_distortion_and_follows_the_d
 
 
 def test_camera_info_of_another_output_size(processes, probe, model):
-    started(processes, probe, model, registration__output_width=32)
+    start_fusion(processes, probe, model, registration__output_width=32)
     probe.rgb_info.publish(info(probe, RGB, 60.0))
     probe.spin_for(0.5)
     image, _ = probe.fuse(*scene(3))
@@ -102,6 +98,6 @@ def test_cameras_of_the_file_serve_without_camera_info(processes, probe, model, 
         for size, focal in ((THERMAL, 40.0), (RGB, 60.0))
     )
     write_registration(path, RegistrationFile(THERMAL, RGB, None, pose, thermal, rgb))
-    started(processes, probe, model, registration__mode="calibrated", registration__file=path, reference="thermal")
+    start_fusion(processes, probe, model, registration__mode="calibrated", registration__file=path, reference="thermal")
     image, _ = probe.fuse(*scene(4))
     assert (image.width, image.height) == THERMAL[::-1]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-from harness import PATIENCE, scene
+from harness import PATIENCE, scene, start_fusion
 
 SHARED_MEMORY = Path("/dev/shm")
 _MIB = 2**20
@@ -37,6 +37,12 @@ def troubled(self, run, *arguments):
 
 CheckedEngine._guarded = troubled
 """
+
+
+def start_watched(processes, probe, model, **parameters):
+    """A fusion node that reports often and does nothing that a count of its doings would have to allow for."""
+    quiet = {"diagnostics_period": 0.1, "on_missing": "wait", "source_check__enabled": False}
+    return start_fusion(processes, probe, model, **{**quiet, **parameters})
 
 
 class Trouble:
