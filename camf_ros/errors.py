@@ -6,6 +6,17 @@ A node counts them by :attr:`CamfError.reason`; everything that is not a :class:
 
 from __future__ import annotations
 
+_SHOWN = 120
+
+
+def shown(value: object) -> str:
+    """A value for a message: as Python writes it, cut, since a file can hold anything of any length."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number with more digits than Python likes to write
+        return "far too large"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
 
 class CamfError(Exception):
     """Base of every error that bad input, bad files or bad settings can cause."""

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from camf_ros import errors
-from camf_ros.errors import CamfError, EncodingError, ImageError
+from camf_ros.errors import CamfError, EncodingError, ImageError, shown
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CamfError)]
 
@@ -24,6 +24,13 @@ def test_message_is_one_line() -> None:
     assert str(CamfError("file is damaged (first\n  second\r\n)", remedy="replace\nit")) == (
         "file is damaged (first second ); replace it"
     )
+
+
+def test_values_in_messages() -> None:
+    assert shown("a") == "'a'"
+    assert shown(["x" * 1000]).startswith("['xxx")
+    assert len(shown("x" * 1000)) == 120
+    assert shown(10**5000) == "far too large"
 
 
 @pytest.mark.parametrize("kind", KINDS)

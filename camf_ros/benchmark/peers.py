@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from camf_ros.benchmark.task import PeerInput
-from camf_ros.errors import DataError
+from camf_ros.errors import DataError, shown
 
 #: For people; part of ``camf benchmark --help``.
 FORMAT = """\
@@ -58,14 +58,12 @@ def read_peers(path: Path) -> list[Peer]:
     Raises:
         DataError: If it cannot be read, or an entry is not as it has to be; names the entry and the value.
     """
-    import yaml  # noqa: PLC0415 (every command reads this module for its help, and few need it)
+    # Every command reads this module for its help, and few need YAML.
+    from camf_ros.settings.yaml_file import read_yaml  # noqa: PLC0415
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{path} cannot be read ({error})", remedy=_REMEDY) from error
+    content = read_yaml(path, "list of networks", remedy=_REMEDY)
     if not isinstance(content, list) or not content:
-        raise DataError(f"{path} holds {_short(content)}", expected="a list of networks", remedy=_REMEDY)
+        raise DataError(f"{path} holds {shown(content)}", expected="a list of networks", remedy=_REMEDY)
     peers = [_peer(f"{path}, entry {number}", entry, path.parent) for number, entry in enumerate(content, start=1)]
     names = [peer.name for peer in peers]
     for number, name in enumerate(names, start=1):
@@ -107,7 +105,7 @@ def _input(where: str, entry: Any) -> PeerInput:
 
 def _check_entries(where: str, entry: Any, needed: set[str], optional: set[str]) -> None:
     if not isinstance(entry, Mapping):
-        raise DataError(f"{where} is {_short(entry)}", expected=f"the entries {sorted(needed)}", remedy=_REMEDY)
+        raise DataError(f"{where} is {shown(entry)}", expected=f"the entries {sorted(needed)}", remedy=_REMEDY)
     missing, unknown = needed - entry.keys(), entry.keys() - needed - optional
     if missing or unknown:
         parts = [f"{word} {sorted(map(str, names))}" for word, names in (("lacks", missing), ("has", unknown)) if names]
@@ -119,9 +117,4 @@ def _check_entries(where: str, entry: Any, needed: set[str], optional: set[str])
 
 
 def _wrong(where: str, key: str, value: Any, expected: str) -> DataError:
-    return DataError(f"{where}: {key} is {_short(value)}", expected=expected, remedy=_REMEDY)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return DataError(f"{where}: {key} is {shown(value)}", expected=expected, remedy=_REMEDY)

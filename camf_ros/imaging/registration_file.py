@@ -22,7 +22,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from camf_ros.errors import DataError, RegistrationError
+from camf_ros.errors import DataError, RegistrationError, shown
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.settings.yaml_file import read_yaml
 
@@ -152,7 +152,7 @@ class _Reader:
             raise self._error(entry, value, f"a mapping with entries out of {sorted(known)}")
         for name in value:
             if name not in known:
-                raise self._error(entry, f"with an entry {_shown(name)}", f"entries out of {sorted(known)}")
+                raise self._error(entry, f"with an entry {shown(name)}", f"entries out of {sorted(known)}")
         return value
 
     def _side(self, entry: str, value: object) -> int:
@@ -171,7 +171,7 @@ class _Reader:
         return tuple(float(number) for number in flat)  # type: ignore[attr-defined]
 
     def _error(self, entry: str, value: object, expected: str) -> DataError:
-        what = "is missing" if value is None else f"is {_shown(value)}"[:120]
+        what = "is missing" if value is None else f"is {shown(value)}"
         return DataError(
             f"{self._path}: {entry} {what}", expected=expected, remedy="docs/registration.md has the format"
         )
@@ -185,13 +185,6 @@ def _finite(value: object) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
-
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)
-    except ValueError:  # a whole number with more digits than Python likes to write
-        return "far too large"
 
 
 def _rows(matrix: NDArray[np.float64]) -> list[list[float]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from camf_ros.errors import CheckpointError
+from camf_ros.errors import CheckpointError, shown
 
 #: Strides of the six encoder layers (CAMF, table of the network).
 ENCODER_STRIDES = (1, 2, 2, 1, 1, 1)
@@ -27,8 +27,6 @@ CLASSES = ("infrared", "visible")
 
 _FUSIBLE = ((6,), (2, 6), (1, 6), (1, 2, 6))
 # A checkpoint is a file from anywhere: a width beyond this would only exhaust the memory.
-# Characters of a wrong value that an error repeats.
-_SHOWN = 120
 _MAX_WIDTH = 4096
 
 
@@ -54,13 +52,13 @@ class Architecture:
                 isinstance(w, int) and not isinstance(w, bool) and 1 <= w <= _MAX_WIDTH for w in widths
             ):
                 raise CheckpointError(
-                    f"architecture has {name} widths {_short(widths)}",
+                    f"architecture has {name} widths {shown(widths)}",
                     expected=f"{count} whole numbers between 1 and {_MAX_WIDTH}",
                 )
         # 6.0 and True are equal to layers, but are none.
         if self.fused not in _FUSIBLE or any(type(layer) is not int for layer in self.fused):
             raise CheckpointError(
-                f"architecture has fused layers {_short(self.fused)}",
+                f"architecture has fused layers {shown(self.fused)}",
                 expected=f"one of {', '.join(map(str, _FUSIBLE))}",
             )
 
@@ -87,15 +85,10 @@ class Architecture:
         """
         known = {field.name for field in fields(cls)}
         if set(data) != known:
-            raise CheckpointError(f"architecture has entries {_short(sorted(data))}", expected=f"{sorted(known)}")
+            raise CheckpointError(f"architecture has entries {shown(sorted(data))}", expected=f"{sorted(known)}")
         try:
             return cls(**{name: tuple(widths) for name, widths in data.items()})
         except TypeError as error:
             raise CheckpointError(
                 f"architecture cannot be read ({error})", expected="lists of whole numbers"
             ) from error
-
-
-def _short(value: object) -> str:
-    """For an error: a file can hold anything, of any length."""
-    return repr(value)[:_SHOWN]

@@ -11,12 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from camf_ros.errors import CamfError, ParameterError
 from camf_ros.network.architecture import Architecture
 from camf_ros.settings.spec import part, setting
 from camf_ros.settings.table import build
+from camf_ros.settings.yaml_file import read_yaml
 
 # Below this side the classifier's 'valid' stages have nothing left.
 _SMALLEST_CROP = 64
@@ -163,12 +162,10 @@ def load_recipe(path: Path) -> Recipe:
     """Read and check a recipe.
 
     Raises:
-        ParameterError: If the file is missing, is not YAML, or holds an unknown, missing or impossible entry.
+        DataError: If the file is missing, too large, or no YAML.
+        ParameterError: If it holds an unknown, missing or impossible entry.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ParameterError(f"recipe {path} cannot be read ({error})", expected="a YAML file") from error
+    data = read_yaml(path, "recipe")
     try:
         entries = dict(_mapping("the recipe", data))
         parts: dict[str, Any] = {}

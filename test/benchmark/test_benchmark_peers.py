@@ -91,7 +91,7 @@ def test_mistakes(folder: Path, where: tuple[str, ...], value: Any, message: str
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[", "cannot be read"),
+        ("[", "is no YAML"),
         ("", "holds None; expected a list of networks"),
         ([], "holds []"),
         (GOOD, "expected a list of networks"),
@@ -107,7 +107,7 @@ def test_lists_that_are_none(folder: Path, content: Any, message: str) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="cannot be opened"):
         read_peers(tmp_path / "peers.yaml")
 
 

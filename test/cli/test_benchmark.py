@@ -51,7 +51,7 @@ def test_nothing_but_the_plain_network(small_model: Path, capsys: pytest.Capture
         (["--seconds", "nan"], "--seconds is nan"),
         (["--threads=-1"], "--threads is -1"),
         (["--device", "abacus"], "device is 'abacus'"),
-        (["--peers", "no.yaml"], "no.yaml cannot be read"),
+        (["--peers", "no.yaml"], "no.yaml cannot be opened"),
         (["--json", "."], ". cannot be written"),
         (["--json", "small.safetensors/x.json"], "cannot be made"),
         (["--json", "small.safetensors"], "is an input"),

@@ -153,10 +153,10 @@ def test_where_things_go_when_nothing_is_said(tmp_path: Path, data: Path, monkey
 @pytest.mark.parametrize(
     ("recipe", "more", "message"),
     [
-        ("none.yaml", [], "none.yaml cannot be read"),
+        ("none.yaml", [], "none.yaml cannot be opened"),
         ("no-such-recipe", [], "no-such-recipe"),
         ("../camf-paper", [], "camf-paper"),
-        ("broken.yaml", [], "broken.yaml cannot be read"),
+        ("broken.yaml", [], "broken.yaml is no YAML"),
         ("small.yaml", ["--device", "tpu"], "device is 'tpu'"),
         ("small.yaml", ["--data", "elsewhere"], "elsewhere"),
         ("small.yaml", ["--run", "small.yaml"], "small.yaml"),

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from small_training import FUSION, RECIPE, write_recipe
 
-from camf_ros.errors import ParameterError
+from camf_ros.errors import CamfError, DataError, ParameterError
 from camf_ros.network import Architecture
 from camf_ros.training.config import load_recipe
 
@@ -82,13 +82,13 @@ def test_shipped_recipes(path: Path) -> None:
 def test_no_recipe_at_all(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.yaml"
     path.write_bytes(content)
-    with pytest.raises(ParameterError, match=r"bad\.yaml"):
+    with pytest.raises(CamfError, match=r"bad\.yaml"):
         load_recipe(path)
 
 
 def test_missing_file(tmp_path: Path) -> None:
     for path in (tmp_path / "none.yaml", tmp_path):
-        with pytest.raises(ParameterError, match="cannot be read") as caught:
+        with pytest.raises(DataError, match="cannot be opened") as caught:
             load_recipe(path)
         assert str(path) in str(caught.value)
 
