@@ -119,8 +119,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             action()
         except Exception as error:
             self._problem = error
-            known = isinstance(error, CamfError)
-            self.get_logger().error(str(error) if known else "".join(traceback.format_exception(error)))
+            self.get_logger().error(_text(error))
             undo()
             return _FAILURE
         return _SUCCESS
@@ -273,20 +272,22 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         )
 
     def _failed(self, error: Exception) -> None:
-        if not self.context.ok():
-            return  # told to stop in the middle of a pair: nothing can be published any more, and nothing is wrong
-        # A CamfError says it all; anything else is a bug of ours, and its place is what matters.
-        known = isinstance(error, CamfError)
-        text = str(error) if known else "".join(traceback.format_exception(error))
-        self._reject(error.reason if isinstance(error, CamfError) else "internal", text)
+        # Told to stop in the middle of a pair: nothing can be published any more, and nothing is wrong.
+        if self.context.ok():
+            self._reject(error.reason if isinstance(error, CamfError) else "internal", _text(error))
 
     def _extra_failed(self, name: str, error: Exception) -> None:
-        known = isinstance(error, CamfError)
-        self._log.error(name, f"{name}: {error if known else ''.join(traceback.format_exception(error))}")
+        if self.context.ok():  # likewise
+            self._log.error(name, f"{name}: {_text(error)}")
 
     def _reject(self, reason: str, text: str) -> None:
         self._statistics.rejected(reason)
         self._log.error(reason, f"not fused ({reason}): {text}")
+
+
+def _text(error: Exception) -> str:
+    """A CamfError says it all; anything else is a bug of ours, and its place is what matters."""
+    return str(error) if isinstance(error, CamfError) else "".join(traceback.format_exception(error))
 
 
 def main() -> int:

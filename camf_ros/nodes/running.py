@@ -13,12 +13,18 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from camf_ros.errors import CamfError
+from camf_ros.nodes.last_resort import end_within
+
+# Seconds to end in. A node waits less than 20 for its threads; the rest is for middleware and runtimes on a busy machine.
+_PATIENCE = 30
 
 _N = TypeVar("_N", bound=Node)
 
 
 def run_node(create: Callable[[], _N], spin: Callable[[_N], int | None] = rclpy.spin) -> int:
-    """Create a node, spin it in a single-threaded executor, destroy it.
+    """Create a node, spin it in a single-threaded executor, destroy it. The last thing that a process does.
+
+    A process that is still there half a minute after the node was told to end is ended the hard way.
 
     Args:
         create: Makes the node; a :class:`CamfError` from it, or later from a callback, ends the process with its
@@ -43,6 +49,7 @@ def run_node(create: Callable[[], _N], spin: Callable[[_N], int | None] = rclpy.
             raise
         return 0  # told to stop while the node was being made: what fails then fails for want of a context
     finally:
+        end_within(_PATIENCE)
         # A second Ctrl-C, as an impatient launcher sends it, must not cut the clean end short.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:

@@ -5,13 +5,28 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+import sys
 
 import psutil
 import pytest
-from harness import PATIENCE, scene
+from harness import PATIENCE, scene, start_fusion
 from trouble import Trouble, segments, settled
 
 pytestmark = pytest.mark.ros
+
+# A signal ends the context first, in a thread of rclpy's; the node goes after it. Here with time between the two.
+CONTEXT_FIRST = """
+import os, signal, sys, time, rclpy
+from camf_ros.nodes.fusion_node import FusionNode
+
+rclpy.init(args=sys.argv)
+node = FusionNode()
+node._fuser.last = object()  # something to explain
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(0.5)
+assert not node.context.ok()
+node.destroy_node()
+"""
 
 
 @pytest.fixture
@@ -25,9 +40,9 @@ def troubled(processes, model, tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / name))
 
     def start(probe):
-        node = processes.start("fusion_node", model=str(model), device="cpu", threads=1, diagnostics_period=0.1)
-        probe.wait_for_node()
-        return node
+        # The threads beside the worker look often, so that the signal finds them at it.
+        often = {"diagnostics_period": 0.1, "explanation_period": 0.05, "source_check__period": 0.2}
+        return start_fusion(processes, probe, model, **often)
 
     return start, trouble, tmp_path
 
@@ -89,6 +104,31 @@ def test_an_engine_that_never_comes_back_does_not_keep_the_node(troubled, probe)
     assert "the inference did not come back" in log
     assert "Traceback" not in log
     assert node.returncode == 0
+
+
+def test_a_library_that_never_ends_does_not_keep_the_process(troubled, probe, monkeypatch):
+    """As a runtime does that waits for its threads when Python has let go of everything."""
+    monkeypatch.setenv("CAMF_TEST_TROUBLE_AT_EXIT", "1")
+    start, _, _ = troubled
+    node = start(probe)
+    node.send_signal(signal.SIGTERM)
+    log = ended(node)
+    assert node.returncode == -signal.SIGALRM
+    assert "most recent call first" in log, "it says where it was"
+
+
+def test_what_goes_on_for_a_moment_after_the_signal_is_no_error(model, tmp_path):
+    # By a file: with -c the current folder would come first, and a checkout has no messages.
+    script = tmp_path / "context_first.py"
+    script.write_text(CONTEXT_FIRST)
+    arguments = ["--ros-args"]
+    for name, value in (("model", model), ("explanation_period", 0.05), ("source_check.period", 0.2)):
+        arguments += ["-p", f"{name}:={value}"]
+    command = [sys.executable, str(script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert "model small" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def ended(node) -> str:

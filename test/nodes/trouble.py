@@ -15,13 +15,17 @@ _MIB = 2**20
 # Read by every Python that starts with this folder on PYTHONPATH. The engine does what the file says at the moment:
 # nothing, sleep for so many seconds, or raise this exception.
 _SITECUSTOMIZE = """
-import builtins, faulthandler, os, pathlib, signal, time
+import atexit, builtins, faulthandler, os, pathlib, signal, time
 faulthandler.register(signal.SIGUSR1)
 from camf_ros.engines.checked_engine import CheckedEngine
+import camf_ros.nodes.running
 import camf_ros.nodes.worker
 
 # Long enough for a sleep that ends, and no longer.
 camf_ros.nodes.worker._JOIN_TIMEOUT = 3.0
+if os.environ.get("CAMF_TEST_TROUBLE_AT_EXIT"):
+    camf_ros.nodes.running._PATIENCE = 6
+    atexit.register(time.sleep, 600)
 order = pathlib.Path(os.environ["CAMF_TEST_TROUBLE"])
 guarded = CheckedEngine._guarded
 
