@@ -15,7 +15,7 @@ from rclpy.node import Node
 from camf_ros.errors import CamfError
 from camf_ros.nodes.last_resort import end_within
 
-# Seconds to end in. A node waits less than 20 for its threads; the rest is for middleware and runtimes on a busy machine.
+# Seconds to end in. A node waits less than 20 for its threads; the rest is for the middleware on a busy machine.
 _PATIENCE = 30
 
 _N = TypeVar("_N", bound=Node)
