@@ -18,6 +18,7 @@ from camf_ros.errors import CamfError
 from camf_ros.explain.explainer import Explainer
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.nodes import topics
+from camf_ros.nodes.allocator import limit_arenas
 from camf_ros.nodes.cameras import Cameras
 from camf_ros.nodes.commands import Commands
 from camf_ros.nodes.engine_loader import EngineLoader, check_model, same_engine
@@ -122,6 +123,10 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             self.get_logger().error(_text(error))
             undo()
             return _FAILURE
+        # What is closed is freed now, and not minutes later. Subscriptions and their callbacks refer to each other in
+        # circles, in which hang the model, the source check's copy of it and the last images: much memory, but so few
+        # objects that Python would look for them after many pauses only.
+        gc.collect()
         return _SUCCESS
 
     def _load(self) -> None:
@@ -181,8 +186,6 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         if self._cameras is not None:
             self._cameras.close()
             self._cameras = None
-        # Subscriptions and their callbacks refer to each other in circles, and in one of them hangs the model.
-        gc.collect()
 
     # In the executor's thread: short, and never raising but for CamfError in _configure, which refuses the change.
 
@@ -292,4 +295,5 @@ def _text(error: Exception) -> str:
 
 def main() -> int:
     """Run the node until it is told to stop; see :func:`camf_ros.nodes.running.run_node`."""
+    limit_arenas()
     return run_node(FusionNode)

@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo
 
 from camf_ros.nodes.image_messages import image_message
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
 WARN = b"\x01"
 TIMEOUT = 0.3

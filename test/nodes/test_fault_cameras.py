@@ -14,7 +14,7 @@ from trouble import Footprint, assert_nothing_leaked, counted, kill, settled, st
 from camf_ros.imaging.encodings import ENCODINGS
 from camf_ros.nodes.image_messages import image_message
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
 
 def test_camera_process_is_killed_and_started_again(processes, probe, model):

@@ -11,7 +11,7 @@ from harness import PATIENCE, scene
 from std_srvs.srv import Trigger
 from trouble import Trouble, assert_nothing_leaked, counted, settled, start_watched
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
 MIB = 2**20
 

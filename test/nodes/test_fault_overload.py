@@ -10,7 +10,7 @@ import pytest
 from harness import scene
 from trouble import Footprint, Trouble, assert_nothing_leaked, counted, kill, settled
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
 DELAY = 0.1
 PAIRS = 100

@@ -10,7 +10,7 @@ from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.parameter import Parameter
 from trouble import assert_nothing_leaked, settled
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
 GOOD = [
     ("gain", 1.0),

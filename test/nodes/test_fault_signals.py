@@ -12,7 +12,7 @@ import pytest
 from harness import PATIENCE, scene, start_fusion
 from trouble import Trouble, segments, settled
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
 # A signal ends the context first, in a thread of rclpy's; the node goes after it. Here with time between the two.
 CONTEXT_FIRST = """

@@ -7,7 +7,7 @@ from harness import scene
 from rosgraph_msgs.msg import Clock
 from trouble import assert_nothing_leaked, counted, settled, start_watched
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
 HOUR = 3600.0
 

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from camf_ros.nodes.image_messages import image_message
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
 
 def broken(kind: str) -> tuple[Image, Image]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -17,7 +19,7 @@ from std_srvs.srv import SetBool, Trigger
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.network import Architecture, CamfNetwork, save_checkpoint
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
@@ -129,6 +131,33 @@ def test_pause_and_go_on(processes, probe, model):
     assert call(probe, SetBool, "enable", data=True).success
     probe.wait_for_node()
     probe.fuse(*scene(3))
+
+
+WITHOUT_COLLECTOR = """
+import gc, sys, weakref, rclpy
+from camf_ros.nodes.fusion_node import FusionNode
+
+rclpy.init(args=sys.argv)
+node = FusionNode()
+gc.disable()
+held = {name: weakref.ref(getattr(node, name)) for name in ("_intake", "_explaining", "_source_watch")}
+model = weakref.ref(node._fuser.chosen.engine)
+node.trigger_deactivate()
+assert [name for name, ref in held.items() if ref() is not None] == []
+node.trigger_cleanup()
+assert model() is None
+node.destroy_node()
+rclpy.shutdown()
+"""
+
+
+def test_what_a_state_held_is_freed_when_it_is_left(model, tmp_path):
+    """And not when Python's collector comes by: each holds images, or copies of a model, in very few objects."""
+    script = tmp_path / "without_collector.py"
+    script.write_text(WITHOUT_COLLECTOR)
+    command = [sys.executable, str(script), "--ros-args", "-p", f"model:={model}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
 
 
 def test_another_model_takes_over_between_two_frames(processes, probe, model, other_model, tmp_path):
