@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from camf_ros.engines.engine import DeviceMemory
 from camf_ros.engines.torch_frame import FrameTensors
 from camf_ros.engines.torch_precision import exact_float32
 
@@ -51,6 +52,14 @@ class FrameDevice(Protocol):
 
     def wait(self) -> None:
         """Return when everything that was asked for is done."""
+        ...
+
+    def memory(self) -> DeviceMemory:
+        """What is held and what is left; from any thread.
+
+        Raises:
+            RuntimeError: If the device does not answer any more.
+        """
         ...
 
 
@@ -108,3 +117,8 @@ class CudaDevice:
     def wait(self) -> None:
         """See :class:`FrameDevice`."""
         self._stream.synchronize()
+
+    def memory(self) -> DeviceMemory:
+        """See :class:`FrameDevice`."""
+        free, total = torch.cuda.mem_get_info(self.device)
+        return DeviceMemory(torch.cuda.memory_reserved(self.device), free, total)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from camf_ros.engines.checked_engine import CheckedEngine
 from camf_ros.engines.cuda_device import CudaDevice, FrameDevice
 from camf_ros.engines.cuda_station import Station
-from camf_ros.engines.engine import EngineOutput, check_pair
+from camf_ros.engines.engine import DeviceMemory, EngineOutput, check_pair
 from camf_ros.engines.size_cache import SizeCache
 from camf_ros.engines.torch_frame import TorchFrame, engine_output
 from camf_ros.engines.torch_kernels import PlainKernels, choose_kernels
@@ -83,6 +83,13 @@ class CudaEngine(CheckedEngine):
     def warnings(self) -> tuple[str, ...]:
         """What is not as it should be, for people. More can come with a frame of a new size."""
         return tuple(self._warnings)
+
+    def device_memory(self) -> DeviceMemory | None:
+        """Memory of the GPU; None from one that does not answer any more. From any thread."""
+        try:
+            return self._hardware.memory()
+        except RuntimeError:
+            return None
 
     def fuse_rgb(
         self, infrared: NDArray[np.uint8], rgb: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0

@@ -27,6 +27,20 @@ class EngineOutput(NamedTuple):
     gain: float
 
 
+class DeviceMemory(NamedTuple):
+    """Memory of an accelerator, bytes.
+
+    Attributes:
+        held: By this process's runtime, used or kept for the next frame.
+        free: Of the whole device; others take from it too.
+        total: Of the whole device.
+    """
+
+    held: int
+    free: int
+    total: int
+
+
 class Engine(Protocol):
     """A CAMF model, ready to fuse. Keeps nothing from one frame to the next. Used from one thread at a time.
 
@@ -99,6 +113,12 @@ class ColourEngine(Engine, Protocol):
 def engine_warnings(engine: Engine) -> tuple[str, ...]:
     """What an engine has to say about itself that is not as it should be; may grow with new picture sizes."""
     return tuple(getattr(engine, "warnings", ()))
+
+
+def device_memory(engine: Engine) -> DeviceMemory | None:
+    """Memory of the engine's accelerator; None where it has none, or its runtime does not tell. From any thread."""
+    read = getattr(engine, "device_memory", None)
+    return read() if read else None
 
 
 def check_gain(gain: float, hold: float) -> None:

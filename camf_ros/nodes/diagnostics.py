@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
+from camf_ros.engines.engine import DeviceMemory
 from camf_ros.imaging.thermal import ThermalState
 from camf_ros.nodes import topics
 from camf_ros.nodes.qos import publish
@@ -171,6 +172,20 @@ def gain_values(constant: float, used: float | None) -> dict[str, object]:
     if constant:
         return {"gain": f"{constant:.3f}", "gain mode": "constant"}
     return {"gain": "none yet" if used is None else f"{used:.3f}", "gain mode": "automatic"}
+
+
+def memory_values(resident: float, device: DeviceMemory | None) -> dict[str, object]:
+    """What the process holds.
+
+    Args:
+        resident: Resident memory, MB.
+        device: Of the engine's accelerator, if it has one that tells.
+    """
+    values: dict[str, object] = {"resident memory (MB)": f"{resident:.0f}"}
+    if device is not None:
+        names = ("device memory held (MB)", "device memory free (MB)", "device memory total (MB)")
+        values.update({name: f"{size / 1e6:.0f}" for name, size in zip(names, device, strict=True)})
+    return values
 
 
 def sources_status(name: str, report: SourceReport | None) -> DiagnosticStatus:

@@ -243,7 +243,10 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         return pair, self._explaining.explainer(pair) if self._explaining else None
 
     def _report(self) -> None:
-        self._reporter.report(self.settings, self._fuser, self._intake, self._source_watch, self._loader.loading)
+        try:
+            self._reporter.report(self.settings, self._fuser, self._intake, self._source_watch, self._loader.loading)
+        except Exception as error:  # whatever it is: a node that cannot report goes on fusing
+            self._extra_failed("diagnostics", error)
 
     # In other threads.
 

@@ -6,12 +6,14 @@ import time
 
 from rclpy.node import Node
 
+from camf_ros.engines.engine import device_memory
 from camf_ros.nodes.diagnostics import (
     DiagnosticsPublisher,
     fusion_status,
     gain_values,
     idle_status,
     input_status,
+    memory_values,
     rates,
     sources_status,
     thermal_values,
@@ -79,7 +81,7 @@ class Reporter:
         name = self._node.get_fully_qualified_name()
         values: dict[str, object] = {
             "state": "active" if intake else "inactive" if fuser else "unconfigured",
-            "resident memory (MB)": f"{resident_megabytes():.0f}",
+            **memory_values(resident_megabytes(), device_memory(fuser.chosen.engine) if fuser else None),
         }
         if loading:
             values["loading"] = loading

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from camf_ros.engines.cuda_device import Run
 from camf_ros.engines.cuda_engine import CudaEngine
+from camf_ros.engines.engine import DeviceMemory, device_memory
 from camf_ros.engines.torch_engine import TorchEngine, open_torch
 from camf_ros.engines.torch_frame import FrameTensors
 from camf_ros.errors import EngineError, ImageError, ParameterError
@@ -40,6 +41,7 @@ class StandIn:
         self.inside = False
         self.times: dict[Run, float] = {}
         self.replayed: list[Run] = []
+        self.lost = False
 
     def host_memory(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         return torch.full(shape, 7, dtype=dtype)
@@ -76,6 +78,11 @@ class StandIn:
 
     def wait(self) -> None:
         assert self.inside
+
+    def memory(self) -> DeviceMemory:
+        if self.lost:
+            raise RuntimeError("CUDA error: the launch timed out and was terminated")
+        return DeviceMemory(3, 5, 8)
 
 
 @pytest.fixture
@@ -167,6 +174,13 @@ def test_no_way_that_can_be_captured(small_model: Path, plain: TorchEngine) -> N
     assert engine.warnings == (
         "no CUDA graph could be captured, frames take longer (operation not permitted when stream is capturing)",
     )
+
+
+def test_memory_of_the_device(engine: CudaEngine, plain: TorchEngine, stand_in: StandIn) -> None:
+    assert device_memory(engine) == DeviceMemory(held=3, free=5, total=8)
+    stand_in.lost = True
+    assert device_memory(engine) is None, "a report must not fail where the GPU has"
+    assert device_memory(plain) is None
 
 
 def test_results_are_not_overwritten(engine: CudaEngine) -> None:
@@ -294,6 +308,9 @@ def test_gpu_with_colours_and_after_other_sizes() -> None:
     model = find_model("camf-lite")
     engine = CudaEngine(model)
     assert engine.description == "torch cuda float16"
+    memory = device_memory(engine)
+    assert memory is not None
+    assert 0 < memory.held < memory.total
     for size in (*SIZES, *SIZES):
         infrared, grey = smooth_pair(*size)
         rgb = np.stack((grey, infrared, 255 - grey), axis=-1)

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camf_ros.engines.engine import DeviceMemory
 from camf_ros.nodes.camera_clock import CameraClock
+from camf_ros.nodes.diagnostics import memory_values
 from camf_ros.nodes.mailbox import Mailbox
 from camf_ros.nodes.middleware import OLD_VARIABLE, VARIABLE, profile_to_set
 from camf_ros.nodes.statistics import Statistics, summarise
@@ -92,6 +94,17 @@ def test_camera_clock_leaves_out_what_a_slow_driver_misses():
 def test_summary_of_nothing_and_of_known_values():
     assert summarise([]) == (0.0, 0.0, 0.0)
     assert summarise([float(value) for value in range(1, 102)]) == (51.0, 51.0, 96.0)
+
+
+def test_memory_in_diagnostics():
+    assert memory_values(12.4, None) == {"resident memory (MB)": "12"}
+    device = DeviceMemory(held=1_000_000, free=2_400_000, total=4_000_000)
+    assert memory_values(12.4, device) == {
+        "resident memory (MB)": "12",
+        "device memory held (MB)": "1",
+        "device memory free (MB)": "2",
+        "device memory total (MB)": "4",
+    }
 
 
 def test_statistics_count_what_they_are_told():
