@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from camf_ros.engines.engine import Engine
     from camf_ros.explain.explainer import Explainer
     from camf_ros.explain.explanation import Explanation
+    from camf_ros.explain.place import Place
 
 _logger = logging.getLogger(__name__)
 
@@ -30,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--panel", type=Path, metavar="PNG", help="the panel that the node publishes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
     parser.add_argument("--channel", type=int, metavar="K", help="one channel in large in the figure, counted from 0")
+    parser.add_argument(
+        "--at",
+        type=int,
+        nargs=2,
+        metavar=("X", "Y"),
+        help="a pixel of the fused picture: say in numbers why it is as bright as it is, and ring it in the panel",
+    )
     parser.add_argument(
         "--limit",
         type=int,
@@ -46,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
 
     from camf_ros.explain.explainer import Explainer
+    from camf_ros.explain.wording import place_line
     from camf_ros.models import find_model
 
     explainer = Explainer(find_model(arguments.model), limit=arguments.limit)
@@ -59,7 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
         matplotlib_pyplot()  # now rather than after the work
     engine = engine_of(arguments)
     explanation = explained(explainer, engine, settings, arguments.infrared, arguments.visible)
-    _write(arguments, explainer, explanation)
+    place = _place(arguments.at or settings.explained_pixel, explanation)
+    if place is not None:
+        print(place_line(explanation, place))
+    _write(arguments, explainer, explanation, place)
     for path in outputs:
         _logger.info("%s written", path)
     return 0
@@ -83,6 +96,21 @@ def explained(
     return explain_frame(explainer, frame, automatic=not settings.gain)
 
 
+def _place(pixel: Sequence[int] | None, explanation: Explanation) -> Place | None:
+    from camf_ros.explain.place import Place, within
+
+    if pixel is None:
+        return None
+    place = Place(*pixel)
+    if not within(explanation, place):
+        height, width = explanation.fused.shape[:2]
+        raise ParameterError(
+            f"the pixel to explain is {place.x}, {place.y}",
+            expected=f"a pixel of the fused picture, which is {width} x {height}",
+        )
+    return place
+
+
 def _checked_outputs(arguments: argparse.Namespace) -> list[Path]:
     """The files that are asked for, of which none is an input and each has a name that fits."""
     from camf_ros.benchmark.plot import SUFFIXES
@@ -99,8 +127,8 @@ def _checked_outputs(arguments: argparse.Namespace) -> list[Path]:
             ending = f" ending in {', '.join(suffixes)}" if suffixes else ""
             raise DataError(f"--{option} is {path}", expected=f"the name of a file{ending}")
         outputs.append(guard.check(path))
-    if not outputs:
-        raise ParameterError("there is nothing to write", expected="--output, --panel or --json")
+    if not outputs and arguments.at is None:
+        raise ParameterError("there is nothing to write", expected="--output, --panel, --json or --at")
     if arguments.channel is not None and arguments.output is None:
         raise ParameterError("--channel is given without --output", remedy="name the figure that is to show it")
     if len({path.resolve() for path in outputs}) < len(outputs):
@@ -110,12 +138,12 @@ def _checked_outputs(arguments: argparse.Namespace) -> list[Path]:
     return outputs
 
 
-def _write(arguments: argparse.Namespace, explainer: Explainer, explanation: Explanation) -> None:
+def _write(arguments: argparse.Namespace, explainer: Explainer, explanation: Explanation, place: Place | None) -> None:
     from camf_ros.explain.panel import render
     from camf_ros.imaging.picture_files import write_png
 
     if arguments.panel is not None:
-        write_png(arguments.panel, render(explanation))
+        write_png(arguments.panel, render(explanation, place=place))
     if arguments.output is not None:
         from camf_ros.cli.explanation_figure import write_channel_figure, write_figure
 
@@ -130,7 +158,7 @@ def _write(arguments: argparse.Namespace, explainer: Explainer, explanation: Exp
     if arguments.json is not None:
         from camf_ros.explain.report import content
 
-        report = {"model_hash": explainer.model_hash, **content(explanation)}
+        report = {"model_hash": explainer.model_hash, **content(explanation, place)}
         try:
             arguments.json.write_text(json.dumps(report) + "\n", encoding="utf-8")
         except OSError as error:

@@ -13,8 +13,8 @@ from camf_ros.errors import DataError
 from camf_ros.explain.colours import DIVERGING, INFRARED_COLOUR, VISIBLE_COLOUR, coloured
 from camf_ros.explain.explanation import INFRARED, VISIBLE, Channel, Explanation
 from camf_ros.explain.placement import FULL_SHARE, evidence_scale
-from camf_ros.explain.views import channel_views, evidence_view, share_view
-from camf_ros.explain.wording import channel_title, gain_line, percent, share_title, verdict
+from camf_ros.explain.views import channel_views, evidence_view, share_view, without_view
+from camf_ros.explain.wording import WITHOUT, channel_title, gain_line, percent, share_title, verdict
 
 _WIDTH = 7.16  # inches, two columns of a journal page
 _DOTS_PER_INCH = 200
@@ -38,18 +38,21 @@ def write_figure(path: Path, explanation: Explanation) -> None:
     pyplot = matplotlib_pyplot()
     height, width = explanation.fused.shape[:2]
     proportion = height / width
-    # Rows: pictures, maps with their scales, channels.
-    heights = (_WIDTH / 3 * proportion, _WIDTH / 3 * proportion + 0.3, max(2 * _WIDTH / 8 * proportion + 0.3, 1.6))
+    picture = _WIDTH / 3 * proportion
+    # Rows: pictures; maps with their scales; without one source, and weights; channels from thermal and from RGB.
+    heights = (picture, picture + 0.3, max(picture, 1.5), 2 * (_WIDTH / _SHOWN * proportion + 0.3))
     with pyplot.rc_context(_STYLE):
         figure = pyplot.figure(figsize=(_WIDTH, sum(heights) + 0.5), layout="constrained")
-        top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights)
+        pictures, maps, without, channels = figure.subfigures(4, 1, height_ratios=heights)
         titled = (("Thermal", explanation.thermal), ("RGB", explanation.rgb), ("Fused", explanation.fused))
-        for axes, (title, picture) in zip(top.subplots(1, 3), titled, strict=True):
-            _show(axes, picture, title)
-        _maps(middle, explanation)
-        left, right = bottom.subfigures(1, 2, width_ratios=(5, 2.4))
-        _channels(left, explanation)
-        _weights(right.subplots(), explanation, explanation.strongest[:_SHOWN])
+        for axes, (title, image) in zip(pictures.subplots(1, 3), titled, strict=True):
+            _show(axes, image, title)
+        _maps(maps, explanation)
+        *places, last = without.subplots(1, 3)
+        for source, axes in enumerate(places):
+            _show(axes, without_view(explanation, source), WITHOUT[source])
+        _weights(last, explanation, explanation.strongest[:_SHOWN])
+        _channels(channels, explanation)
         _save(pyplot, figure, path)
 
 

@@ -31,8 +31,10 @@ def _table() -> NDArray[np.uint8]:
 DIVERGING = _table()
 VISIBLE_COLOUR, BOTH_COLOUR, INFRARED_COLOUR = (tuple(map(int, DIVERGING[i])) for i in (0, _LEVELS // 2, -1))
 
-# Part of a map's colour in an overlay; the rest is the picture.
+# Part of a map's colour in an overlay; the rest is the picture's outlines.
 _OPACITY = 0.62
+# What is an outline: how far a pixel is from the mean of its surroundings, so wide (part of the longer side).
+_SURROUNDINGS, _STRENGTH = 1 / 16, 1.5
 
 
 def coloured(values: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -49,7 +51,9 @@ def coloured(values: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def overlay(picture: NDArray[np.uint8], values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """A map's colours over a picture that stays recognisable.
+    """A map's colours over a picture that stays recognisable by its outlines.
+
+    Its levels are left out: white would look like a colour of the map.
 
     Args:
         picture: (h, w) grey.
@@ -58,5 +62,7 @@ def overlay(picture: NDArray[np.uint8], values: NDArray[np.floating]) -> NDArray
     Returns:
         (h, w, 3) red, green, blue.
     """
-    grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
+    side = max(3, round(_SURROUNDINGS * max(picture.shape)))
+    outlines = cv2.addWeighted(picture, _STRENGTH, cv2.blur(picture, (side, side)), -_STRENGTH, 127)
+    grey = np.asarray(cv2.cvtColor(outlines, cv2.COLOR_GRAY2RGB), np.uint8)
     return np.asarray(cv2.addWeighted(coloured(values), _OPACITY, grey, 1 - _OPACITY, 0), np.uint8)

@@ -16,7 +16,9 @@ from camf_ros.explain.shares import infrared_share
 from camf_ros.explain.working_size import check_limit, shrunk_to, working_size
 from camf_ros.imaging.luminance import Visible
 from camf_ros.network.constants import BORDER
-from camf_ros.network.numpy_network import STEP, Features, NumpyNetwork, joined
+from camf_ros.network.numpy_decoder import NumpyDecoder
+from camf_ros.network.numpy_layers import Features
+from camf_ros.network.numpy_network import STEP, NumpyNetwork, joined
 
 if TYPE_CHECKING:
     from camf_ros.network.checkpoint_file import CheckpointFile
@@ -54,6 +56,7 @@ class Explainer:
         self.model_name, self.model_hash = checkpoint.name, checkpoint.hash
         self.channels = checkpoint.architecture.channels
         self._network = NumpyNetwork(checkpoint.architecture, checkpoint.tensors)
+        self._decoder = NumpyDecoder(checkpoint.architecture, checkpoint.tensors)
         self._weights = checkpoint.class_activation_weights()
         self._limit, self._shown = limit, channels
 
@@ -128,9 +131,21 @@ class Explainer:
             ),
             bias=float(b[INFRARED] - b[VISIBLE]),
             log_odds=np.array([c.logits[INFRARED] - c.logits[VISIBLE] for c in classified], np.float32),
+            # Without the one is of the other alone.
+            without=np.stack(
+                [self._of_one_source(source, features[source], gain, work) for source in (VISIBLE, INFRARED)]
+            ),
             strongest=tuple(self._channel(int(k), features, activation, contribution) for k in order),
             both=both,
         )
+
+    def _of_one_source(
+        self, source: int, features: Sequence[Features], gain: float, work: tuple[int, int]
+    ) -> NDArray[np.uint8]:
+        """What the decoder makes of one source's part of the fused features, (H, W) at the working size."""
+        factors = np.split(gain * self._weights[source], np.cumsum(self._network.architecture.fused_channels)[:-1])
+        weighted = [(w[:, None, None] * x).astype(np.float32) for w, x in zip(factors, features, strict=True)]
+        return self._decoder.decode(weighted, (work[0] + 2 * BORDER, work[1] + 2 * BORDER))
 
     def _channel(
         self,

@@ -70,6 +70,8 @@ class Explanation(NamedTuple):
         bias: Difference of the linear layer's biases, infrared minus visible: log-odds before anything is seen.
         log_odds: (2,), what the classifier says of each picture as a whole: mean evidence plus bias, exactly. Above
             0: more like infrared.
+        without: (2, H, W), 0 to 255, at the working size: luminance of what the decoder makes of the same features and
+            the same gain, without those of infrared, and without those of visible.
         strongest: Channels with the largest contribution of both sources together, largest first.
         both: (H, W), 255 where both cameras see something, 0 where the fused picture shows one of them as it is (or
             nothing), and the explanation has nothing to say; between them in the transition. None: everywhere.
@@ -92,6 +94,7 @@ class Explanation(NamedTuple):
     evidence: Map
     bias: float
     log_odds: Map
+    without: Picture
     strongest: tuple[Channel, ...]
     both: Picture | None = None
 

@@ -9,9 +9,19 @@ from camf_ros.errors import ParameterError
 from camf_ros.explain.canvas import FAINT, INK, Box, Canvas, fitted
 from camf_ros.explain.colours import DIVERGING, INFRARED_COLOUR, VISIBLE_COLOUR, coloured
 from camf_ros.explain.explanation import INFRARED, VISIBLE, Channel, Explanation
+from camf_ros.explain.place import Place, within
 from camf_ros.explain.placement import FULL_SHARE
-from camf_ros.explain.views import channel_views, evidence_view, share_view
-from camf_ros.explain.wording import channel_title, gain_line, percent, share_title, verdict
+from camf_ros.explain.views import channel_views, evidence_view, share_view, without_view
+from camf_ros.explain.wording import (
+    NOTE,
+    WITHOUT,
+    channel_title,
+    gain_line,
+    percent,
+    place_line,
+    share_title,
+    verdict,
+)
 
 #: (width, height) of the panel.
 DEFAULT_SIZE = (1280, 720)
@@ -24,24 +34,30 @@ SHOWN = 5
 
 _LAYOUT = (1280, 720)
 _MARGIN, _GAP = 12.0, 10.0
-_COLUMN = (_LAYOUT[0] - 2 * _MARGIN - 2 * _GAP) / 3
-_TITLE, _PICTURE = 32.0, 186.0
+_COLUMNS = 4
+_COLUMN = (_LAYOUT[0] - 2 * _MARGIN - (_COLUMNS - 1) * _GAP) / _COLUMNS
+_TITLE, _PICTURE = 32.0, _COLUMN * 9 / 16
 _ROW = _TITLE + _PICTURE + 4
-_LEGEND, _BOTTOM = 2 * _ROW + 3, 2 * _ROW + 38
+_LEGEND, _BOTTOM = 2 * _ROW + 3, 2 * _ROW + 36
+_LINE = _LAYOUT[1] - 14
 _LETTER, _SMALL = 14.5, 12.0
 _THUMBNAIL = 158.0
 # Room around the dots, as part of the largest weight.
 _MARGIN_OF_WEIGHTS = 0.06
 # Light enough to be letters on a dark ground.
+_RING = (80, 255, 80)
 _ORANGE, _BLUE = (255, 165, 80), (125, 180, 255)
 
 
-def render(explanation: Explanation, size: tuple[int, int] = DEFAULT_SIZE) -> NDArray[np.uint8]:
+def render(
+    explanation: Explanation, size: tuple[int, int] = DEFAULT_SIZE, place: Place | None = None
+) -> NDArray[np.uint8]:
     """Draw the panel.
 
     Args:
         explanation: What to show.
         size: (width, height), pixels; laid out for 16:9, others get a margin.
+        place: Of the fused picture, to be ringed in every picture and shown in numbers.
 
     Returns:
         (height, width, 3) red, green, blue.
@@ -59,23 +75,36 @@ def render(explanation: Explanation, size: tuple[int, int] = DEFAULT_SIZE) -> ND
         ("Thermal", explanation.thermal),
         ("RGB", explanation.rgb),
         ("Fused", explanation.fused),
+        (share_title(explanation), share_view(explanation)),
         (verdict(explanation, INFRARED), evidence_view(explanation, INFRARED)),
         (verdict(explanation, VISIBLE), evidence_view(explanation, VISIBLE)),
-        (share_title(explanation), share_view(explanation)),
+        (WITHOUT[INFRARED], without_view(explanation, INFRARED)),
+        (WITHOUT[VISIBLE], without_view(explanation, VISIBLE)),
     )
-    for place, (title, view) in enumerate(views):
-        row, column = divmod(place, 3)
+    for number, (title, view) in enumerate(views):
+        row, column = divmod(number, _COLUMNS)
         x, y = _MARGIN + column * (_COLUMN + _GAP), row * _ROW
         box = Box(x, y + _TITLE, _COLUMN, _PICTURE)
         # All have the fused picture's proportions: they show one field of view.
-        within = fitted(box, explanation.fused.shape)
-        canvas.text(title, (x + _COLUMN / 2, y + _TITLE - 8), height=_LETTER, align=0.5, width=_COLUMN, bold=row == 0)
-        canvas.put(view, within)
+        box = fitted(box, explanation.fused.shape)
+        canvas.text(title, (x + _COLUMN / 2, y + _TITLE - 8), height=_LETTER, align=0.5, width=_COLUMN)
+        canvas.put(view, box)
+        if place is not None and within(explanation, place):
+            _ring(canvas, box, place, explanation)
     _legend(canvas)
-    for place, channel in enumerate(explanation.strongest[:SHOWN]):
-        _channel(canvas, _MARGIN + place * (_THUMBNAIL + 8), channel, explanation)
+    for number, channel in enumerate(explanation.strongest[:SHOWN]):
+        _channel(canvas, _MARGIN + number * (_THUMBNAIL + 8), channel, explanation)
     _weights(canvas, _MARGIN + SHOWN * (_THUMBNAIL + 8) + 14, explanation)
+    line = NOTE if place is None else place_line(explanation, place)
+    canvas.text(line, (_MARGIN, _LINE), height=_LETTER, width=_LAYOUT[0] - 2 * _MARGIN)
     return canvas.picture
+
+
+def _ring(canvas: Canvas, box: Box, place: Place, explanation: Explanation) -> None:
+    height, width = explanation.fused.shape[:2]
+    at = box.x + (place.x + 0.5) / width * box.width, box.y + (place.y + 0.5) / height * box.height
+    for radius, colour in ((14.0, (0, 0, 0)), (12.5, _RING)):  # seen on any ground
+        canvas.dot(at, radius, colour, ring=True)
 
 
 def _legend(canvas: Canvas) -> None:

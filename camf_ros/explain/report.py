@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from camf_ros.explain.explanation import INFRARED, VISIBLE, Explanation
+from camf_ros.explain.place import Place, look_at
 from camf_ros.explain.placement import evidence_scale
 
 
-def content(explanation: Explanation) -> dict[str, Any]:
+def content(explanation: Explanation, place: Place | None = None) -> dict[str, Any]:
     """Everything but the pictures and the maps of channels, as lists and numbers that JSON holds.
 
     Names are those of :class:`~camf_ros.explain.explanation.Explanation`; what has a value for each source is a mapping
-    with ``infrared`` and ``visible``.
+    with ``infrared`` and ``visible``. With a place in the picture its numbers are added, under ``place``.
     """
     e = explanation
+    at = {} if place is None else {"place": {**place._asdict(), **look_at(explanation, place)._asdict()}}
     return {
+        **at,
         "model": e.model,
         "gain": e.gain,
         "automatic": e.automatic,

@@ -41,6 +41,12 @@ def evidence_view(explanation: Explanation, source: int) -> Picture:
     return _where_both(overlay(grey, evidence_colours(evidence, evidence_scale(explanation))), grey, explanation)
 
 
+def without_view(explanation: Explanation, source: int) -> Picture:
+    """What is left of the fused picture without the features of a source: (H, W, 3) at the working size."""
+    grey = explanation.without[source]
+    return _where_both(np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8), grey, explanation)
+
+
 def channel_views(channel: Channel, work: tuple[int, int]) -> tuple[Picture, Picture]:
     """What a channel adds to the fused features, from infrared and from visible, on one scale of brightness.
 

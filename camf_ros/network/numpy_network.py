@@ -6,7 +6,7 @@ features. Nearly all of the time goes into matrix products and copies, in which 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +15,12 @@ from numpy.typing import NDArray
 from camf_ros.errors import ImageError
 from camf_ros.network.architecture import CLASSIFIER_BRANCHES, CLASSIFIER_STRIDES, ENCODER_STRIDES, Architecture
 from camf_ros.network.constants import BORDER, GREY
-
-Features = NDArray[np.float32]
+from camf_ros.network.numpy_layers import Features, as_rows, convolved, patches_of
 
 #: Pixels to a cell of the deepest features.
 STEP = int(np.prod(ENCODER_STRIDES))
 #: Cells of the deepest features from one place of the classifier's maps to the next.
 MAP_STEP = int(np.prod(CLASSIFIER_STRIDES))
-
-# Bytes of the patches that one matrix product takes in: more than a cache holds is written to memory and read again.
-_BAND_BYTES = 2**21
 
 
 def _reach() -> tuple[int, int]:
@@ -69,9 +65,7 @@ class NumpyNetwork:
         self._encoder = []
         for number, stride in enumerate(ENCODER_STRIDES):
             weight, bias = (tensors[f"encoder.layers.{number}.{part}"] for part in ("weight", "bias"))
-            # As the patches lie: window by window place, within it channel by channel.
-            rows = np.ascontiguousarray(weight.transpose(0, 2, 3, 1).reshape(len(weight), -1))
-            self._encoder.append((rows, np.ascontiguousarray(bias[:, None]), stride))
+            self._encoder.append((as_rows(weight), np.ascontiguousarray(bias[:, None]), stride))
         channels = architecture.channels
         self._stages = []
         for number, stride in enumerate(CLASSIFIER_STRIDES):
@@ -106,7 +100,7 @@ class NumpyNetwork:
         x = x.astype(np.float32, copy=False)
         features = []
         for number, (weight, bias, stride) in enumerate(self._encoder, start=1):
-            x = _convolved(np.pad(x, ((0, 0), (1, 1), (1, 1))), weight, bias, stride)
+            x = convolved(np.pad(x, ((0, 0), (1, 1), (1, 1))), weight, bias, stride)
             if number in self.architecture.fused:
                 features.append(x)
         return tuple(features)
@@ -130,7 +124,7 @@ class NumpyNetwork:
         x = joined(features)
         for weight, bias, stride in self._stages:
             rows, columns = ((side - 3) // stride + 1 for side in x.shape[1:])
-            patches = _patches(x, 0, rows, columns, stride).transpose(1, 0, 2, 3).reshape(len(x), 9, -1)
+            patches = patches_of(x, 0, rows, columns, stride).transpose(1, 0, 2, 3).reshape(len(x), 9, -1)
             branches = np.matmul(weight, patches)
             branches += bias
             np.maximum(branches, 0, out=branches)
@@ -151,34 +145,6 @@ def joined(features: Sequence[Features]) -> Features:
     """
     height, width = features[-1].shape[1:]
     return np.concatenate([*(_averaged(layer, height, width) for layer in features[:-1]), features[-1]])
-
-
-def _convolved(padded: Features, weight: Features, bias: Features, stride: int) -> Features:
-    """A 3x3 convolution with ReLU, (C, H, W) to (O, H', W'), without a border of its own."""
-    rows, columns = ((side - 3) // stride + 1 for side in padded.shape[1:])
-    out = np.empty((len(weight), rows, columns), np.float32)
-    for top, bottom in _bands(rows, columns * weight.shape[1] * 4):
-        patches = _patches(padded, top, bottom, columns, stride)
-        band = weight @ patches.reshape(weight.shape[1], -1)
-        band += bias
-        np.maximum(band.reshape(len(weight), bottom - top, columns), 0, out=out[:, top:bottom])
-    return out
-
-
-def _bands(rows: int, row_bytes: int) -> Iterator[tuple[int, int]]:
-    step = max(1, _BAND_BYTES // row_bytes)
-    for top in range(0, rows, step):
-        yield top, min(rows, top + step)
-
-
-def _patches(x: Features, first: int, last: int, columns: int, stride: int) -> Features:
-    """What the 3x3 windows of some rows see: (9, C, rows, columns)."""
-    patches = np.empty((9, len(x), last - first, columns), np.float32)
-    for place in range(9):
-        down, right = divmod(place, 3)
-        rows = slice(first * stride + down, (last - 1) * stride + down + 1, stride)
-        patches[place] = x[:, rows, right : right + (columns - 1) * stride + 1 : stride]
-    return patches
 
 
 def _averaged(x: Features, height: int, width: int) -> Features:

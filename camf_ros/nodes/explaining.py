@@ -9,6 +9,7 @@ from sensor_msgs.msg import Image
 
 from camf_ros.explain.explainer import Explainer
 from camf_ros.explain.panel import render
+from camf_ros.explain.place import Place
 from camf_ros.frame_explanation import explain_frame
 from camf_ros.models import find_model
 from camf_ros.nodes import topics
@@ -35,7 +36,7 @@ class Explaining:
         """
         self._node, self._settings, self._fuser = node, settings, fuser
         self._explainer: Explainer | None = None
-        self._shown: FusedPair | None = None
+        self._shown: tuple[FusedPair, tuple[int, int] | None] | None = None
         self._publisher = publish(node, Image, topics.EXPLANATION)
         self._thread = Background("explanation", settings.explanation_period, self._explain, failed)
 
@@ -59,12 +60,15 @@ class Explaining:
         self._node.destroy_publisher(self._publisher)
 
     def _explain(self) -> None:
-        pair = self._fuser.last
-        if pair is None or pair is self._shown or not self._publisher.get_subscription_count():
+        pair, pixel = self._fuser.last, self._settings.explained_pixel
+        if pair is None or not self._publisher.get_subscription_count():
             return
-        self._shown = pair
+        if self._shown is not None and self._shown[0] is pair and self._shown[1] == pixel:
+            return
+        self._shown = pair, pixel
         explainer = self.explainer(pair)
         if explainer is None:
             return  # the next images come from the model that the settings name
-        panel = render(explain_frame(explainer, pair.frame, automatic=not self._settings.gain))
+        explanation = explain_frame(explainer, pair.frame, automatic=not self._settings.gain)
+        panel = render(explanation, place=Place(*pixel) if pixel else None)
         self._publisher.publish(image_message(panel, "rgb8", pair.header))

@@ -223,6 +223,15 @@ class FusionSettings:
         maximum=60.0,
         unit="s",
     )
+    explanation_x: int = setting(
+        -1,
+        "Column of a pixel of the fused image that the explanation rings and shows in numbers: why is it as bright as "
+        "it is? With explanation_y; none where either is -1.",
+        minimum=-1,
+        maximum=65535,
+        dynamic=True,
+    )
+    explanation_y: int = setting(-1, "Row of that pixel.", minimum=-1, maximum=65535, dynamic=True)
     source_check: SourceCheckSettings = part(SourceCheckSettings)
     diagnostics_period: float = setting(
         1.0, "Time between two messages on /diagnostics.", minimum=0.1, maximum=60.0, unit="s"
@@ -235,6 +244,12 @@ class FusionSettings:
         maximum=3600.0,
         unit="s",
     )
+
+    @property
+    def explained_pixel(self) -> tuple[int, int] | None:
+        """(x, y) of the pixel that the explanation says more about, if there is one."""
+        pixel = self.explanation_x, self.explanation_y
+        return pixel if min(pixel) >= 0 else None
 
     def __post_init__(self) -> None:
         if self.pairing.policy != "exact" and self.pairing.slop == 0:

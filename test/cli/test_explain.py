@@ -96,6 +96,24 @@ def test_panel_and_numbers_are_those_of_the_pipeline(explain, small_model, tmp_p
     assert report["work"] == {"height": expected.work[0], "width": expected.work[1]}
 
 
+def test_one_pixel(explain, small_model, tmp_path, capsys):
+    numbers, panel, plain = tmp_path / "n.json", tmp_path / "p.png", tmp_path / "plain.png"
+    assert explain("--panel", plain)[0] == 0
+    options = [str(explain.thermal), str(explain.rgb), "--model", str(small_model), "--engine", "torch"]
+    options += ["--device", "cpu", "--precision", "float32", "--json", str(numbers), "--panel", str(panel)]
+    said = []
+    for pixel in (["--at", "40", "30"], ["--set", "explanation_x=40", "--set", "explanation_y=30"]):
+        assert main(["explain", *options, *pixel]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1], "the node's parameters say the same"
+    place = json.loads(numbers.read_text())["place"]
+    assert (place["x"], place["y"], place["both"]) == (40, 30, True)
+    assert said[0].startswith(f"At 40, 30: thermal {place['thermal']:.0f}, RGB {place['rgb']:.0f}, ")
+    assert not np.array_equal(load(panel), load(plain))
+    assert main(["explain", *options, "--at", "80", "30"]) == 1
+    assert "the pixel to explain is 80, 30; expected a pixel of the fused picture" in capsys.readouterr().err
+
+
 def test_node_parameters(explain, small_model, tmp_path):
     parameters = tmp_path / "p.yaml"
     parameters.write_text("/**:\n  ros__parameters:\n    registration:\n      output_width: 160\n    gain: 0.7\n")
@@ -136,7 +154,7 @@ def test_grey_rgb_and_eight_bit_thermal(explain, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "there is nothing to write; expected --output, --panel or --json"),
+        ((), "there is nothing to write; expected --output, --panel, --json or --at"),
         (("--json", "n.json", "--channel", 1), "--channel is given without --output"),
         (("--output", "f.gif"), "--output is"),
         (("--output", "f"), "ending in .png, .svg, .pdf"),

@@ -57,6 +57,22 @@ def test_against_the_network(tmp_path, fused):
     assert (first.number, first.layer) == (0, fused[0])
 
 
+@pytest.mark.parametrize("fused", [(6,), (1, 2, 6), (2, 6)])
+def test_without_a_source_against_the_network(tmp_path, fused):
+    thermal, rgb = grey(1, 60, 80), colour(2, 60, 80)
+    e = Explainer(model(tmp_path, fused)).explain(thermal, rgb, rgb, GAIN)
+    net = network(fused)
+    both = torch.from_numpy(np.stack([thermal, Visible(rgb).luminance])).float()[:, None] / 127.5 - 1
+    features = net.encoder(F.pad(both, (2,) * 4, mode="replicate"))
+    assert e.without.shape == (2, 60, 80)
+    for source in (INFRARED, VISIBLE):
+        weights = net.class_activation_weights()
+        weights[source] = 0
+        expected = net.fuse_encoded(features, (64, 84), weights, torch.tensor([GAIN]))[0, 0].numpy() * 127.5 + 127.5
+        np.testing.assert_allclose(e.without[source], expected, rtol=0, atol=0.51)
+        assert np.ptp(e.without[source]) > 5, "else nothing is compared"
+
+
 def test_parts_add_up(tmp_path):
     e = explain(tmp_path)
     assert e.contribution.sum() == pytest.approx(1, abs=1e-5)

@@ -1,4 +1,4 @@
-"""The panel: size, colours, and that it shows what the numbers say."""
+"""The panel and the numbers of a place: size, colours, and that it shows what the numbers say."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from camf_ros.explain.colours import BOTH_COLOUR, DIVERGING, INFRARED_COLOUR, VI
 from camf_ros.explain.explainer import Explainer
 from camf_ros.explain.explanation import INFRARED, VISIBLE
 from camf_ros.explain.panel import DEFAULT_SIZE, LEAST_SIZE, MOST_SIZE, render
+from camf_ros.explain.place import Place, look_at
 from camf_ros.explain.placement import (
     FULL_SHARE,
     evidence_colours,
@@ -24,7 +25,7 @@ from camf_ros.explain.placement import (
     share_over_picture,
 )
 from camf_ros.explain.views import channel_views, evidence_view, share_view
-from camf_ros.explain.wording import channel_title, gain_line, share_title, verdict
+from camf_ros.explain.wording import NOTE, channel_title, gain_line, place_line, share_title, verdict
 
 
 @pytest.mark.parametrize("size", [DEFAULT_SIZE, LEAST_SIZE, (640, 360), (640, 480), (500, 900), (1921, 1081)])
@@ -56,8 +57,71 @@ def test_any_proportions_and_grey(tmp_path, height, width):
 def test_shows_the_three_pictures(tmp_path):
     flat = [np.full((72, 128), level, np.uint8) for level in (40, 120, 220)]
     panel = render(Explainer(model(tmp_path)).explain(*flat, GAIN))
-    # The middle of each of the three columns, in the upper row.
-    assert [panel[120, column].tolist() for column in (218, 640, 1062)] == [[level] * 3 for level in (40, 120, 220)]
+    # The middle of the first three columns, in the upper row.
+    assert [panel[120, column].tolist() for column in (165, 481, 798)] == [[level] * 3 for level in (40, 120, 220)]
+
+
+def test_shows_what_is_left_without_a_source(tmp_path):
+    e = explain(tmp_path)
+    panel = render(e._replace(without=np.stack([np.full(e.work, level, np.uint8) for level in (30, 200)])))
+    assert [panel[330, column].tolist() for column in (798, 1115)] == [[30] * 3, [200] * 3]
+
+
+def test_a_place_is_ringed_in_every_picture_and_said_in_numbers(tmp_path):
+    e = explain(tmp_path, 72, 128)
+    plain, ringed = render(e), render(e, place=Place(64, 36))
+    changed = (plain != ringed).any(axis=2)
+    upper = changed[:416].reshape(2, 208, 1280)[:, :, 12:1272]
+    for row in upper:
+        for left in (0, 316, 633, 950):
+            cell = np.argwhere(row[32:204, left : left + 306])
+            assert len(cell) > 50, "a ring"
+            middle = (cell.min(axis=0) + cell.max(axis=0)) / 2
+            assert np.abs(middle - (86, 153)).max() <= 3, "about its place"
+    assert changed[690:].any(), "another sentence"
+    outside = render(e, place=Place(128, 36))
+    np.testing.assert_array_equal(outside[:680], plain[:680])
+
+
+def test_numbers_of_a_place(tmp_path):
+    flat = [np.full((72, 128), level, np.uint8) for level in (40, 120, 220)]
+    e = Explainer(model(tmp_path)).explain(*flat, GAIN)
+    without = np.zeros((2, *e.work), np.uint8)
+    without[INFRARED, 30:41, 50:61], without[VISIBLE, 30:41, 50:61] = 90, 150
+    e = e._replace(without=without)
+    numbers = look_at(e, Place(55, 35))
+    assert numbers[:5] == (40, 120, 220, 90, 150)
+    assert numbers.share == pytest.approx(share_over_picture(e)[33:38, 53:58].mean())
+    assert numbers.both
+    assert look_at(e, Place(0, 0)).without_thermal == 0
+    for corner in (Place(0, 0), Place(127, 71)):
+        assert look_at(e, corner).fused == 220
+    alone = e._replace(both=np.zeros((72, 128), np.uint8))
+    assert not look_at(alone, Place(55, 35)).both
+
+
+def test_sentences_about_a_place(tmp_path):
+    flat = [np.full((72, 128), level, np.uint8) for level in (40, 120, 220)]
+    e = Explainer(model(tmp_path)).explain(*flat, GAIN)
+    e = e._replace(without=np.stack([np.full(e.work, level, np.uint8) for level in (90, 150)]))
+    e = e._replace(share_map=np.full_like(e.share_map, 0.25))
+    assert place_line(e, Place(3, 70)) == (
+        "At 3, 70: thermal 40, RGB 120, fused 220; without thermal 90, without RGB 150; features 25 % thermal"
+    )
+    assert place_line(e, Place(3, 72)) == "At 3, 72: outside of the picture, which is 128 x 72"
+    alone = place_line(e._replace(both=np.zeros((72, 128), np.uint8)), Place(3, 70))
+    assert "only one camera" in alone
+    assert "without" not in alone
+    assert NOTE.isascii()
+
+
+def test_outlines_leave_the_colours_of_a_map_alone():
+    """White in the picture is no white in the map."""
+    picture = np.zeros((80, 80), np.uint8)
+    picture[:, 40:] = 255
+    view = overlay(picture, np.full((80, 80), 1.0)).astype(int)
+    assert np.abs(view[:, :20] - view[:, 60:]).max() <= 1
+    assert np.abs(view[:, 39] - view[:, 40]).max() > 20, "but edges are seen"
 
 
 def test_does_not_hang_on_the_locale(tmp_path):

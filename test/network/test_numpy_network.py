@@ -1,4 +1,4 @@
-"""Encoder and classifier in numpy against the network in PyTorch."""
+"""Encoder, classifier and decoder in numpy against the network in PyTorch."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from camf_ros.errors import ImageError
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network import CamfNetwork, load_checkpoint
 from camf_ros.network.classifier import MIN_FEATURE_SIZE
+from camf_ros.network.numpy_decoder import NumpyDecoder
+from camf_ros.network.numpy_layers import enlarged
 from camf_ros.network.numpy_network import (
     MAP_FIRST,
     MAP_REACH,
@@ -74,6 +76,39 @@ def test_shipped_models(name):
         np.testing.assert_allclose(one, other[0].numpy(), rtol=0, atol=1e-4)
     logits = network.classifier(expected)[0].numpy()
     np.testing.assert_allclose(numpy_network.classify(features).logits, logits, rtol=0, atol=1e-4)
+
+
+def reconstructed(network: CamfNetwork, grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    with torch.no_grad():
+        x = network.reconstruct((torch.from_numpy(grey).float()[None, None] - 127.5) / 127.5)
+    return x[0, 0].numpy() * 127.5 + 127.5
+
+
+def decoder_of(network: CamfNetwork) -> NumpyDecoder:
+    return NumpyDecoder(network.architecture, {name: value.numpy() for name, value in network.state_dict().items()})
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (3, 2), (5, 9), (17, 22), (64, 52), (201, 67)])
+@pytest.mark.parametrize("fused", FUSED)
+def test_decoded_is_the_networks(fused, size):
+    network = make_small_network(fused=fused)
+    decoded = decoder_of(network).decode(numpy_of(network).encode(picture(*size)), (size[0] + 4, size[1] + 4))
+    np.testing.assert_allclose(decoded, reconstructed(network, picture(*size)), rtol=0, atol=0.51)
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_decoders_of_shipped_models(name):
+    network, grey = load_checkpoint(find_model(name)).network, picture(90, 121)
+    decoded = decoder_of(network).decode(numpy_of(network).encode(grey), (94, 125))
+    np.testing.assert_allclose(decoded, reconstructed(network, grey), rtol=0, atol=0.55)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 5), (2, 9), (7, 7), (8, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 10), (16, 7)])
+def test_enlargement_is_the_networks(height, width, size):
+    x = np.random.default_rng(1).normal(size=(3, height, width)).astype(np.float32)
+    expected = F.interpolate(torch.from_numpy(x)[None], size=size, mode="bilinear", align_corners=False)[0].numpy()
+    np.testing.assert_allclose(enlarged(x, *size), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("height", "width"), [(13, 14), (20, 13), (7, 5)])

@@ -40,6 +40,19 @@ def test_it_shows_the_newest_fused_image_under_its_header(processes, probe, mode
     assert "Traceback" not in log
 
 
+def test_a_pixel_is_asked_for_while_the_picture_stands_still(processes, probe, model):
+    started(processes, probe, model)
+    panels = []
+    probe.node.create_subscription(Image, TOPIC, panels.append, qos("reliable"))
+    probe.fuse(*scene(1))
+    assert probe.spin_until(lambda: len(panels) == 1)
+    for name, value in (("explanation_x", 30), ("explanation_y", 20)):
+        assert probe.set_parameter("fusion", name, value) == (True, "")
+    assert probe.spin_until(lambda: len(panels) == 2)
+    assert panels[1].header == panels[0].header
+    assert not np.array_equal(pixels(panels[0]), pixels(panels[1]))
+
+
 def test_pictures_that_are_too_small_are_fused_all_the_same(processes, probe, model):
     process = started(processes, probe, model)
     panels = []

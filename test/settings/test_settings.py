@@ -165,6 +165,8 @@ def test_settings_are_frozen() -> None:
 
 def test_what_can_change_at_run_time() -> None:
     assert {name for name, spec in specs(FusionSettings).items() if spec.dynamic} == {
+        "explanation_x",
+        "explanation_y",
         "model",
         "engine",
         "device",
