@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = [ROOT / "scripts" / "setup", ROOT / "scripts" / "test", ROOT / ".ci" / "run"]
+SCRIPTS = [*(ROOT / "scripts" / name for name in ("setup", "demo", "test")), ROOT / ".ci" / "run"]
 
 
 def setup(*arguments: str, cwd: str = "/") -> subprocess.CompletedProcess[str]:
@@ -27,6 +27,19 @@ def test_help() -> None:
     answer = setup("--help")
     assert answer.returncode == 0
     assert answer.stdout.startswith("Usage: scripts/setup")
+
+
+def test_help_of_the_demo_sets_nothing_up(tmp_path: Path) -> None:
+    """A checkout that was never set up, and no more of an environment than a path."""
+    for part in ("scripts", "camf_ros"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    command = [str(tmp_path / "scripts" / "demo"), "--pairs", "x", "--help"]
+    around = {"PATH": os.environ["PATH"]}
+    answer = subprocess.run(command, cwd="/", env=around, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert "--seconds" in answer.stdout
+    assert "[setup]" not in answer.stdout
+    assert not (tmp_path / ".camf").exists()
 
 
 def test_an_unknown_argument_is_named() -> None:
