@@ -11,7 +11,7 @@ On the embedded night street and the validation pairs of the train folders, for 
 - channels: each channel is removed alone. The change of the picture is correlated, over the channels, with their
   contributions, and that of the strongest ones is divided by that of an average channel.
 - people of the night street: level of the fused picture within their boxes, whole, without infrared features, and
-  without visible ones.
+  without visible ones; and some single pixels, as the panel shows them.
 - size: how the shares change when they are computed at the full size of the pictures, and the time of an explanation.
 """
 
@@ -33,6 +33,7 @@ from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.explain.explainer import DEFAULT_CHANNELS, DEFAULT_LIMIT, Explainer
 from camf_ros.explain.explanation import INFRARED, VISIBLE
 from camf_ros.explain.panel import render
+from camf_ros.explain.place import Place, look_at
 from camf_ros.explain.placement import share_over_picture
 from camf_ros.explain.working_size import shrunk_to, working_size
 from camf_ros.frame_explanation import explain_frame
@@ -54,6 +55,14 @@ MOMENTS = (4.0, 8.0, 12.0)
 EXAMPLE, PANEL_SIZE = 12.0, (960, 540)
 #: Who walks the dog, as the scene calls him.
 MAN = "crossing left"
+#: Pixels that the worked example asks about.
+ASKED = {
+    "the man with the dog": Place(1099, 409),
+    "a person in the smoke": Place(803, 373),
+    "a person before headlights": Place(267, 397),
+    "a street lamp": Place(258, 124),
+    "the sky": Place(620, 60),
+}
 # Pairs of each folder, by name; of these for the full size, and for the channels, each of which costs a decoding.
 PAIRS, LARGE_PAIRS, CHANNEL_PAIRS = 24, 6, 2
 # No share is measured where neither source matters, grey levels.
@@ -212,8 +221,8 @@ def channels(network: Network, contribution: NDArray[np.float32]) -> dict[str, f
     }
 
 
-def example(model: str, street: NightStreet) -> dict[str, float]:
-    """The people of the worked example: what makes them bright, grey levels."""
+def example(model: str, street: NightStreet) -> dict[str, Any]:
+    """The worked example: what makes people and pixels bright, grey levels."""
     explanation = street_explanation(model, street)
     pair = street_pair(street, EXAMPLE)
     small = Pair(*(shrunk_to(picture, explanation.work) for picture in pair))
@@ -231,7 +240,10 @@ def example(model: str, street: NightStreet) -> dict[str, float]:
         "fused, visible flattened": flat_visible,
         "share": share,
     }
-    figures_of = {"gain": explanation.gain, "mean share": explanation.mean_share}
+    figures_of: dict[str, Any] = {"gain": explanation.gain, "mean share": explanation.mean_share}
+    figures_of["pixels"] = {
+        name: {**place._asdict(), **look_at(explanation, place)._asdict()} for name, place in ASKED.items()
+    }
     inside = people(street, explanation.work)
     everyone = np.any(list(inside.values()), axis=0)
     parts = {"man with the dog": inside[MAN], "people": everyone, "elsewhere": ~everyone}
