@@ -147,7 +147,7 @@ def main() -> None:
     print(report["time"])
     write(arguments.output, report)
     if arguments.panel:
-        panel = render(street_explanation(FusionSettings().model, street), PANEL_SIZE)
+        panel = render(street_explanation(FusionSettings().model, street), PANEL_SIZE, ASKED["the man with the dog"])
         options = (cv2.IMWRITE_PNG_COMPRESSION, 9)
         cv2.imwrite(str(arguments.panel), cv2.cvtColor(panel, cv2.COLOR_RGB2BGR), options)
 

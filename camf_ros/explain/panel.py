@@ -38,8 +38,8 @@ _COLUMNS = 4
 _COLUMN = (_LAYOUT[0] - 2 * _MARGIN - (_COLUMNS - 1) * _GAP) / _COLUMNS
 _TITLE, _PICTURE = 32.0, _COLUMN * 9 / 16
 _ROW = _TITLE + _PICTURE + 4
-_LEGEND, _BOTTOM = 2 * _ROW + 3, 2 * _ROW + 36
-_LINE = _LAYOUT[1] - 14
+_LEGEND, _BOTTOM = 2 * _ROW + 2, 2 * _ROW + 31
+_ANSWER, _NOTE = _LAYOUT[1] - 26.0, _LAYOUT[1] - 6.0
 _LETTER, _SMALL = 14.5, 12.0
 _THUMBNAIL = 158.0
 # Room around the dots, as part of the largest weight.
@@ -95,8 +95,10 @@ def render(
     for number, channel in enumerate(explanation.strongest[:SHOWN]):
         _channel(canvas, _MARGIN + number * (_THUMBNAIL + 8), channel, explanation)
     _weights(canvas, _MARGIN + SHOWN * (_THUMBNAIL + 8) + 14, explanation)
-    line = NOTE if place is None else place_line(explanation, place)
-    canvas.text(line, (_MARGIN, _LINE), height=_LETTER, width=_LAYOUT[0] - 2 * _MARGIN)
+    width = _LAYOUT[0] - 2 * _MARGIN
+    if place is not None:
+        canvas.text(place_line(explanation, place), (_MARGIN, _ANSWER), height=_LETTER, width=width)
+    canvas.text(NOTE, (_MARGIN, _NOTE), height=_SMALL, colour=FAINT, width=width)
     return canvas.picture
 
 
@@ -124,7 +126,7 @@ def _channel(canvas: Canvas, x: float, channel: Channel, explanation: Explanatio
     lines = (("thermal", _ORANGE, INFRARED_COLOUR), ("RGB", _BLUE, VISIBLE_COLOUR))
     views = channel_views(channel, explanation.work)
     for row, (view, weight, (name, ink, edge)) in enumerate(zip(views, channel.weights, lines, strict=True)):
-        top = y + 20 + row * 104
+        top = y + 20 + row * 102
         box = fitted(Box(x, top, _THUMBNAIL, 84), view.shape)
         canvas.put(view, box)
         canvas.frame(box, edge)

@@ -51,6 +51,24 @@ class PlaceNumbers(NamedTuple):
     both: bool
 
 
+# Grey levels that a camera's features must matter for, and how many times as much as the other's, for a verdict.
+_MATTERS, _TIMES = 20.0, 2.0
+
+
+def verdict_on(numbers: PlaceNumbers) -> str:
+    """Whose doing the level of a place is, by what changes when a camera's features are left out.
+
+    Args:
+        numbers: Of a place that both cameras see.
+    """
+    thermal, rgb = (abs(numbers.fused - rest) for rest in (numbers.without_thermal, numbers.without_rgb))
+    if max(thermal, rgb) < _MATTERS:
+        return "either camera alone would do"
+    if thermal >= _TIMES * rgb:
+        return "thermal's doing"
+    return "RGB's doing" if rgb >= _TIMES * thermal else "both cameras' doing"
+
+
 def within(explanation: Explanation, place: Place) -> bool:
     """Whether a place is in the picture."""
     height, width = explanation.fused.shape[:2]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from camf_ros.explain.explanation import INFRARED, Channel, Explanation
-from camf_ros.explain.place import Place, look_at, within
+from camf_ros.explain.place import Place, look_at, verdict_on, within
 
 #: Titles of the pictures that lack the features of one source, infrared first.
 WITHOUT = ("Fused without thermal", "Fused without RGB")
 #: What every reader should know who sees the maps for the first time.
 NOTE = (
-    "Orange, blue: where features come from, not what is bright. "
-    "Without: what the network makes of the other camera's features alone."
+    "Orange and blue say where features come from, not what is bright. Without: made of the other camera's features "
+    "alone. The classifier's maps are not used in fusing."
 )
+# Verdicts of the classifier that are less sure than this are none.
+_SURE = 0.75
 
 
 def percent(share: float) -> str:
@@ -28,7 +30,9 @@ def share_title(explanation: Explanation) -> str:
 def verdict(explanation: Explanation, source: int) -> str:
     """What the classifier takes a picture for, and how sure it is."""
     name = "thermal" if source == INFRARED else "RGB"
-    return f"Classifier on {name}: {percent(explanation.probability(source))} infrared"
+    probability = explanation.probability(source)
+    undecided = "" if max(probability, 1 - probability) >= _SURE else "undecided, "
+    return f"Classifier on {name}: {undecided}{percent(probability)} infrared"
 
 
 def channel_title(channel: Channel) -> str:
@@ -48,10 +52,10 @@ def place_line(explanation: Explanation, place: Place) -> str:
         height, width = explanation.fused.shape[:2]
         return f"{where}outside of the picture, which is {width} x {height}"
     numbers = look_at(explanation, place)
-    levels = f"{where}thermal {numbers.thermal:.0f}, RGB {numbers.rgb:.0f}, fused {numbers.fused:.0f}; "
+    levels = f"thermal {numbers.thermal:.0f}, RGB {numbers.rgb:.0f}, fused {numbers.fused:.0f}"
     if not numbers.both:
-        return f"{levels}only one camera sees this place, and the picture is that camera's"
+        return f"{where}only one camera sees this place, and the picture is that camera's; {levels}"
     return (
-        f"{levels}without thermal {numbers.without_thermal:.0f}, without RGB {numbers.without_rgb:.0f}; "
-        f"features {percent(numbers.share)} thermal"
+        f"{where}{verdict_on(numbers)}; {levels}, without thermal {numbers.without_thermal:.0f}, "
+        f"without RGB {numbers.without_rgb:.0f}; features {percent(numbers.share)} thermal"
     )

@@ -108,7 +108,8 @@ def test_one_pixel(explain, small_model, tmp_path, capsys):
     assert said[0] == said[1], "the node's parameters say the same"
     place = json.loads(numbers.read_text())["place"]
     assert (place["x"], place["y"], place["both"]) == (40, 30, True)
-    assert said[0].startswith(f"At 40, 30: thermal {place['thermal']:.0f}, RGB {place['rgb']:.0f}, ")
+    assert said[0].startswith("At 40, 30: ")
+    assert f"; thermal {place['thermal']:.0f}, RGB {place['rgb']:.0f}, fused {place['fused']:.0f}, " in said[0]
     assert not np.array_equal(load(panel), load(plain))
     assert main(["explain", *options, "--at", "80", "30"]) == 1
     assert "the pixel to explain is 80, 30; expected a pixel of the fused picture" in capsys.readouterr().err
