@@ -108,11 +108,12 @@ def stop(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.slow
-def test_demo_launch_fuses_and_ends_on_ctrl_c(launched, model):
+def test_demo_launch_fuses_and_ends_on_ctrl_c(launched, model, tmp_path):
     process = launched("demo.launch.py", f"model:={model}", "namespace:=robot", "rate:=5.0", "device:=cpu")
     listener = subprocess.run(
         [sys.executable, "-c", LISTEN, "/robot/fused/image", "/robot/fusion/channel_weights"],
         env=launched.environment(),
+        cwd=tmp_path,  # with -c the current folder comes first, and a checkout has no messages
         capture_output=True,
         text=True,
         timeout=120,
