@@ -1,4 +1,4 @@
-"""Memory of a process with many threads that stays what it is."""
+"""Memory of a process with many threads that stays what it is. All of it is about glibc; elsewhere nothing happens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ENVIRONMENT = "MALLOC_ARENA_MAX"
 
 
 def limit_arenas() -> None:
-    """Let all threads take their memory out of two pools, where the C library is glibc; before there are many threads.
+    """Let all threads take their memory out of two pools; to be called before there are many threads.
 
     Without this glibc makes up to eight pools for each processor, and each new thread takes another one: every model
     that is loaded and every activation of the node. Each pool keeps the gaps of the largest pictures that it has seen,
@@ -22,5 +22,19 @@ def limit_arenas() -> None:
     """
     if _ENVIRONMENT in os.environ:
         return
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library, or no such thing
+    with _if_glibc():
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def trim() -> None:
+    """Return free memory to the system, after much was freed; takes milliseconds.
+
+    By itself glibc returns only what lies at the end of a pool, and only when that is large.
+    """
+    with _if_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _if_glibc() -> contextlib.AbstractContextManager[None]:
+    """Another C library has no such function, or cannot be looked into."""
+    return contextlib.suppress(OSError, AttributeError, TypeError)

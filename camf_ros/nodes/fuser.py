@@ -17,6 +17,7 @@ from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.thermal import ThermalState
 from camf_ros.nodes import topics
+from camf_ros.nodes.allocator import trim
 from camf_ros.nodes.cameras import Cameras
 from camf_ros.nodes.image_conversion import ImageConversion
 from camf_ros.nodes.outputs import Outputs
@@ -134,9 +135,12 @@ class Fuser:
             CamfError: If there can be none.
         """
         with self._lock:
+            replaced = self._next is not None
             if self._next is not None:
                 self._chosen, self._next = self._next, None
                 self._pipeline.use(self._chosen.engine)
+        if replaced:
+            trim()
         if isinstance(item, LoneFrame):
             self._pass_through(item)
         else:

@@ -18,7 +18,7 @@ from camf_ros.errors import CamfError
 from camf_ros.explain.explainer import Explainer
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.nodes import topics
-from camf_ros.nodes.allocator import limit_arenas
+from camf_ros.nodes.allocator import limit_arenas, trim
 from camf_ros.nodes.cameras import Cameras
 from camf_ros.nodes.commands import Commands
 from camf_ros.nodes.engine_loader import EngineLoader, check_model, same_engine
@@ -127,6 +127,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         # circles, in which hang the model, the source check's copy of it and the last images: much memory, but so few
         # objects that Python would look for them after many pauses only.
         gc.collect()
+        trim()
         return _SUCCESS
 
     def _load(self) -> None:

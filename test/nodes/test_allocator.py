@@ -58,5 +58,28 @@ def test_few_pools(tmp_path):
     assert pools(tmp_path, "limited") <= 2
 
 
+GAPS = """
+import pathlib, resource, sys
+from camf_ros.nodes.allocator import trim
+
+def resident():
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+pieces = [bytes(60_000) for _ in range(2000)]  # too small to be mapped by themselves
+del pieces[::2], pieces[:900]  # gaps, with something after them
+before = resident()
+trim()
+print(before - resident())
+"""
+
+
+def test_what_lies_between_is_returned_too(tmp_path):
+    script = tmp_path / "gaps.py"
+    script.write_text(GAPS)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 40, "of the 110 MiB that are free"
+
+
 def test_who_has_chosen_a_number_keeps_it(tmp_path):
     assert pools(tmp_path, "limited", MALLOC_ARENA_MAX="5") == 5
