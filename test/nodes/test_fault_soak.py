@@ -35,6 +35,8 @@ def test_verdict():
     assert verdict(rows(), **BOUNDS)["problems"] == []
     early = rows(private_mib=lambda minute: 100 + 20 * min(minute, 6), threads=lambda minute: 10 + min(minute, 7))
     assert verdict(early, **BOUNDS)["problems"] == [], "what grows at the beginning is warm-up"
+    passing = rows(private_mib=lambda minute: 200 + 30 * (minute > 28 and minute % 1 < 0.7))
+    assert verdict(passing, **BOUNDS)["problems"] == [], "what is held for some seconds in a minute is no leak"
     leak = verdict(rows(private_mib=lambda minute: 200 + 0.5 * minute), **BOUNDS)
     assert leak["private_slope_mib_per_hour"] == pytest.approx(30)
     assert leak["problems"] == ["memory grows by 30.0 MiB an hour"]
