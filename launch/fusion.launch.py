@@ -123,6 +123,8 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         output="screen",
         # An inference on a slow CPU may take longer than the 5 s that launch gives by default.
         sigterm_timeout="15",
+        # Then it is given the time after which it ends itself, whatever hangs, and says where.
+        sigkill_timeout="20",
     )
     if value("rviz") == "false":
         return [fusion]

@@ -55,7 +55,7 @@ class FrameDevice(Protocol):
         ...
 
     def memory(self) -> DeviceMemory:
-        """What is held and what is left; from any thread.
+        """What is held and what is left.
 
         Raises:
             RuntimeError: If the device does not answer any more.

@@ -85,7 +85,7 @@ class CudaEngine(CheckedEngine):
         return tuple(self._warnings)
 
     def device_memory(self) -> DeviceMemory | None:
-        """Memory of the GPU; None from one that does not answer any more. From any thread."""
+        """Memory of the GPU; None from one that does not answer any more."""
         try:
             return self._hardware.memory()
         except RuntimeError:

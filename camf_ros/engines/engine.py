@@ -116,7 +116,7 @@ def engine_warnings(engine: Engine) -> tuple[str, ...]:
 
 
 def device_memory(engine: Engine) -> DeviceMemory | None:
-    """Memory of the engine's accelerator; None where it has none, or its runtime does not tell. From any thread."""
+    """Memory of the engine's accelerator; None where it has none, or its runtime does not tell."""
     read = getattr(engine, "device_memory", None)
     return read() if read else None
 

@@ -44,8 +44,9 @@ _LETTER, _SMALL = 14.5, 12.0
 _THUMBNAIL = 158.0
 # Room around the dots, as part of the largest weight.
 _MARGIN_OF_WEIGHTS = 0.06
-# Light enough to be letters on a dark ground.
+# Of no map and of no picture.
 _RING = (80, 255, 80)
+# Light enough to be letters on a dark ground.
 _ORANGE, _BLUE = (255, 165, 80), (125, 180, 255)
 
 
@@ -84,9 +85,8 @@ def render(
     for number, (title, view) in enumerate(views):
         row, column = divmod(number, _COLUMNS)
         x, y = _MARGIN + column * (_COLUMN + _GAP), row * _ROW
-        box = Box(x, y + _TITLE, _COLUMN, _PICTURE)
         # All have the fused picture's proportions: they show one field of view.
-        box = fitted(box, explanation.fused.shape)
+        box = fitted(Box(x, y + _TITLE, _COLUMN, _PICTURE), explanation.fused.shape)
         canvas.text(title, (x + _COLUMN / 2, y + _TITLE - 8), height=_LETTER, align=0.5, width=_COLUMN)
         canvas.put(view, box)
         if place is not None and within(explanation, place):

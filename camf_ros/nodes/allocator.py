@@ -8,9 +8,8 @@ import os
 
 # malloc.h
 _M_ARENA_MAX = -8
-# One for the thread that loads and fuses most, one for all that come and go.
+# So that two threads that want memory at the same time need not wait for each other; more brought no speed.
 _ARENAS = 2
-_ENVIRONMENT = "MALLOC_ARENA_MAX"
 
 
 def limit_arenas() -> None:
@@ -18,9 +17,10 @@ def limit_arenas() -> None:
 
     Without this glibc makes up to eight pools for each processor, and each new thread takes another one: every model
     that is loaded and every activation of the node. Each pool keeps the gaps of the largest pictures that it has seen,
-    and the process grows for hours before all of them have. Who has set ``MALLOC_ARENA_MAX`` has chosen already.
+    and the process grows for hours before all of them have. Who has set ``MALLOC_ARENA_MAX``, or the same in
+    ``GLIBC_TUNABLES``, has chosen already.
     """
-    if _ENVIRONMENT in os.environ:
+    if "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", ""):
         return
     with _if_glibc():
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)

@@ -22,8 +22,8 @@ from camf_ros.nodes.middleware import profile_to_set
 from camf_ros.resources import share_file
 from camf_ros.settings.fusion import FusionSettings
 
-# A node answers SIGINT at once, but may have an inference to finish.
-_GRACE = 15.0
+# A node answers SIGINT at once, but may have an inference to finish; after 30 s it ends itself and says what hangs.
+_GRACE = 35.0
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 

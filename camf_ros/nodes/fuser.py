@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from camf_ros.engines.create import ChosenEngine
-from camf_ros.engines.engine import engine_warnings
+from camf_ros.engines.engine import DeviceMemory, device_memory, engine_warnings
 from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.thermal import ThermalState
@@ -25,6 +26,10 @@ from camf_ros.nodes.pairing import ImagePair, LoneFrame
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.pipeline import FusedFrame, FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
+
+# Seconds between two looks at the memory of an accelerator, which its driver may take a while to tell: in the worker's
+# thread, because nothing may hold up the executor's.
+_LOOK = 1.0
 
 
 class FusedPair(NamedTuple):
@@ -53,6 +58,7 @@ class Fuser:
         watched: Called with the camera, each frame as it came and its time in seconds, in the worker's thread; None if
             nobody wants to know.
         last: The last fused pair; None before the first.
+        device_memory: Memory of the engine's accelerator not long ago; None where it has none that tells.
     """
 
     def __init__(
@@ -85,6 +91,8 @@ class Fuser:
         self._lock = threading.Lock()
         self.watched: Callable[[str, NDArray[Any], float], None] | None = None
         self.last: FusedPair | None = None
+        self.device_memory: DeviceMemory | None = None
+        self._looked = 0.0
 
     @property
     def chosen(self) -> ChosenEngine:
@@ -135,12 +143,15 @@ class Fuser:
             CamfError: If there can be none.
         """
         with self._lock:
-            replaced = self._next is not None
-            if self._next is not None:
-                self._chosen, self._next = self._next, None
-                self._pipeline.use(self._chosen.engine)
-        if replaced:
+            replacement, self._next = self._next, None
+            if replacement is not None:
+                self._chosen = replacement
+                self._pipeline.use(replacement.engine)
+        if replacement is not None:
             trim()
+        if time.monotonic() - self._looked >= _LOOK:
+            self._looked = time.monotonic()
+            self.device_memory = device_memory(self._chosen.engine)
         if isinstance(item, LoneFrame):
             self._pass_through(item)
         else:

@@ -118,17 +118,19 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
     def _attempt(self, action: Callable[[], None], undo: Callable[[], None]) -> TransitionCallbackReturn:
         try:
             action()
+            result = _SUCCESS
         except Exception as error:
-            self._problem = error
             self.get_logger().error(_text(error))
+            # Without the frames that it went through, and all that these hold.
+            self._problem = error.with_traceback(None)
             undo()
-            return _FAILURE
+            result = _FAILURE
         # What is closed is freed now, and not minutes later. Subscriptions and their callbacks refer to each other in
         # circles, in which hang the model, the source check's copy of it and the last images: much memory, but so few
         # objects that Python would look for them after many pauses only.
         gc.collect()
         trim()
-        return _SUCCESS
+        return result
 
     def _load(self) -> None:
         settings = self.settings

@@ -6,7 +6,6 @@ import time
 
 from rclpy.node import Node
 
-from camf_ros.engines.engine import device_memory
 from camf_ros.nodes.diagnostics import (
     DiagnosticsPublisher,
     fusion_status,
@@ -81,7 +80,7 @@ class Reporter:
         name = self._node.get_fully_qualified_name()
         values: dict[str, object] = {
             "state": "active" if intake else "inactive" if fuser else "unconfigured",
-            **memory_values(resident_megabytes(), device_memory(fuser.chosen.engine) if fuser else None),
+            **memory_values(resident_megabytes(), fuser.device_memory if fuser else None),
         }
         if loading:
             values["loading"] = loading

@@ -13,9 +13,9 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from camf_ros.errors import CamfError
-from camf_ros.nodes.last_resort import end_within
+from camf_ros.nodes.last_resort import LastResort
 
-# Seconds to end in. A node waits less than 20 for its threads; the rest is for the middleware on a busy machine.
+# Seconds to end in. A node waits at most 20 for its threads; the rest is for the middleware on a busy machine.
 _PATIENCE = 30
 
 _N = TypeVar("_N", bound=Node)
@@ -24,7 +24,7 @@ _N = TypeVar("_N", bound=Node)
 def run_node(create: Callable[[], _N], spin: Callable[[_N], int | None] = rclpy.spin) -> int:
     """Create a node, spin it in a single-threaded executor, destroy it. The last thing that a process does.
 
-    A process that is still there half a minute after the node was told to end is ended the hard way.
+    A process that is still there half a minute after it was told to end is ended the hard way.
 
     Args:
         create: Makes the node; a :class:`CamfError` from it, or later from a callback, ends the process with its
@@ -35,6 +35,7 @@ def run_node(create: Callable[[], _N], spin: Callable[[_N], int | None] = rclpy.
         Exit status: 0 after a requested end, 1 after an error.
     """
     rclpy.init()
+    last_resort = LastResort(_PATIENCE, lambda: not rclpy.ok())
     node: _N | None = None
     try:
         node = create()
@@ -49,9 +50,9 @@ def run_node(create: Callable[[], _N], spin: Callable[[_N], int | None] = rclpy.
             raise
         return 0  # told to stop while the node was being made: what fails then fails for want of a context
     finally:
-        end_within(_PATIENCE)
         # A second Ctrl-C, as an impatient launcher sends it, must not cut the clean end short.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        last_resort.arm()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

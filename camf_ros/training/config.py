@@ -165,7 +165,7 @@ def load_recipe(path: Path) -> Recipe:
         DataError: If the file is missing, too large, or no YAML.
         ParameterError: If it holds an unknown, missing or impossible entry.
     """
-    data = read_yaml(path, "recipe")
+    data = read_yaml(path, "recipe", remedy="name a YAML file, or one of config/training without its ending")
     try:
         entries = dict(_mapping("the recipe", data))
         parts: dict[str, Any] = {}

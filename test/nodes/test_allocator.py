@@ -45,7 +45,8 @@ with tempfile.NamedTemporaryFile() as file:
 def pools(tmp_path, how: str, **environment: str) -> int:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    around = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"} | environment
+    around = {name: value for name, value in os.environ.items() if name not in {"MALLOC_ARENA_MAX", "GLIBC_TUNABLES"}}
+    around |= environment
     done = subprocess.run(
         [sys.executable, str(script), how], env=around, capture_output=True, text=True, check=False, timeout=60
     )
@@ -81,5 +82,6 @@ def test_what_lies_between_is_returned_too(tmp_path):
     assert float(done.stdout) > 40, "of the 110 MiB that are free"
 
 
-def test_who_has_chosen_a_number_keeps_it(tmp_path):
-    assert pools(tmp_path, "limited", MALLOC_ARENA_MAX="5") == 5
+@pytest.mark.parametrize("choice", [("MALLOC_ARENA_MAX", "5"), ("GLIBC_TUNABLES", "glibc.malloc.arena_max=5")])
+def test_who_has_chosen_a_number_keeps_it(tmp_path, choice):
+    assert pools(tmp_path, "limited", **dict([choice])) == 5

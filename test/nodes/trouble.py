@@ -23,9 +23,14 @@ import camf_ros.nodes.worker
 
 # Long enough for a sleep that ends, and no longer.
 camf_ros.nodes.worker._JOIN_TIMEOUT = 3.0
-if os.environ.get("CAMF_TEST_TROUBLE_AT_EXIT"):
+hang = os.environ.get("CAMF_TEST_HANG")
+if hang:
     camf_ros.nodes.running._PATIENCE = 6
+if hang == "exit":
     atexit.register(time.sleep, 600)
+if hang == "executor":
+    import camf_ros.nodes.report
+    camf_ros.nodes.report.Reporter.report = lambda *arguments: time.sleep(600)
 order = pathlib.Path(os.environ["CAMF_TEST_TROUBLE"])
 guarded = CheckedEngine._guarded
 
