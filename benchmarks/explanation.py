@@ -33,7 +33,7 @@ from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.explain.explainer import DEFAULT_CHANNELS, DEFAULT_LIMIT, Explainer
 from camf_ros.explain.explanation import INFRARED, VISIBLE
 from camf_ros.explain.panel import render
-from camf_ros.explain.place import Place, look_at
+from camf_ros.explain.place import Place, look_at, verdict_on
 from camf_ros.explain.placement import share_over_picture
 from camf_ros.explain.working_size import shrunk_to, working_size
 from camf_ros.frame_explanation import explain_frame
@@ -242,7 +242,9 @@ def example(model: str, street: NightStreet) -> dict[str, Any]:
     }
     figures_of: dict[str, Any] = {"gain": explanation.gain, "mean share": explanation.mean_share}
     figures_of["pixels"] = {
-        name: {**place._asdict(), **look_at(explanation, place)._asdict()} for name, place in ASKED.items()
+        name: {**place._asdict(), **numbers._asdict(), "verdict": verdict_on(numbers)}
+        for name, place in ASKED.items()
+        for numbers in (look_at(explanation, place),)
     }
     inside = people(street, explanation.work)
     everyone = np.any(list(inside.values()), axis=0)

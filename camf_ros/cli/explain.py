@@ -51,10 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fuse, explain and write."""
-    outputs = _checked_outputs(arguments)
     settings = settings_of(arguments)
+    pixel = arguments.at or settings.explained_pixel
+    outputs = _checked_outputs(arguments, pixel)
 
     from camf_ros.explain.explainer import Explainer
+    from camf_ros.explain.place import Place
     from camf_ros.explain.wording import place_line
     from camf_ros.models import find_model
 
@@ -69,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         matplotlib_pyplot()  # now rather than after the work
     engine = engine_of(arguments)
     explanation = explained(explainer, engine, settings, arguments.infrared, arguments.visible)
-    place = _place(arguments.at or settings.explained_pixel, explanation)
+    place = Place(*pixel) if pixel else None
     if place is not None:
         print(place_line(explanation, place))
     _write(arguments, explainer, explanation, place)
@@ -96,22 +98,7 @@ def explained(
     return explain_frame(explainer, frame, automatic=not settings.gain)
 
 
-def _place(pixel: Sequence[int] | None, explanation: Explanation) -> Place | None:
-    from camf_ros.explain.place import Place, within
-
-    if pixel is None:
-        return None
-    place = Place(*pixel)
-    if not within(explanation, place):
-        height, width = explanation.fused.shape[:2]
-        raise ParameterError(
-            f"the pixel to explain is {place.x}, {place.y}",
-            expected=f"a pixel of the fused picture, which is {width} x {height}",
-        )
-    return place
-
-
-def _checked_outputs(arguments: argparse.Namespace) -> list[Path]:
+def _checked_outputs(arguments: argparse.Namespace, pixel: Sequence[int] | None) -> list[Path]:
     """The files that are asked for, of which none is an input and each has a name that fits."""
     from camf_ros.benchmark.plot import SUFFIXES
     from camf_ros.cli.outputs import Guard, make_folder
@@ -127,7 +114,7 @@ def _checked_outputs(arguments: argparse.Namespace) -> list[Path]:
             ending = f" ending in {', '.join(suffixes)}" if suffixes else ""
             raise DataError(f"--{option} is {path}", expected=f"the name of a file{ending}")
         outputs.append(guard.check(path))
-    if not outputs and arguments.at is None:
+    if not outputs and not pixel:
         raise ParameterError("there is nothing to write", expected="--output, --panel, --json or --at")
     if arguments.channel is not None and arguments.output is None:
         raise ParameterError("--channel is given without --output", remedy="name the figure that is to show it")

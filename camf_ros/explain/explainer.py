@@ -100,6 +100,7 @@ class Explainer:
         work = working_size((rgb.shape[0], rgb.shape[1]), self._limit)
         pictures = (shrunk_to(thermal, work), shrunk_to(Visible(rgb).luminance, work))
         features = [self._network.encode(picture) for picture in pictures]
+        weighted = [self._weighted(source, of_source, gain) for source, of_source in enumerate(features)]
         classified = [self._network.classify(of_source) for of_source in features]
         v = self._network.linear
         b = self._network.linear_bias
@@ -131,21 +132,22 @@ class Explainer:
             ),
             bias=float(b[INFRARED] - b[VISIBLE]),
             log_odds=np.array([c.logits[INFRARED] - c.logits[VISIBLE] for c in classified], np.float32),
+            whole=self._decoded(weighted, work),
             # Without the one is of the other alone.
-            without=np.stack(
-                [self._of_one_source(source, features[source], gain, work) for source in (VISIBLE, INFRARED)]
-            ),
+            without=np.stack([self._decoded([weighted[source]], work) for source in (VISIBLE, INFRARED)]),
             strongest=tuple(self._channel(int(k), features, activation, contribution) for k in order),
             both=both,
         )
 
-    def _of_one_source(
-        self, source: int, features: Sequence[Features], gain: float, work: tuple[int, int]
-    ) -> NDArray[np.uint8]:
-        """What the decoder makes of one source's part of the fused features, (H, W) at the working size."""
+    def _weighted(self, source: int, features: Sequence[Features], gain: float) -> list[Features]:
+        """One source's part of the fused features, layer by layer."""
         factors = np.split(gain * self._weights[source], np.cumsum(self._network.architecture.fused_channels)[:-1])
-        weighted = [(w[:, None, None] * x).astype(np.float32) for w, x in zip(factors, features, strict=True)]
-        return self._decoder.decode(weighted, (work[0] + 2 * BORDER, work[1] + 2 * BORDER))
+        return [(w[:, None, None] * x).astype(np.float32) for w, x in zip(factors, features, strict=True)]
+
+    def _decoded(self, parts: Sequence[Sequence[Features]], work: tuple[int, int]) -> NDArray[np.uint8]:
+        """What the decoder makes of the sum of some sources' parts, (H, W) at the working size."""
+        fused = [np.asarray(sum(layers[1:], layers[0]), np.float32) for layers in zip(*parts, strict=True)]
+        return self._decoder.decode(fused, (work[0] + 2 * BORDER, work[1] + 2 * BORDER))
 
     def _channel(
         self,

@@ -70,8 +70,9 @@ class Explanation(NamedTuple):
         bias: Difference of the linear layer's biases, infrared minus visible: log-odds before anything is seen.
         log_odds: (2,), what the classifier says of each picture as a whole: mean evidence plus bias, exactly. Above
             0: more like infrared.
-        without: (2, H, W), 0 to 255, at the working size: luminance of what the decoder makes of the same features and
-            the same gain, without those of infrared, and without those of visible.
+        whole: (H, W), 0 to 255, at the working size: luminance of what the decoder makes of all features. As the fused
+            picture but for the size, and so what ``without`` is to be compared with.
+        without: (2, H, W), likewise, without the features of infrared, and without those of visible; the gain stays.
         strongest: Channels with the largest contribution of both sources together, largest first.
         both: (H, W), 255 where both cameras see something, 0 where the fused picture shows one of them as it is (or
             nothing), and the explanation has nothing to say; between them in the transition. None: everywhere.
@@ -94,6 +95,7 @@ class Explanation(NamedTuple):
     evidence: Map
     bias: float
     log_odds: Map
+    whole: Picture
     without: Picture
     strongest: tuple[Channel, ...]
     both: Picture | None = None

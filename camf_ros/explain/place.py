@@ -35,6 +35,8 @@ class PlaceNumbers(NamedTuple):
         thermal: Level of the thermal picture, as the network was given it.
         rgb: Level of the RGB picture.
         fused: Level of the fused picture.
+        whole: Level of what the decoder makes of all features at the working size: about that of the fused picture, and
+            what the next two are to be compared with.
         without_thermal: Level of what the decoder makes without the features of thermal.
         without_rgb: Level of what it makes without those of RGB.
         share: Share of the features that comes from thermal, 0 to 1.
@@ -45,6 +47,7 @@ class PlaceNumbers(NamedTuple):
     thermal: float
     rgb: float
     fused: float
+    whole: float
     without_thermal: float
     without_rgb: float
     share: float
@@ -61,7 +64,7 @@ def verdict_on(numbers: PlaceNumbers) -> str:
     Args:
         numbers: Of a place that both cameras see.
     """
-    thermal, rgb = (abs(numbers.fused - rest) for rest in (numbers.without_thermal, numbers.without_rgb))
+    thermal, rgb = (abs(numbers.whole - rest) for rest in (numbers.without_thermal, numbers.without_rgb))
     if max(thermal, rgb) < _MATTERS:
         return "either camera alone would do"
     if thermal >= _TIMES * rgb:
@@ -94,6 +97,7 @@ def look_at(explanation: Explanation, place: Place) -> PlaceNumbers:
         thermal=mean(shrunk_to(explanation.thermal, work)),
         rgb=mean(rgb),
         fused=mean(fused),
+        whole=mean(explanation.whole),
         without_thermal=mean(explanation.without[INFRARED]),
         without_rgb=mean(explanation.without[VISIBLE]),
         share=mean(share_over_picture(explanation)),

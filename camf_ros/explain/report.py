@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from camf_ros.explain.explanation import INFRARED, VISIBLE, Explanation
-from camf_ros.explain.place import Place, look_at
+from camf_ros.explain.place import Place, look_at, within
 from camf_ros.explain.placement import evidence_scale
 
 
@@ -13,10 +13,15 @@ def content(explanation: Explanation, place: Place | None = None) -> dict[str, A
     """Everything but the pictures and the maps of channels, as lists and numbers that JSON holds.
 
     Names are those of :class:`~camf_ros.explain.explanation.Explanation`; what has a value for each source is a mapping
-    with ``infrared`` and ``visible``. With a place in the picture its numbers are added, under ``place``.
+    with ``infrared`` and ``visible``. The numbers of a place are added under ``place``, if it is in the
+    picture.
     """
     e = explanation
-    at = {} if place is None else {"place": {**place._asdict(), **look_at(explanation, place)._asdict()}}
+    at = (
+        {}
+        if place is None or not within(explanation, place)
+        else {"place": {**place._asdict(), **look_at(explanation, place)._asdict()}}
+    )
     return {
         **at,
         "model": e.model,

@@ -111,8 +111,9 @@ def test_one_pixel(explain, small_model, tmp_path, capsys):
     assert said[0].startswith("At 40, 30: ")
     assert f"; thermal {place['thermal']:.0f}, RGB {place['rgb']:.0f}, fused {place['fused']:.0f}, " in said[0]
     assert not np.array_equal(load(panel), load(plain))
-    assert main(["explain", *options, "--at", "80", "30"]) == 1
-    assert "the pixel to explain is 80, 30; expected a pixel of the fused picture" in capsys.readouterr().err
+    assert main(["explain", *options, "--at", "80", "30"]) == 0
+    assert capsys.readouterr().out == "At 80, 30: outside of the picture, which is 80 x 60\n"
+    assert "place" not in json.loads(numbers.read_text())
 
 
 def test_node_parameters(explain, small_model, tmp_path):

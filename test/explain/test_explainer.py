@@ -65,12 +65,13 @@ def test_without_a_source_against_the_network(tmp_path, fused):
     both = torch.from_numpy(np.stack([thermal, Visible(rgb).luminance])).float()[:, None] / 127.5 - 1
     features = net.encoder(F.pad(both, (2,) * 4, mode="replicate"))
     assert e.without.shape == (2, 60, 80)
-    for source in (INFRARED, VISIBLE):
+    for source, picture in ((INFRARED, e.without[INFRARED]), (VISIBLE, e.without[VISIBLE]), (None, e.whole)):
         weights = net.class_activation_weights()
-        weights[source] = 0
+        if source is not None:
+            weights[source] = 0
         expected = net.fuse_encoded(features, (64, 84), weights, torch.tensor([GAIN]))[0, 0].numpy() * 127.5 + 127.5
-        np.testing.assert_allclose(e.without[source], expected, rtol=0, atol=0.51)
-        assert np.ptp(e.without[source]) > 5, "else nothing is compared"
+        np.testing.assert_allclose(picture, expected, rtol=0, atol=0.51)
+        assert np.ptp(picture) > 5, "else nothing is compared"
 
 
 def test_parts_add_up(tmp_path):

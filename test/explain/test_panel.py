@@ -88,9 +88,9 @@ def test_numbers_of_a_place(tmp_path):
     e = Explainer(model(tmp_path)).explain(*flat, GAIN)
     without = np.zeros((2, *e.work), np.uint8)
     without[INFRARED, 30:41, 50:61], without[VISIBLE, 30:41, 50:61] = 90, 150
-    e = e._replace(without=without)
+    e = e._replace(whole=np.full(e.work, 210, np.uint8), without=without)
     numbers = look_at(e, Place(55, 35))
-    assert numbers[:5] == (40, 120, 220, 90, 150)
+    assert numbers[:6] == (40, 120, 220, 210, 90, 150)
     assert numbers.share == pytest.approx(share_over_picture(e)[33:38, 53:58].mean())
     assert numbers.both
     assert look_at(e, Place(0, 0)).without_thermal == 0
@@ -104,7 +104,7 @@ def test_sentences_about_a_place(tmp_path):
     flat = [np.full((72, 128), level, np.uint8) for level in (40, 120, 220)]
     e = Explainer(model(tmp_path)).explain(*flat, GAIN)
     e = e._replace(without=np.stack([np.full(e.work, level, np.uint8) for level in (90, 150)]))
-    e = e._replace(share_map=np.full_like(e.share_map, 0.25))
+    e = e._replace(share_map=np.full_like(e.share_map, 0.25), whole=np.full(e.work, 215, np.uint8))
     assert place_line(e, Place(3, 70)) == (
         "At 3, 70: both cameras' doing; thermal 40, RGB 120, fused 220, without thermal 90, without RGB 150; "
         "features 25 % thermal"
@@ -117,7 +117,7 @@ def test_sentences_about_a_place(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("fused", "without_thermal", "without_rgb", "verdict"),
+    ("whole", "without_thermal", "without_rgb", "verdict"),
     [
         (175, 35, 219, "thermal's doing"),
         (11, 61, 20, "thermal's doing"),
@@ -126,8 +126,8 @@ def test_sentences_about_a_place(tmp_path):
         (200, 190, 215, "either camera alone would do"),
     ],
 )
-def test_whose_doing_it_is(fused, without_thermal, without_rgb, verdict):
-    assert verdict_on(PlaceNumbers(0, 0, fused, without_thermal, without_rgb, share=0.5, both=True)) == verdict
+def test_whose_doing_it_is(whole, without_thermal, without_rgb, verdict):
+    assert verdict_on(PlaceNumbers(0, 0, 0, whole, without_thermal, without_rgb, share=0.5, both=True)) == verdict
 
 
 def test_outlines_leave_the_colours_of_a_map_alone():
