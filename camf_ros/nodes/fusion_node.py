@@ -33,6 +33,7 @@ from camf_ros.nodes.running import run_node
 from camf_ros.nodes.source_watch import SourceWatch
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.nodes.throttled_log import ThrottledLog
+from camf_ros.nodes.wrong_transitions import refuse_wrong_transitions
 from camf_ros.settings.fusion import FusionSettings
 
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -48,6 +49,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             CamfError: If a parameter cannot be used, or if the node was to start by itself and could not.
         """
         super().__init__("fusion")
+        refuse_wrong_transitions(self)
         # First of all, because destroy_node() needs them, also when what follows fails.
         self._intake: Intake | None = None
         self._fuser: Fuser | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.network import Architecture, CamfNetwork, save_checkpoint
+from camf_ros.nodes.wrong_transitions import refuse_wrong_transitions
 
 pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
@@ -90,6 +92,35 @@ def test_every_transition_and_back_again(processes, probe, model):
     log, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Traceback" not in log
+
+
+def test_a_transition_that_rclpy_raises_for_is_refused():
+    """As its service does before Kilted; what a callback raises ends the process."""
+
+    def rclpys(request, response):
+        if request.transition.id == CLEANUP:
+            raise RuntimeError("Transition is not registered")
+        response.success = True
+        return response
+
+    said = []
+    service = SimpleNamespace(srv_type=ChangeState, callback=rclpys)
+    other = SimpleNamespace(srv_type=GetState, callback=rclpys)
+    node = SimpleNamespace(
+        services=[other, service],
+        get_logger=lambda: SimpleNamespace(error=said.append),
+        get_fully_qualified_name=lambda: "/fusion",
+    )
+    refuse_wrong_transitions(node)
+    assert other.callback is rclpys
+    good, wrong = (ChangeState.Request(transition=Transition(id=id)) for id in (ACTIVATE, CLEANUP))
+    assert service.callback(good, ChangeState.Response()).success
+    assert said == []
+    assert not service.callback(wrong, ChangeState.Response()).success
+    assert said == [
+        f"transition {CLEANUP} was not possible (Transition is not registered); "
+        "ros2 lifecycle list /fusion shows those that are"
+    ]
 
 
 def test_a_transition_that_fails_leaves_the_node_usable(processes, probe, model, tmp_path):
