@@ -89,6 +89,10 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         self._stop()
         self._unload()
         super().destroy_node()
+        # rclpy leaves the state machine to the garbage collector. A thread that hangs in a runtime keeps it from that,
+        # and as long as it is there the middleware keeps 128 MiB of shared memory, also beyond the end of the process.
+        if (machine := getattr(self, "_state_machine", None)) is not None:
+            machine.destroy_when_not_in_use()
 
     # Transitions. None of them raises: before late rclpy an exception would end the process.
 

@@ -101,11 +101,13 @@ def test_an_engine_that_never_comes_back_does_not_keep_the_node(troubled, probe)
     probe.send(*scene())
     probe.spin_for(0.5)
     assert probe.spin_until(lambda: int(probe.diagnostics["pairs"]) > int(probe.diagnostics["fused"]))
+    own = segments(node.pid)
     node.send_signal(signal.SIGTERM)
     log = ended(node)
     assert "the inference did not come back" in log
     assert "Traceback" not in log
     assert node.returncode == 0
+    assert [path for path in own if path.exists()] == []
 
 
 @pytest.mark.parametrize("where", ["exit", "executor"])
@@ -116,8 +118,11 @@ def test_what_never_ends_does_not_keep_the_process(troubled, processes, model, m
     line = node.stdout.readline()
     assert "model small" in line
     time.sleep(1.0)  # the first report hangs, or has long been made
+    own = segments(node.pid)
     node.send_signal(signal.SIGTERM)
     log = ended(node)
+    for path in own:  # as after SIGKILL
+        path.unlink(missing_ok=True)
     assert node.returncode == -signal.SIGALRM
     assert "most recent call first" in log, "it says where it was"
 
