@@ -39,9 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parse(argv)
     report: dict[str, Any] = {"machine": machine(), "busy_processes": arguments.busy, "rounds": []}
+    domain = random.randint(1, 101)
     with _busy(arguments.busy), TemporaryDirectory(prefix="fault-rounds-") as scratch:
         for number in range(1, arguments.rounds + 1):
-            row = {"round": number, **_round(Path(scratch), arguments.logs / f"fault-round-{number}.log")}
+            log = arguments.logs / f"fault-round-{number}.log"
+            row = {"round": number, **_round(Path(scratch), log, 1 + (domain + number) % 101)}
             report["rounds"].append(row)
             print(json.dumps(row), flush=True)
             if arguments.output:
@@ -61,13 +63,13 @@ def _busy(count: int) -> Iterator[None]:
             process.wait()
 
 
-def _round(scratch: Path, log: Path) -> dict[str, Any]:
-    """All fault tests once; the log is kept if one fails."""
+def _round(scratch: Path, log: Path, domain: int) -> dict[str, Any]:
+    """All fault tests once, in a ROS domain of their own; the log is kept if one fails."""
     results = scratch / "results.xml"
     results.unlink(missing_ok=True)
     environment = {
         **os.environ,
-        "ROS_DOMAIN_ID": str(random.randint(1, 101)),
+        "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         # Humble's name for it; later distributions warn about it.
         **({"ROS_LOCALHOST_ONLY": "1"} if os.environ.get("ROS_DISTRO") == "humble" else {}),

@@ -175,10 +175,17 @@ class Probe:
         )
         return self.fused[-1], self.weights[-1]
 
+    def client(self, kind: Any, name: str) -> Any:
+        """A client of a service of another node, each of the two known to the other."""
+        client = self.node.create_client(kind, name)
+        assert client.wait_for_service(PATIENCE), f"there is no service {name}"
+        # Found by our side; a moment for the other side, which answers into the void until then.
+        self.spin_for(0.3)
+        return client
+
     def set_parameter(self, node: str, name: str, value: object) -> tuple[bool, str]:
         """Set a parameter of another node as `ros2 param set` does; whether it was accepted, and why not."""
-        client = self.node.create_client(SetParameters, f"{node}/set_parameters")
-        assert client.wait_for_service(PATIENCE)
+        client = self.client(SetParameters, f"{node}/set_parameters")
         message: ParameterMessage = Parameter(name, value=value).to_parameter_msg()
         future = client.call_async(SetParameters.Request(parameters=[message]))
         assert self.spin_until(future.done)

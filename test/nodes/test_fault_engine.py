@@ -7,7 +7,7 @@ import signal
 
 import psutil
 import pytest
-from harness import PATIENCE, scene
+from harness import scene
 from std_srvs.srv import Trigger
 from trouble import Trouble, assert_nothing_leaked, counted, settled, start_watched
 
@@ -47,8 +47,7 @@ def nothing_is_loading(probe) -> bool:
 
 def test_a_model_that_is_loaded_again_and_again(processes, probe, model):
     node = start_watched(processes, probe, model)
-    client = probe.node.create_client(Trigger, "fusion/reload")
-    assert client.wait_for_service(PATIENCE)
+    client = probe.client(Trigger, "fusion/reload")
     before = settled(probe, node.pid)
     for number in range(6):
         future = client.call_async(Trigger.Request())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from harness import PATIENCE, scene
+from harness import scene
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.parameter import Parameter
 from trouble import assert_nothing_leaked, settled
@@ -44,8 +44,7 @@ AT_ONCE = 8
 
 def test_storm(fusion, probe):
     before = settled(probe, fusion.pid)
-    client = probe.node.create_client(SetParameters, "fusion/set_parameters")
-    assert client.wait_for_service(PATIENCE)
+    client = probe.client(SetParameters, "fusion/set_parameters")
     rng = random.Random(5)
     expected: dict[str, object] = {}
     for start in range(0, REQUESTS, AT_ONCE):
@@ -68,8 +67,7 @@ def test_storm(fusion, probe):
     assert probe.spin_until(lambda: probe.fused[-1].header.stamp == probe.header("").stamp)
     fused = probe.fused[-1]
     assert (fused.width, fused.height) == ((64, 48) if expected["reference"] == "rgb" else (40, 32))
-    getter = probe.node.create_client(GetParameters, "fusion/get_parameters")
-    assert getter.wait_for_service(PATIENCE)
+    getter = probe.client(GetParameters, "fusion/get_parameters")
     future = getter.call_async(GetParameters.Request(names=sorted(expected)))
     assert probe.spin_until(future.done)
     values = [Parameter.from_parameter_msg(_named(value)).value for value in future.result().values]

@@ -28,9 +28,7 @@ ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEA
 
 
 def call(probe, kind, name, **fields):
-    client = probe.node.create_client(kind, f"fusion/{name}")
-    assert client.wait_for_service(PATIENCE)
-    future = client.call_async(kind.Request(**fields))
+    future = probe.client(kind, f"fusion/{name}").call_async(kind.Request(**fields))
     assert probe.spin_until(future.done)
     return future.result()
 
