@@ -63,11 +63,11 @@ class CheckedEngine(ABC):
         except CamfError:
             raise
         except self._failures as error:
-            self._recover()
             height, width = infrared.shape
+            self._recover(height, width)
             raise EngineError(
                 f"{self.description} failed on {width} x {height} pixels ({error})", remedy=self._remedy
             ) from error
 
-    def _recover(self) -> None:  # noqa: B027 (most have nothing to do)
-        """Make ready for the next pair after a failure."""
+    def _recover(self, height: int, width: int) -> None:  # noqa: B027 (some have nothing to do)
+        """Make ready for the next pair after a failure on one of this size."""

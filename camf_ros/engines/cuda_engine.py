@@ -130,7 +130,7 @@ class CudaEngine(CheckedEngine):
             *self._coloured.get(self._colour_station, *infrared.shape).fuse(infrared, rgb, gain, hold), self.description
         )
 
-    def _recover(self) -> None:
+    def _recover(self, height: int, width: int) -> None:  # noqa: ARG002 (all sizes alike)
         # The memory of the sizes may be what is wanted, and none of them is to be trusted.
         self._forget_sizes()
 

@@ -82,6 +82,9 @@ class OnnxRuntimeEngine(CheckedEngine):
         outputs = session.run(OUTPUTS, graph_inputs(infrared, visible, gain, hold))
         return engine_output(dict(zip(OUTPUTS, outputs, strict=True)), self.description)
 
+    def _recover(self, height: int, width: int) -> None:
+        self._sessions.forget(height, width)
+
     def _session(self, height: int, width: int) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _LOG_ERRORS

@@ -69,6 +69,9 @@ class OpenVinoEngine(CheckedEngine):
         request.infer(graph_inputs(infrared, visible, gain, hold), share_inputs=True)
         return engine_output({name: np.array(request.get_tensor(name).data) for name in OUTPUTS}, self.description)
 
+    def _recover(self, height: int, width: int) -> None:
+        self._requests.forget(height, width)
+
     def _compile(self, height: int, width: int) -> openvino.InferRequest:
         # A network of one known size is a good deal faster than one of any size.
         model = self._core.read_model(graph_for(self._checkpoint, height, width))

@@ -43,3 +43,7 @@ class SizeCache(Generic[_T]):
             self._entries[size] = prepare(height, width)
         self._entries.move_to_end(size)
         return self._entries[size]
+
+    def forget(self, height: int, width: int) -> None:
+        """Drop what belongs to a size, if there is anything: it failed, and may hold much memory."""
+        self._entries.pop((height, width), None)

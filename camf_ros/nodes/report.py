@@ -6,6 +6,7 @@ import time
 
 from rclpy.node import Node
 
+from camf_ros.nodes.allocator import trim
 from camf_ros.nodes.diagnostics import (
     DiagnosticsPublisher,
     fusion_status,
@@ -103,6 +104,9 @@ class Reporter:
                 "image conversion": fuser.conversion.backend,
             }
         )
+        news = sum(snapshot.rejected.values()) - sum(before.rejected.values())
+        if news:
+            trim()  # what was refused may have been large, and nothing as large may come for long
         missing, passes = intake.missing(), settings.on_missing == "pass_through"
         sources = [sources_status(name, watch.report)] if watch else []
         self._publisher.publish(
@@ -116,7 +120,7 @@ class Reporter:
                     settings,
                     dropped=dropped,
                     engine=values,
-                    news=sum(snapshot.rejected.values()) - sum(before.rejected.values()),
+                    news=news,
                     warnings=warnings,
                     alive=intake.alive,
                 ),

@@ -164,6 +164,24 @@ def test_failure_of_the_runtime_is_an_engine_error(
     assert issubclass(EngineError, CamfError)
 
 
+@pytest.mark.parametrize(("name", "cache"), [("openvino", "_requests"), ("onnxruntime", "_sessions")])
+def test_what_failed_is_not_kept(name: str, cache: str, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold the very memory that was wanting."""
+    engine = open_engine(name, small_model, device="cpu", precision="float32", threads=1)
+    engine.fuse(*smooth_pair(*SIZES[0]))
+    engine.fuse(*smooth_pair(*SIZES[1]))
+    with monkeypatch.context() as patch:
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("out of memory")
+
+        patch.setattr(f"camf_ros.engines.{name}_engine.engine_output", fail)
+        with pytest.raises(EngineError, match="out of memory"):
+            engine.fuse(*smooth_pair(*SIZES[1]))
+    assert list(getattr(engine, cache)._entries) == [SIZES[0]]
+    assert engine.fuse(*smooth_pair(*SIZES[1])).fused.shape == SIZES[1]
+
+
 def test_network_that_needs_every_bit_gets_it() -> None:
     """Without finer features fused, bfloat16 is for those who ask for it."""
     for name, expected in (("camf-paper", {"float32"}), ("camf", {"float32", "bfloat16"})):
