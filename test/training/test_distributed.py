@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -311,8 +310,7 @@ def test_killed_processes_go_on_to_the_same_bits(runs: Runs) -> None:
 
 
 def test_one_process_that_fails_ends_the_run(runs: Runs) -> None:
-    # On a busy machine PyTorch's own threads can crash the process at its end: it has failed all the same.
-    assert {1, -signal.SIGSEGV} & set(runs.outcomes["failed"])
+    assert 1 in runs.outcomes["failed"]
     assert "camf train: the disk of one process is gone" in runs.messages
     assert not (runs.folder / "failed" / "small.safetensors").exists()
 
