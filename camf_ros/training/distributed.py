@@ -148,9 +148,8 @@ def joined(device: str) -> Iterator[torch.device]:
     if own.type == "cuda":
         torch.cuda.set_device(own)
     try:
-        dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=_TIMEOUT)
-        yield own
-        dist.destroy_process_group()
+        with _group("nccl" if own.type == "cuda" else "gloo"):
+            yield own
     except RuntimeError as error:
         # The gloo backend has no error type of its own.
         if isinstance(error, dist.DistError) or "gloo" in str(error):
@@ -159,6 +158,21 @@ def joined(device: str) -> Iterator[torch.device]:
                 remedy="see what the one that ended first says, and start again to go on",
             ) from error
         raise
+
+
+@contextmanager
+def _group(backend: str) -> Iterator[None]:
+    """The processes as a group, until the work is done or has failed."""
+    dist.init_process_group(backend, timeout=_TIMEOUT)
+    try:
+        yield
+    except BaseException:
+        # Gloo's threads would still run while the interpreter is taken down under them. NCCL might wait here for
+        # processes that are gone.
+        if backend == "gloo":
+            dist.destroy_process_group()
+        raise
+    dist.destroy_process_group()
 
 
 def _own_device(name: str) -> torch.device:

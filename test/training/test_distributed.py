@@ -334,8 +334,24 @@ def test_other_errors_stay_what_they_are(environment: pytest.MonkeyPatch) -> Non
         raise RuntimeError("a bug")
 
 
+@pytest.mark.parametrize("error", [ValueError("bad data"), KeyboardInterrupt()])
+def test_nothing_of_the_group_outlives_a_failure(environment: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Threads of the group that run on while the interpreter ends can crash it."""
+    init, destroy = dist.init_process_group, dist.destroy_process_group
+    pretend_torchrun(environment)
+    environment.setattr(
+        dist, "init_process_group", lambda *_, **__: init("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    )
+    environment.setattr(dist, "destroy_process_group", destroy)
+    with pytest.raises(type(error)), distributed.joined("cpu"):
+        assert dist.is_initialized()
+        raise error
+    assert not dist.is_initialized()
+
+
 def pretend_torchrun(environment: pytest.MonkeyPatch) -> None:
     for name, value in (("WORLD_SIZE", "2"), ("RANK", "1"), ("LOCAL_RANK", "1"), ("MASTER_ADDR", "localhost")):
         environment.setenv(name, value)
     environment.setenv("MASTER_PORT", "1")
     environment.setattr(dist, "init_process_group", lambda *_, **__: None)
+    environment.setattr(dist, "destroy_process_group", lambda *_, **__: None)
