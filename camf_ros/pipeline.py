@@ -86,8 +86,9 @@ class FusionPipeline:
             settings: Defaults when left out.
             registration: How one picture gets into the geometry of the other; what the settings say when left out.
         """
-        #: (height, width) of the last pictures that the network was given; None before the first.
-        self.working_size: tuple[int, int] | None = None
+        # Size (height, width) of the last pictures that the network was given, and whether it could have been given
+        # them in colour; None before the first.
+        self._worked: tuple[tuple[int, int], bool] | None = None
         #: The newest 8-bit picture of each camera before registration, by camera: thermal (h, w) with hot as white, RGB
         #: as it came. Replaced as a whole.
         self.pictures: Mapping[str, NDArray[np.uint8]] = {}
@@ -115,9 +116,22 @@ class FusionPipeline:
         # Asked once: it takes longer than what it decides.
         self._colour_engine = engine if isinstance(engine, ColourEngine) else None
 
-    def forget_registration(self) -> None:
-        """Read the registration file anew with the next frame; from any thread."""
-        self._registration.forget()
+    def warm_up(self, engine: Engine) -> None:
+        """Run an engine once on pictures like the last ones, so that it does not prepare for them while frames wait.
+
+        From any thread, before the engine is in use.
+
+        Raises:
+            EngineError: If the inference fails.
+        """
+        if self._worked is None:
+            return
+        size, coloured = self._worked
+        grey = np.zeros(size, np.uint8)
+        if coloured and isinstance(engine, ColourEngine):
+            engine.fuse_rgb(grey, np.zeros((*size, 3), np.uint8), gain=1.0)
+        else:
+            engine.fuse(grey, grey, gain=1.0)
 
     def fuse(self, thermal: Image, rgb: NDArray[np.uint8], stamp: float, rig: Rig = _UNKNOWN) -> FusedFrame:
         """Fuse one pair.
@@ -222,8 +236,10 @@ class FusionPipeline:
         self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], gain: float, hold: float
     ) -> tuple[NDArray[np.uint8], EngineOutput, float]:
         """As :meth:`_infer`, of the whole frame; at the size of the grey picture, if that is smaller."""
-        size = self.working_size = _size(grey)
-        if rgb.ndim == 3 and size == _size(rgb) and self._colour_engine is not None:
+        size = _size(grey)
+        coloured = rgb.ndim == 3 and size == _size(rgb)
+        self._worked = size, coloured
+        if coloured and self._colour_engine is not None:
             started = time.monotonic()
             output = self._colour_engine.fuse_rgb(grey, rgb, gain=gain, hold=hold)
             return output.fused, output, time.monotonic() - started

@@ -294,30 +294,58 @@ def test_settings_are_swapped_whole(engine: TorchEngine) -> None:
     assert (second.gain, second.image.shape) == (2.0, (*THERMAL, 3))
 
 
+class Colours:
+    """What an engine with a device of its own does, on the CPU; keeps the shape of each picture that it was given."""
+
+    def __init__(self, engine: TorchEngine) -> None:
+        self.description, self.model_name, self.model_hash = engine.description, engine.model_name, engine.model_hash
+        self.channel_weights = engine.channel_weights
+        self._engine = engine
+        self.grey: list[tuple[int, ...]] = []
+        self.coloured: list[tuple[int, ...]] = []
+
+    def fuse(
+        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
+    ) -> EngineOutput:
+        self.grey.append(visible.shape)
+        return self._engine.fuse(infrared, visible, gain=gain, hold=hold)
+
+    def fuse_rgb(
+        self, infrared: NDArray[np.uint8], rgb: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
+    ) -> EngineOutput:
+        self.coloured.append(rgb.shape)
+        visible = Visible(rgb)
+        output = self._engine.fuse(infrared, visible.luminance, gain=gain, hold=hold)
+        return output._replace(fused=visible.with_luminance(output.fused))
+
+
 def test_engine_that_keeps_colours_itself_is_left_to_it(engine: TorchEngine) -> None:
-    calls: list[tuple[int, ...]] = []
-
-    class Colours:
-        """What an engine with a device of its own does, on the CPU."""
-
-        description, model_name, model_hash = engine.description, engine.model_name, engine.model_hash
-        fuse, channel_weights = staticmethod(engine.fuse), staticmethod(engine.channel_weights)
-
-        @staticmethod
-        def fuse_rgb(
-            infrared: NDArray[np.uint8], rgb: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
-        ) -> EngineOutput:
-            calls.append(rgb.shape)
-            visible = Visible(rgb)
-            output = engine.fuse(infrared, visible.luminance, gain=gain, hold=hold)
-            return output._replace(fused=visible.with_luminance(output.fused))
-
+    colours = Colours(engine)
     for rgb in (colour(), colour()[:, :, 0].copy()):
-        one = FusionPipeline(Colours()).fuse(counts(), rgb, 1.0)
+        one = FusionPipeline(colours).fuse(counts(), rgb, 1.0)
         other = FusionPipeline(engine).fuse(counts(), rgb, 1.0)
         np.testing.assert_array_equal(one.image, other.image)
         np.testing.assert_array_equal(one.weights, other.weights)
-    assert calls == [(*RGB, 3)], "colour pictures alone"
+    assert colours.coloured == [(*RGB, 3)], "colour pictures alone"
+    assert colours.grey == [RGB]
+
+
+def test_warming_up_runs_an_engine_as_it_will_be_run(engine: TorchEngine) -> None:
+    pipeline = FusionPipeline(engine)
+    new = Colours(engine)
+    pipeline.warm_up(new)
+    assert new.coloured == new.grey == [], "nothing is known before the first frame"
+    pipeline.fuse(counts(), colour(), 1.0)
+    pipeline.warm_up(new)
+    assert (new.coloured, new.grey) == ([(*RGB, 3)], [])
+    pipeline.fuse(counts(), colour()[:, :, 0].copy(), 2.0)
+    pipeline.warm_up(new)
+    pipeline.configure(FusionSettings(registration=RegistrationSettings(processing_height=24)))
+    pipeline.fuse(counts(), colour(), 3.0)
+    pipeline.warm_up(new)
+    assert new.coloured == [(*RGB, 3)]
+    assert (new.grey[0], new.grey[1][0]) == (RGB, 24), "at the size that the network works at"
+    pipeline.warm_up(engine)
 
 
 def registration_file(folder: Path, matrix: NDArray[np.float64]) -> str:

@@ -50,7 +50,7 @@ class StillsJob:
             quiet: No progress bar.
         """
         registration = PlannedRegistration()  # its maps are the same for pictures of one size
-        registration.check(settings.registration)
+        registration.renew(registration.check(settings.registration))
         for infrared, visible, output in tqdm(self._pairs, desc="fusing", unit="picture", disable=quiet):
             make_folder(output.parent)
             try:

@@ -79,10 +79,6 @@ class Registration(Protocol):
         """
         ...
 
-    def forget(self) -> None:
-        """Read what was read from files anew, with the next pictures; from any thread."""
-        ...
-
     def align_alone(
         self,
         camera: str,
@@ -161,6 +157,18 @@ class _AloneKey(NamedTuple):
     rig: Rig
 
 
+class CheckedFile(NamedTuple):
+    """A registration file that was read.
+
+    Attributes:
+        name: As in the settings; empty for none.
+        content: None for none.
+    """
+
+    name: str
+    content: RegistrationFile | None
+
+
 class PlannedRegistration:
     """The registration that the settings ask for, its maps kept between frames."""
 
@@ -168,27 +176,40 @@ class PlannedRegistration:
         self._key: _Key | None = None
         self._made: _Plan | None = None
         self._alone: tuple[_AloneKey, Callable[[Picture], Picture]] | None = None
-        self._read: tuple[str, RegistrationFile] | None = None
+        self._kept: CheckedFile | None = None
+        self._renewed: CheckedFile | None = None
         self._stale = False
 
-    def forget(self) -> None:
-        """See :meth:`Registration.forget`."""
+    def renew(self, checked: CheckedFile | None) -> None:
+        """Make all maps anew with the next pictures, from this file; from any thread.
+
+        Args:
+            checked: From :meth:`check`. None: a file is read when it is needed.
+        """
+        self._renewed = checked
         self._stale = True
 
-    def check(self, settings: RegistrationSettings) -> None:
-        """Read the file that the settings name, so that a wrong one is told at once.
+    def check(self, settings: RegistrationSettings) -> CheckedFile | None:
+        """Read the file that the settings name, so that a wrong one is told at once; from any thread.
+
+        It changes nothing: what is at work stays at work.
+
+        Returns:
+            What :meth:`renew` takes; None where the mode needs no file.
 
         Raises:
             DataError: If it cannot be used.
             RegistrationError: If it lacks what the mode needs.
         """
         if settings.mode not in ("homography", "calibrated"):
-            return
-        file = self._file(settings)
+            return None
+        checked = CheckedFile(settings.file, _read(settings))
+        file = checked.content
         if settings.mode == "homography" and (file is None or file.homography is None):
             raise lacks(settings, "homography")
         if settings.mode == "calibrated" and settings.extrinsics == "file" and (file is None or not file.extrinsics):
             raise lacks(settings, "extrinsics")
+        return checked
 
     def align(
         self, thermal: Picture, rgb: Picture, *, reference: str, settings: RegistrationSettings, rig: Rig
@@ -225,7 +246,8 @@ class PlannedRegistration:
     def _refresh(self) -> None:
         if self._stale:
             self._stale = False
-            self._read = self._key = self._made = self._alone = None
+            self._kept = self._renewed
+            self._key = self._made = self._alone = None
 
     def _plan_alone(self, key: _AloneKey) -> Callable[[Picture], Picture]:
         sizes = {key.camera: key.size}
@@ -269,11 +291,13 @@ class PlannedRegistration:
         )
 
     def _file(self, settings: RegistrationSettings) -> RegistrationFile | None:
-        if not settings.file:
-            return None
-        if self._read is None or self._read[0] != settings.file:
-            self._read = (settings.file, read_registration(Path(settings.file).expanduser()))
-        return self._read[1]
+        if self._kept is None or self._kept.name != settings.file:
+            self._kept = CheckedFile(settings.file, _read(settings))
+        return self._kept.content
+
+
+def _read(settings: RegistrationSettings) -> RegistrationFile | None:
+    return read_registration(Path(settings.file).expanduser()) if settings.file else None
 
 
 def _used(rig: Rig, settings: RegistrationSettings) -> Rig:

@@ -6,9 +6,8 @@ import threading
 import traceback
 from collections.abc import Callable
 
-import numpy as np
-
 from camf_ros.engines.create import ChosenEngine, choose_engine
+from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError
 from camf_ros.models import find_model
 from camf_ros.settings.fusion import FusionSettings
@@ -36,38 +35,44 @@ def check_model(settings: FusionSettings) -> None:
 class EngineLoader:
     """One thread that loads what was asked for last."""
 
-    def __init__(
-        self, size: Callable[[], tuple[int, int] | None], done: Callable[[ChosenEngine | None, str], None]
-    ) -> None:
+    def __init__(self, warm_up: Callable[[Engine], None], done: Callable[[ChosenEngine | None, str], None]) -> None:
         """Prepare.
 
         Args:
-            size: (height, width) to warm an engine up for; None if not known.
-            done: Called in the loader's thread with each engine, or with None and the reason why there is none.
+            warm_up: Called in the loader's thread with each engine before it is handed out.
+            done: Called there with the engine that is still wanted, or with None and the reason why there is none.
         """
-        self._size, self._done = size, done
+        self._warm_up, self._done = warm_up, done
         self._wanted: FusionSettings | None = None
+        self._name = ""
+        # Of the last request or cancellation: what is loaded for an earlier one is not wanted any more.
+        self._number = 0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._busy = False
 
     def request(self, settings: FusionSettings) -> None:
-        """Load; what was asked for before and has not begun is forgotten."""
+        """Load this, and not what was asked for before."""
         with self._changed:
-            self._wanted = settings
+            self._wanted, self._name = settings, settings.model
+            self._number += 1
             if not self._busy:
                 self._busy = True
                 # A daemon: a runtime that hangs must not keep the process alive after shutdown.
                 self._thread = threading.Thread(target=self._run, name="engine loader", daemon=True)
                 self._thread.start()
 
+    def cancel(self) -> None:
+        """Nothing that was asked for is wanted any more. A runtime cannot be stopped: what it loads is dropped."""
+        with self._changed:
+            self._wanted, self._name = None, ""
+            self._number += 1
+
     @property
     def loading(self) -> str:
         """Name of the model that is being loaded; empty if none is."""
         with self._changed:
-            return self._wanted_name if self._busy else ""
-
-    _wanted_name = ""
+            return self._name if self._busy else ""
 
     def _run(self) -> None:
         while True:
@@ -76,21 +81,19 @@ class EngineLoader:
                 if settings is None:
                     self._busy = False
                     return
-                self._wanted_name = settings.model
+                number = self._number
             chosen, reason = self._load(settings)
             with self._changed:
-                stale = self._wanted is not None
-            if not stale:
+                wanted = number == self._number
+            if wanted:
                 self._done(chosen, reason)
+            # Not held until the next request.
+            del chosen
 
     def _load(self, settings: FusionSettings) -> tuple[ChosenEngine | None, str]:
         try:
             chosen = choose_engine(settings)
-            size = self._size()
-            if size is not None:
-                # What an engine prepares for a size of picture it prepares now, not while frames wait.
-                grey = np.zeros(size, np.uint8)
-                chosen.engine.fuse(grey, grey, gain=1.0)
+            self._warm_up(chosen.engine)
         except CamfError as error:
             return None, str(error)
         except Exception as error:  # whatever a runtime raises: the old engine goes on

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from camf_ros.engines.create import ChosenEngine
-from camf_ros.engines.engine import DeviceMemory, device_memory, engine_warnings
+from camf_ros.engines.engine import DeviceMemory, Engine, device_memory, engine_warnings
 from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.thermal import ThermalState
@@ -107,11 +107,6 @@ class Fuser:
         return (*chosen.warnings, *engine_warnings(chosen.engine))
 
     @property
-    def working_size(self) -> tuple[int, int] | None:
-        """(height, width) at which the network was last run."""
-        return self._pipeline.working_size
-
-    @property
     def thermal_state(self) -> ThermalState | None:
         """What the thermal front end found in its last frame."""
         return self._pipeline.thermal_state
@@ -122,19 +117,23 @@ class Fuser:
         return self._pipeline.pictures
 
     def configure(self, settings: FusionSettings) -> None:
-        """Use other settings from the next frame on."""
+        """Use other settings from the next frame on.
+
+        Raises:
+            ParameterError: If they cannot be used; then everything stays as it is.
+        """
+        self._cameras.configure(settings.registration)
         self._pipeline.configure(settings)
         self._outputs.configure(settings.compressed)
-        self._cameras.configure(settings.registration)
 
     def use(self, chosen: ChosenEngine) -> None:
         """Take another engine, between two frames."""
         with self._lock:
             self._next = chosen
 
-    def forget_registration(self) -> None:
-        """Read the registration file anew with the next frame."""
-        self._pipeline.forget_registration()
+    def warm_up(self, engine: Engine) -> None:
+        """Have another engine prepare for pictures like the last ones; it must not be in use yet."""
+        self._pipeline.warm_up(engine)
 
     def process(self, item: ImagePair | LoneFrame) -> None:
         """Make and publish one result.

@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.timer import Timer
 
 from camf_ros.engines.create import ChosenEngine, choose_engine
+from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError
 from camf_ros.explain.explainer import Explainer
 from camf_ros.imaging.registration import PlannedRegistration
@@ -52,18 +54,20 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         refuse_wrong_transitions(self)
         # First of all, because destroy_node() needs them, also when what follows fails.
         self._intake: Intake | None = None
+        # Was left while its worker did not come back.
+        self._hanging: Intake | None = None
         self._fuser: Fuser | None = None
         self._outputs: Outputs | None = None
         self._cameras: Cameras | None = None
         self._source_watch: SourceWatch | None = None
         self._explaining: Explaining | None = None
+        self._loader = EngineLoader(self._warm_up, self._loaded)
         self._problem: Exception | None = None
         self._conversion: ImageConversion | None = None
         self._registration = PlannedRegistration()
         self._statistics = Statistics((topics.THERMAL, topics.RGB))
         self._configuration = NodeParameters(self, FusionSettings, self._configure, self._locked)
         self._log = ThrottledLog(self)
-        self._loader = EngineLoader(self._working_size, self._loaded)
         self._reporter = Reporter(self, self._statistics)
         self._commands = Commands(
             self,
@@ -72,8 +76,8 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             last=self._last,
             parameters=self._configuration.values,
         )
-        # By the steady clock: reports go on where simulated time stands still.
-        self.create_timer(self.settings.diagnostics_period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._timer: Timer | None = None
+        self._time_reports()
         if self.settings.autostart:
             for transition in (self.trigger_configure, self.trigger_activate):
                 if transition() != _SUCCESS:
@@ -140,8 +144,8 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
 
     def _load(self) -> None:
         settings = self.settings
-        self._registration.forget()
-        self._registration.check(settings.registration)
+        self._time_reports()
+        self._registration.renew(self._registration.check(settings.registration))
         self._cameras = Cameras(self, settings.registration)
         # Asked once: it takes a process of its own.
         self._conversion = self._conversion or ImageConversion(use_cv_bridge=cv_bridge_works())
@@ -157,10 +161,18 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             statistics=self._statistics,
         )
         self._reporter.load_problem = ""
+        self._hanging = None
         self._tell(self._fuser)
 
     def _start(self) -> None:
         assert self._fuser is not None
+        if self._hanging is not None and self._hanging.alive:
+            raise CamfError(
+                "an inference from before the pause has not come back",
+                remedy=f"wait for it, or load the model anew: ros2 lifecycle set {self._name} cleanup, then configure",
+            )
+        self._hanging = None
+        self._time_reports()
         self._statistics.resume()
         self._intake = Intake(
             self,
@@ -183,11 +195,13 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         intake, self._intake = self._intake, None
         if intake is None:
             return
-        self._reporter.dropped_before += intake.displaced
         if not intake.close():
             self.get_logger().error("the inference did not come back; leaving without it")
+            self._hanging = intake
+        self._reporter.ended(intake)
 
     def _unload(self) -> None:
+        self._loader.cancel()
         self._fuser = None
         if self._outputs is not None:
             self._outputs.close()
@@ -210,12 +224,14 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         if fuser is None:
             return  # what it says is looked at when the node is configured
         before = self.settings
-        if settings.registration != before.registration:
-            self._registration.check(settings.registration)
+        registers_anew = settings.registration != before.registration
+        checked = self._registration.check(settings.registration) if registers_anew else None
         anew = not same_engine(settings, before)
         if anew:
             check_model(settings)
         fuser.configure(settings)
+        if registers_anew:
+            self._registration.renew(checked)
         if self._intake is not None:
             self._intake.configure(settings)
         for extra in (self._source_watch, self._explaining):
@@ -239,9 +255,9 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             raise CamfError(
                 "nothing is loaded", remedy=f"configure the node: ros2 lifecycle set {self._name} configure"
             )
-        self._registration.forget()
-        self._registration.check(self.settings.registration)
+        checked = self._registration.check(self.settings.registration)
         check_model(self.settings)
+        self._registration.renew(checked)
         self._loader.request(self.settings)
         return f"model {self.settings.model} is being loaded; the log and /diagnostics say when it runs"
 
@@ -251,6 +267,16 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             return None
         return pair, self._explaining.explainer(pair) if self._explaining else None
 
+    def _time_reports(self) -> None:
+        """Report as often as the settings say at the moment."""
+        period = self.settings.diagnostics_period
+        if self._timer is not None:
+            if self._timer.timer_period_ns == round(1e9 * period):
+                return
+            self.destroy_timer(self._timer)
+        # By the steady clock: reports go on where simulated time stands still.
+        self._timer = self.create_timer(period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
     def _report(self) -> None:
         try:
             self._reporter.report(self.settings, self._fuser, self._intake, self._source_watch, self._loader.loading)
@@ -259,9 +285,9 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
 
     # In other threads.
 
-    def _working_size(self) -> tuple[int, int] | None:
-        fuser = self._fuser
-        return fuser.working_size if fuser else None
+    def _warm_up(self, engine: Engine) -> None:
+        if (fuser := self._fuser) is not None:
+            fuser.warm_up(engine)
 
     def _loaded(self, chosen: ChosenEngine | None, reason: str) -> None:
         fuser = self._fuser

@@ -74,7 +74,7 @@ class Intake:
 
     @property
     def displaced(self) -> int:
-        """Pairs and lone frames that a newer one displaced before their turn."""
+        """Pairs and lone frames that a newer one, or the end, displaced before their turn."""
         return self._mailbox.displaced
 
     @property

@@ -18,8 +18,11 @@ class Mailbox(Generic[_T]):
         self._displaced = 0
 
     def put(self, item: _T) -> None:
-        """Leave an item; one that nobody has taken yet is dropped for it."""
+        """Leave an item; one that nobody has taken yet is dropped for it. Once closed, it is dropped itself."""
         with self._changed:
+            if self._closed:
+                self._displaced += 1
+                return
             if self._item is not None:
                 self._displaced += 1
             self._item = item
@@ -33,13 +36,16 @@ class Mailbox(Generic[_T]):
             return None if self._closed else item
 
     def close(self) -> None:
-        """Wake the taker for the last time."""
+        """Wake the taker for the last time; an item that nobody has taken is dropped."""
         with self._changed:
+            if self._item is not None:
+                self._item = None
+                self._displaced += 1
             self._closed = True
             self._changed.notify_all()
 
     @property
     def displaced(self) -> int:
-        """How many items were dropped for a newer one."""
+        """How many items were dropped: for a newer one, or at the end."""
         with self._changed:
             return self._displaced

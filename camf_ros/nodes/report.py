@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from rclpy.node import Node
 
@@ -33,7 +34,6 @@ class Reporter:
 
     Attributes:
         load_problem: Why another engine could not be loaded; empty if none was asked for, or it runs.
-        dropped_before: Pairs that were displaced in earlier activations.
     """
 
     def __init__(self, node: Node, statistics: Statistics) -> None:
@@ -49,11 +49,18 @@ class Reporter:
         self._silence: SilenceWatch | None = None
         self._said: set[tuple[str, str]] = set()
         self.load_problem = ""
-        self.dropped_before = 0
+        # Of earlier activations.
+        self._dropped_before = 0
+        self._unpaired_before: Counter[str] = Counter()
 
     def watch(self, settings: FusionSettings) -> None:
         """Begin to look for silence: the node was activated."""
         self._silence = SilenceWatch(self._node, settings)
+
+    def ended(self, intake: Intake) -> None:
+        """Keep the counts of an activation that is over: counters never go back."""
+        self._dropped_before += intake.displaced
+        self._unpaired_before.update(intake.unpaired)
 
     def report(
         self,
@@ -75,7 +82,7 @@ class Reporter:
         now = time.monotonic()
         before, then = self._last
         # Before the snapshot: no pair shows as dropped that does not show as formed.
-        dropped = self.dropped_before + (intake.displaced if intake else 0)
+        dropped = self._dropped_before + (intake.displaced if intake else 0)
         snapshot = self._statistics.snapshot(now)
         self._last = (snapshot, now)
         name = self._node.get_fully_qualified_name()
@@ -108,11 +115,21 @@ class Reporter:
         if news:
             trim()  # what was refused may have been large, and nothing as large may come for long
         missing, passes = intake.missing(), settings.on_missing == "pass_through"
+        unpaired = self._unpaired_before.copy()
+        unpaired.update(intake.unpaired)
         sources = [sources_status(name, watch.report)] if watch else []
         self._publisher.publish(
             [
                 *sources,
-                input_status(name, snapshot, rate, settings, unpaired=intake.unpaired, missing=missing, passes=passes),
+                input_status(
+                    name,
+                    snapshot,
+                    rate,
+                    settings,
+                    unpaired=unpaired,
+                    missing=missing,
+                    passes=passes,
+                ),
                 fusion_status(
                     name,
                     snapshot,

@@ -43,7 +43,7 @@ class Snapshot:
 
     Attributes:
         frames: Frames that arrived, by camera.
-        ages: Seconds since the last frame of each camera; None before the first.
+        ages: Seconds since the last frame of each camera; None before the first, also after a pause.
         pairs: Pairs that were formed.
         pair_age: Seconds since the last pair; None before the first.
         unfused: Seconds since the first pair after the last fused image; 0 if none came since, None before any pair.
@@ -109,6 +109,8 @@ class Statistics:
         with self._lock:
             self._due = None
             self._last_pair = None
+            for stream in self._streams.values():
+                stream.last = None
 
     def fused(self, latency: float, inference: float) -> None:
         """A fused image was published."""

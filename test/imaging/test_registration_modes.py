@@ -238,9 +238,31 @@ def test_maps_are_computed_when_something_changes_and_only_then(
 def test_file_is_read_once(tmp_path: Path) -> None:
     registration = PlannedRegistration()
     settings = RegistrationSettings(mode="homography", file=file_with(tmp_path, homography=HOMOGRAPHY))
-    registration.check(settings)
+    registration.renew(registration.check(settings))
     Path(settings.file).unlink()
     registration.align(*pictures(), reference="rgb", settings=settings, rig=Rig())
+
+
+def test_check_looks_at_the_disk_and_changes_nothing(tmp_path: Path) -> None:
+    registration = PlannedRegistration()
+    settings = RegistrationSettings(mode="homography", file=file_with(tmp_path, homography=HOMOGRAPHY))
+
+    def aligned() -> NDArray[np.uint8]:
+        return registration.align(*pictures(), reference="rgb", settings=settings, rig=Rig()).thermal
+
+    before = aligned()
+    good = registration.check(settings)
+    Path(settings.file).write_text("nonsense: [")
+    with pytest.raises(DataError):
+        registration.check(settings)
+    np.testing.assert_array_equal(aligned(), before)
+    file_with(tmp_path, homography=HOMOGRAPHY @ np.diag([1.0, 1.25, 1.0]))
+    other = registration.check(settings)
+    np.testing.assert_array_equal(aligned(), before)
+    registration.renew(other)
+    assert not np.array_equal(aligned(), before)
+    registration.renew(good)
+    np.testing.assert_array_equal(aligned(), before)
 
 
 @pytest.mark.parametrize(

@@ -145,3 +145,19 @@ def test_linear_share_goes_from_equalised_to_linear() -> None:
     assert np.abs(none - whole).mean() > 3, "they differ"
     between = (half >= np.minimum(none, whole) - 3) & (half <= np.maximum(none, whole) + 3)
     assert between.mean() > 0.97
+
+
+@pytest.mark.parametrize("hot", [400.0, 800.0, 2500.0])
+def test_temperatures_have_their_grey_levels_again_when_something_hot_has_gone(hot: float) -> None:
+    y, x = np.mgrid[0:96, 0:128]
+    rng = np.random.default_rng(3)
+    room = 293.0 + 3 * x / 128 + rng.normal(0, 0.02, x.shape)
+    fire = np.where((y < 20) & (x < 30), 293 + hot, room)
+    front_end = ThermalFrontEnd(PLATEAU)
+    for number in range(10):
+        front_end.apply(fire.astype(np.float32), 1.0 + 0.1 * number)
+    for number in range(600):
+        after = front_end.apply(room.astype(np.float32), 2.0 + 0.1 * number)
+    fresh = ThermalFrontEnd(PLATEAU).apply(room.astype(np.float32), 1.0)
+    assert len(np.unique(after)) > 0.9 * len(np.unique(fresh))
+    assert np.abs(after.astype(int) - fresh).mean() < 1.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -16,9 +17,12 @@ from harness import PATIENCE, pixels, scene
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from std_srvs.srv import SetBool, Trigger
+from trouble import Trouble, counted
 
+from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.network import Architecture, CamfNetwork, save_checkpoint
+from camf_ros.nodes.image_messages import image_message
 from camf_ros.nodes.wrong_transitions import refuse_wrong_transitions
 
 pytestmark = [pytest.mark.ros, pytest.mark.fault]
@@ -162,6 +166,88 @@ def test_pause_and_go_on(processes, probe, model):
     probe.fuse(*scene(3))
 
 
+def unpaired(probe) -> int:
+    """Thermal frames that came into no pair, for whatever reason."""
+    return sum(int(value) for key, value in probe.diagnostics.items() if key.startswith("unpaired: thermal"))
+
+
+def test_counts_go_on_and_ages_do_not_after_a_pause(processes, probe, model):
+    process = started(processes, model, no_data_timeout=1.0, on_missing="wait")
+    probe.wait_for_node()
+    probe.fuse(*scene(1))
+    for _ in range(3):  # these have no counterpart
+        probe.advance()
+        probe.thermal.publish(image_message(scene(1)[0], "mono16", probe.header("thermal_frame")))
+        probe.spin_for(0.1)
+    probe.fuse(*scene(2))
+    assert probe.spin_until(lambda: unpaired(probe) >= 2), probe.diagnostics
+    before = unpaired(probe)
+    assert call(probe, SetBool, "enable", data=False).success
+    probe.spin_for(1.5)
+    probe.diagnostics.clear()
+    assert call(probe, SetBool, "enable", data=True).success
+    assert probe.spin_until(lambda: "thermal age (s)" in probe.diagnostics)
+    assert probe.diagnostics["thermal age (s)"] == "never"
+    probe.wait_for_node()
+    probe.fuse(*scene(3))
+    assert probe.spin_until(lambda: counted(probe, "fused") == 3)
+    assert unpaired(probe) >= before
+    process.terminate()
+    log, _ = process.communicate(timeout=30)
+    assert "stopped arriving" not in log, "nobody listened"
+
+
+def test_period_of_the_diagnostics_changes_while_inactive(processes, probe, model):
+    started(processes, model)
+    probe.wait_for_node()
+    assert change(probe, DEACTIVATE)
+    assert probe.set_parameter("fusion", "diagnostics_period", 60.0) == (True, "")
+    assert change(probe, ACTIVATE)
+    probe.spin_for(0.5)
+    probe.diagnostics.clear()
+    probe.spin_for(1.5)
+    assert probe.diagnostics == {}, "15 messages earlier"
+
+
+def test_refused_registration_leaves_what_is_at_work(processes, probe, model, tmp_path):
+    """Transforms need a library that may be missing; whatever refuses a change, nothing of it is in force."""
+    if importlib.util.find_spec("tf2_ros"):
+        pytest.skip("tf2_ros is installed, and nothing is refused")
+    rig = tmp_path / "rig.yaml"
+    lens = Camera(64, 48, (60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0))
+    side = Extrinsics((1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0))
+    write_registration(rig, RegistrationFile((48, 64), (48, 64), extrinsics=side, thermal=lens, rgb=lens))
+    started(processes, model, registration__mode="calibrated", registration__file=str(rig))
+    probe.wait_for_node()
+    pair = scene(1, thermal_size=(64, 48))
+    before = pixels(probe.fuse(*pair)[0])
+    done, reason = probe.set_parameter("fusion", "registration.extrinsics", "tf")
+    assert (done, "tf2_ros" in reason) == (False, True)
+    # But for the automatic gain, which follows the pictures.
+    np.testing.assert_allclose(pixels(probe.fuse(*pair)[0]).astype(int), before, atol=2)
+
+
+def test_an_inference_that_hangs_over_a_pause_is_not_joined_by_another(processes, probe, model, tmp_path, monkeypatch):
+    trouble = Trouble(tmp_path, monkeypatch)  # which shortens the patience of a pause to 3 s
+    process = started(processes, model, on_missing="wait")
+    probe.wait_for_node()
+    probe.fuse(*scene(1))
+    trouble.order(20)
+    probe.send(*scene(2))
+    probe.spin_for(1.0)
+    assert change(probe, DEACTIVATE)
+    assert not change(probe, ACTIVATE)
+    assert state(probe) == State.PRIMARY_STATE_INACTIVE
+    trouble.order("")
+    assert any(change(probe, ACTIVATE) for _ in range(200))
+    probe.wait_for_node()
+    probe.fuse(*scene(3))
+    process.terminate()
+    log, _ = process.communicate(timeout=30)
+    assert "an inference from before the pause has not come back" in log
+    assert "Traceback" not in log
+
+
 WITHOUT_COLLECTOR = """
 import gc, sys, weakref, rclpy
 from camf_ros.nodes.fusion_node import FusionNode
@@ -241,6 +327,12 @@ def test_registration_changes_at_work_and_a_file_is_read_anew(processes, probe, 
     assert call(probe, Trigger, "reload").success
     right = pixels(probe.fuse(thermal, rgb)[0])
     np.testing.assert_array_equal(right[:, :23], rgb[:, :23])
+    for damage in ("nonsense: [", None):
+        rig.write_text(damage) if damage else rig.unlink()
+        answer = call(probe, Trigger, "reload")
+        assert (answer.success, "rig.yaml" in answer.message) == (False, True)
+        # But for the automatic gain, which follows the pictures.
+        np.testing.assert_allclose(pixels(probe.fuse(thermal, rgb)[0]).astype(int), right, atol=2)
 
 
 def test_settings_that_need_a_pause_are_refused_with_the_remedy(processes, probe, model):

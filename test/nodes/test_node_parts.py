@@ -30,6 +30,18 @@ def test_mailbox_keeps_the_newest_and_counts_the_rest():
     assert mailbox.displaced == 4
 
 
+def test_what_is_in_a_mailbox_at_the_end_is_counted():
+    mailbox: Mailbox[int] = Mailbox()
+    mailbox.put(1)
+    mailbox.close()
+    assert mailbox.displaced == 1
+    assert mailbox.take() is None
+    mailbox.put(2)
+    assert mailbox.displaced == 2
+    mailbox.close()
+    assert mailbox.displaced == 2
+
+
 def test_mailbox_wakes_a_waiting_taker_when_it_is_closed():
     mailbox: Mailbox[int] = Mailbox()
     taken: list[object] = []

@@ -131,7 +131,7 @@ def test_stops_after_the_wanted_number_of_frames(processes, listener, tmp_path):
         (tmp_path / source).mkdir()
         cv2.imwrite(str(tmp_path / source / "a.png"), np.zeros((8, 8), np.uint8))
     source = processes.start(
-        "source_node", pairs=tmp_path, rate=40.0, thermal_rate=20.0, count=120, reliability="reliable"
+        "source_node", pairs=tmp_path, rate=40.0, thermal_rate=20.0, count=320, reliability="reliable"
     )
     assert received(listener, 1)
     rgb, thermal = listener.images[topics.RGB_IMAGE], listener.images[topics.THERMAL_IMAGE]
@@ -143,8 +143,8 @@ def test_stops_after_the_wanted_number_of_frames(processes, listener, tmp_path):
         return (len(rgb), len(thermal)) == before
 
     assert any(fell_silent() for _ in range(20)), "it goes on for ever"
-    assert len(rgb) <= 120
-    assert len(thermal) <= 60
+    assert len(rgb) <= 320
+    assert len(thermal) <= 160
     assert source.poll() is None, "the node itself stays"
     source.send_signal(signal.SIGINT)
     log, _ = source.communicate(timeout=20)

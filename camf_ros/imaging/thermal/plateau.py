@@ -8,7 +8,7 @@ the base leaves, the detail, is added with one gain everywhere, so that it survi
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import cv2
 import numpy as np
@@ -23,6 +23,8 @@ _EVERY_COUNT = np.arange(_COUNTS, dtype=np.float64)
 # Steps of the grid of float values: a fraction of the noise is lost in none.
 _STEPS_PER_NOISE = 4
 _STEPS_PER_SPAN = 4096
+# The grid is made anew if it is coarser than this times what the scene needs: something hot has left the picture.
+_MOST_COARSE = 4
 # The base is computed at this fraction of the size, with windows of so many of its pixels.
 _REDUCTION = 4
 _WINDOW = 5
@@ -86,19 +88,24 @@ class PlateauEqualisation:
         return np.asarray(grey, np.uint8), (grid.value(float(black)), grid.value(float(white)))
 
     def _prepare(self, image: Raw, scene: Scene) -> Grid:
-        """Counts are their own grid; that of floats stays until it is too small, and the mapping moves with it."""
+        """Counts are their own grid; that of floats stays while it fits, and the mapping moves with it."""
         old = self._grid
         if image.dtype == np.uint16:
             new = COUNTS
-        elif old is None or old is COUNTS or scene.low < old.origin or scene.high > old.value(_COUNTS - 1):
-            step = max(scene.noise / _STEPS_PER_NOISE, (scene.high - scene.low) / _STEPS_PER_SPAN)
-            new = Grid((scene.low + scene.high - _COUNTS * step) / 2, step)
         else:
-            new = old
+            step = max(scene.noise / _STEPS_PER_NOISE, (scene.high - scene.low) / _STEPS_PER_SPAN)
+            new = old if _fits(old, scene, step) else Grid((scene.low + scene.high - _COUNTS * step) / 2, step)
         if old is not None and new != old:
             self._following.rewrite(lambda mapping: _moved(mapping, old, new))
         self._grid = new
         return new
+
+
+def _fits(grid: Grid | None, scene: Scene, step: float) -> TypeGuard[Grid]:
+    """Whether a grid holds the scene and is not much coarser than the step that it needs."""
+    if grid is None or grid is COUNTS or grid.step > _MOST_COARSE * step:
+        return False
+    return grid.origin <= scene.low and scene.high <= grid.value(_COUNTS - 1)
 
 
 def equalisation(sample: NDArray[np.uint16], width: int, limit: float, least_span: float) -> NDArray[np.float64]:
