@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 from camf_ros.bag.fusion import BagFusion, Tally
 from camf_ros.bag.reader import BagReader, Recorded
 from camf_ros.bag.topics import TF_STATIC, BagTopics
-from camf_ros.bag.types import MessageTypes, distro_of
+from camf_ros.bag.types import MessageError, MessageTypes, distro_of
 from camf_ros.bag.writer import BagWriter
 from camf_ros.engines.engine import Engine
+from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 
@@ -61,7 +63,10 @@ class BagJob:
             writer = BagWriter(
                 self.output, self.storage or bag.storage, types, overwrite=self.overwrite, source=self.source
             )
-            pipeline = FusionPipeline(open_engine(), settings)
+            # Before anything slow: a registration that cannot be used would refuse every pair.
+            registration = PlannedRegistration()
+            registration.renew(registration.check(settings.registration))
+            pipeline = FusionPipeline(open_engine(), settings, registration)
             fusion = BagFusion(pipeline, settings, types, roles, bag.start)
             self._learn(bag, roles, fusion)
             with writer:
@@ -95,7 +100,8 @@ class BagJob:
         for topic, role in roles.items():
             if topic == TF_STATIC or role.endswith(" info"):
                 for message in _first(bag.messages(bag.on(topic)), everything=topic == TF_STATIC):
-                    fusion.know(topic, message.data)
+                    with contextlib.suppress(MessageError):  # counted when its turn comes
+                        fusion.know(topic, message.data)
 
 
 def _first(messages: Iterator[Recorded], *, everything: bool) -> Iterator[Recorded]:

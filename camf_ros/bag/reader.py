@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
+from rosbags.rosbag2.reader import DirectoryReader
 
 from camf_ros.bag.types import COMPRESSED_IMAGE, IMAGE
 from camf_ros.errors import DataError
@@ -17,6 +18,8 @@ _T = TypeVar("_T")
 
 _SUFFIXES = {".mcap": "mcap", ".db3": "sqlite3"}
 _METADATA = "metadata.yaml"
+# What the name of a database may not have: it is opened by an address, in which these mean something.
+_SPECIAL = "#?%"
 
 
 class BagError(DataError):
@@ -62,6 +65,7 @@ class BagReader:
         self.path = path
         files = _storage_files(path)
         self.storage = _SUFFIXES[files[0].suffix if files[0].suffix in _SUFFIXES else files[0].with_suffix("").suffix]
+        check_name(path, self.storage)
         for file in files:
             journal = file.with_name(f"{file.name}-wal")
             if journal.exists() and journal.stat().st_size:
@@ -79,6 +83,13 @@ class BagReader:
         """
         self._try(self._reader.open)
         reader = self._reader
+        if unlisted := _unlisted(reader):
+            reader.close()
+            raise BagError(
+                f"{self.path}: {_METADATA} does not list {', '.join(unlisted)} as the files have it (type, type hash "
+                "or offered QoS differ), and its messages would be left out",
+                remedy=f"let 'ros2 bag reindex' write {_METADATA} anew in a copy, or name a file itself",
+            )
         self.connections: list[Connection] = list(reader.connections)
         self.count = int(reader.message_count)
         self.start = int(reader.start_time) if self.count else 0
@@ -131,6 +142,41 @@ class BagReader:
                 expected="a rosbag2 that was closed, mcap or sqlite3",
                 remedy=_remedy(self.storage),
             ) from error
+
+
+def check_name(path: Path, storage: str) -> None:
+    """Refuse a database whose name would lead elsewhere.
+
+    Raises:
+        BagError: If it would.
+    """
+    full = str(path.resolve())
+    if storage == "sqlite3" and (found := [character for character in _SPECIAL if character in full]):
+        raise BagError(
+            f"{full} has {' and '.join(found)} in its name",
+            expected=f"a database below a name without any of {' '.join(_SPECIAL)}",
+            remedy="rename it, or use mcap",
+        )
+
+
+def _unlisted(reader: Reader) -> list[str]:
+    """Topics with messages in the files that metadata.yaml does not have, or has otherwise: nobody reads those."""
+    folder = reader.storage
+    if not isinstance(folder, DirectoryReader):
+        return []
+    return sorted(
+        {
+            there.topic
+            for storage in folder.storages
+            for there in storage.connections
+            if there.msgcount and not any(_same(there, listed) for listed in folder.connections)
+        }
+    )
+
+
+def _same(one: Connection, other: Connection) -> bool:
+    hashes = not one.digest or not other.digest or one.digest == other.digest
+    return hashes and (one.topic, one.msgtype, one.ext) == (other.topic, other.msgtype, other.ext)
 
 
 def _storage_files(path: Path) -> list[Path]:

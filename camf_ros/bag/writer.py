@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from typing import IO
 from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from camf_ros.bag.reader import BagError
+from camf_ros.bag.reader import BagError, check_name
 from camf_ros.bag.types import MessageTypes
 
 _PLUGINS = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
@@ -23,6 +24,8 @@ STORAGES = tuple(_PLUGINS)
 _VERSION = 8
 # Marks a folder as one of ours, and while it is locked a run as going on.
 _MARK = "camf-bag.lock"
+# Where a recording that is replaced lies until the new one has its place.
+_REPLACED = "replaced"
 
 
 class BagWriter:
@@ -44,14 +47,13 @@ class BagWriter:
         Raises:
             BagError: If it cannot.
         """
-        self._path, self._types, self._storage = path, types, storage
+        if path.name in ("", ".."):
+            raise BagError(f"the output is {path}", expected="the name of a folder that is to be made")
+        check_name(path, storage)
+        self._path, self._types, self._storage, self._overwrite = path, types, storage, overwrite
         self._part = path.with_name(f"{path.name}.part")
         _check_apart(source, (path, self._part))
-        if path.exists():
-            if not overwrite:
-                raise BagError(f"{path} exists", remedy="name another output, or say --overwrite")
-            if not (path / "metadata.yaml").is_file():
-                raise BagError(f"{path} is to be overwritten and is no recording", remedy="name another output")
+        self._check_free()
         self._connections: dict[tuple[str, str, str], Connection] = {}
 
     def __enter__(self) -> BagWriter:
@@ -66,8 +68,10 @@ class BagWriter:
                 self._part / self._path.name, version=_VERSION, storage_plugin=_PLUGINS[self._storage]
             )
             self._writer.open()
-        except BaseException:
+        except BaseException as error:
             self._discard()
+            if isinstance(error, Exception):
+                raise self._failure(error) from error
             raise
         return self
 
@@ -79,8 +83,10 @@ class BagWriter:
                 self._finish()
             else:
                 self._writer.abort()
-        except OSError as failure:
-            raise BagError(f"{self._path} cannot be written ({failure})") from failure
+        except BagError:
+            raise
+        except Exception as failure:
+            raise self._failure(failure) from failure
         finally:
             self._discard()
 
@@ -115,8 +121,25 @@ class BagWriter:
         """
         try:
             self._writer.write(connection, time, data)
-        except Exception as error:  # SQLite has its own
-            raise BagError(f"{self._path} cannot be written ({error})", remedy="is the disk full?") from error
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> BagError:
+        """What the user is told of an error of the operating system, of rosbags or of SQLite."""
+        return BagError(f"{self._path} cannot be written ({error})", remedy="is the disk full?")
+
+    def _check_free(self) -> None:
+        """Refuse to replace what may not be.
+
+        Raises:
+            BagError: If there is such a thing.
+        """
+        if not self._path.exists():
+            return
+        if not self._overwrite:
+            raise BagError(f"{self._path} exists", remedy="name another output, or say --overwrite")
+        if not (self._path / "metadata.yaml").is_file():
+            raise BagError(f"{self._path} is to be overwritten and is no recording", remedy="name another output")
 
     def _begin(self) -> IO[bytes]:
         mark = self._part / _MARK
@@ -130,21 +153,41 @@ class BagWriter:
             except BlockingIOError:
                 lock.close()
                 raise BagError(f"{self._path} is being written by another run") from None
+            self._restore()
             for left in self._part.iterdir():
                 if left != mark:
                     shutil.rmtree(left)
+            try:
+                self._check_free()  # again: what a killed run was about to replace is there again
+            except BagError:
+                self._lock = lock
+                self._discard()
+                raise
         except OSError as error:
             raise BagError(f"{self._part} cannot be made ({error.strerror})", remedy="name another output") from error
         return lock
 
     def _finish(self) -> None:
         self._writer.close()
+        self._check_free()  # again: somebody else may have put something there meanwhile
         if self._path.exists():
-            self._path.rename(self._part / "replaced")
+            self._path.rename(self._part / _REPLACED)
         (self._part / self._path.name).rename(self._path)
 
+    def _restore(self) -> None:
+        """Where an end came between the two renamings, the recording that was to be replaced gets its place again."""
+        replaced = self._part / _REPLACED
+        if replaced.exists() and not self._path.exists():
+            replaced.rename(self._path)
+
     def _discard(self) -> None:
-        shutil.rmtree(self._part, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._restore()
+            for left in self._part.iterdir():
+                if left.name != _MARK:
+                    shutil.rmtree(left, ignore_errors=True)
+            # The mark last: a folder without it would not be ours for the next run.
+            shutil.rmtree(self._part, ignore_errors=True)
         self._lock.close()
 
 

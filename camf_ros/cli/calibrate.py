@@ -89,7 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
     if found.problems:
         raise DataError("; ".join(found.problems[:3]), remedy="calibration wants whole pairs")
     samples = _evenly(found.samples, arguments.pairs)
-    guard = Guard(path for sample in found.samples for path in (sample.infrared, sample.visible))
+    inputs = [path for sample in found.samples for path in (sample.infrared, sample.visible)]
+    # The start as well: not all that it says is calibrated anew.
+    guard = Guard([*inputs, *([arguments.start] if arguments.start else [])])
     for path in (arguments.output, arguments.overlay):
         if path is not None:
             guard.check(path)

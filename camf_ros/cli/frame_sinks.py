@@ -66,6 +66,7 @@ class Mp4File:
         self._partial = path.with_name(f".{path.stem}.partial.mp4")
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._written = 0
 
     def write(self, index: int, image: NDArray[np.uint8]) -> None:  # noqa: ARG002 (a video has no gaps)
         """See :class:`FrameSink`."""
@@ -85,6 +86,7 @@ class Mp4File:
             )
         code = cv2.COLOR_GRAY2BGR if image.ndim == 2 else cv2.COLOR_RGB2BGR
         self._writer.write(cv2.cvtColor(image, code))
+        self._written += 1
 
     def finish(self) -> str:
         """See :class:`FrameSink`."""
@@ -92,6 +94,13 @@ class Mp4File:
             return ""
         self._writer.release()
         self._writer = None
+        # OpenCV's writer tells of no failure, and a video without its end cannot be opened.
+        if (readable := _frames(self._partial)) != self._written:
+            self._partial.unlink(missing_ok=True)
+            raise DataError(
+                f"{self._path} cannot be written: {readable} of {self._written} frames can be read back",
+                remedy="is the disk full?",
+            )
         try:
             self._partial.replace(self._path)
         except OSError as error:
@@ -106,3 +115,12 @@ class Mp4File:
             self._writer.release()
             self._writer = None
             self._partial.unlink(missing_ok=True)
+
+
+def _frames(path: Path) -> int:
+    """How many frames a video says that it has; 0 if it cannot be opened."""
+    reader = cv2.VideoCapture(str(path))
+    try:
+        return int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
+    finally:
+        reader.release()

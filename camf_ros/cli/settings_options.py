@@ -76,5 +76,5 @@ def _value(text: str) -> object:
     # Read as ROS reads what follows -p name:=
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # the latter for what looks like a date and is none
         return text

@@ -17,6 +17,7 @@ from camf_ros.cli.outputs import Guard
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, DataError, ImageError
 from camf_ros.imaging.picture_files import rgb_of, thermal_of
+from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.video_files import VideoReader
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
@@ -67,14 +68,17 @@ class VideoJob:
             quiet: No progress bar.
 
         Raises:
-            DataError: If the output cannot be written.
+            DataError: If the output cannot be written, or the registration file not be read.
+            RegistrationError: If that lacks what the mode needs.
         """
+        registration = PlannedRegistration()
+        registration.renew(registration.check(settings.registration))
         by_thermal = settings.reference == "thermal"
         lead, other = (self._infrared, self._visible) if by_thermal else (self._visible, self._infrared)
         outcome = Outcome()
         _settle_rates(lead, other, outcome)
         sink: FrameSink = PngFolder(self._output) if self._to_folder else Mp4File(self._output, lead.rate)
-        pipeline = FusionPipeline(engine, settings)
+        pipeline = FusionPipeline(engine, settings, registration)
         failed: dict[str, list[int]] = {}
         pairs = 0
         try:

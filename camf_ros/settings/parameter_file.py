@@ -22,7 +22,8 @@ def read_parameters(path: Path, node: str) -> dict[str, object]:
         node: Name of the node, in whichever namespace.
 
     Raises:
-        DataError: If the file cannot be read, is no parameter file, or has no section for the node.
+        DataError: If the file cannot be read, is no parameter file, has no section for the node, or has sections for
+            several nodes of that name.
     """
     tree = read_yaml(path, "parameter file")
     sections = tree if isinstance(tree, dict) else {}
@@ -30,6 +31,13 @@ def read_parameters(path: Path, node: str) -> dict[str, object]:
         (name for name in sections if isinstance(name, str) and name.rpartition("/")[2] in ("*", "**", node)),
         key=lambda name: name.rpartition("/")[2] == node,
     )
+    own = {name.lstrip("/") for name in suitable if name.rpartition("/")[2] == node and "*" not in name}
+    if len(own) > 1:
+        raise DataError(
+            f"parameter file {path} is for several nodes: {', '.join(f'/{name}' for name in sorted(own))}",
+            expected=f"one {node}",
+            remedy="make a file of the sections of one of them",
+        )
     found = [sections[name][_KEY] for name in suitable if isinstance(sections[name], dict) and _KEY in sections[name]]
     if not found or not all(isinstance(section, dict) for section in found):
         raise DataError(

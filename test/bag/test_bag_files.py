@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -12,11 +13,11 @@ from typing import Any
 
 import pytest
 from recordings import FUSED, RGB, START, THERMAL, info, raw, read, scene, street, text, topics, write
-from rosbags.rosbag2 import Reader
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
 from camf_ros.bag.reader import BagError, BagReader
 from camf_ros.bag.types import MessageTypes, distro_of
-from camf_ros.errors import ParameterError
+from camf_ros.errors import DataError, ParameterError
 
 Fuse = Any
 STORAGES = pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
@@ -153,6 +154,59 @@ def test_distributions() -> None:
         distro_of("melodic", None, silent=True)
 
 
+@STORAGES
+def test_topics_that_the_metadata_has_otherwise_are_not_left_out_in_silence(
+    tmp_path: Path, fuse: Fuse, storage: str
+) -> None:
+    source = write(tmp_path / "in", street(3), storage)
+    file = source / "metadata.yaml"
+    metadata = file.read_text()
+    assert "type: std_msgs/msg/String" in metadata
+    file.write_text(metadata.replace("type: std_msgs/msg/String", "type: std_msgs/msg/Text"))
+    said = refused(fuse, source, tmp_path / "out")
+    assert "does not list /chatter as" in said
+    assert "reindex" in said
+
+
+@pytest.mark.parametrize("name", ["run#2", "run?x", "run%41"])
+def test_databases_of_names_that_lead_elsewhere(tmp_path: Path, fuse: Fuse, name: str) -> None:
+    source = write(tmp_path / "in", street(2), "sqlite3")
+    assert "mcap" in refused(fuse, source, tmp_path / name)
+    (tmp_path / name).mkdir()
+    assert "mcap" in refused(fuse, source, tmp_path / name / "out")
+    source.rename(tmp_path / name / "in")
+    assert "rename it" in refused(fuse, tmp_path / name / "in", tmp_path / "out")
+    other = write(tmp_path / name / "other", street(2))
+    assert fuse(other, tmp_path / name / "out").fused == 2
+    assert len(read(tmp_path / name / "out", FUSED)) == 2
+
+
+def test_registration_that_cannot_be_used_is_refused_at_the_start(tmp_path: Path, fuse: Fuse) -> None:
+    source = write(tmp_path / "in", street(2))
+    parameters = {"registration.mode": "homography", "registration.file": str(tmp_path / "none.yaml")}
+    with pytest.raises(DataError, match=r"none\.yaml"):
+        fuse(source, tmp_path / "out", parameters=parameters)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_first_camera_info_that_is_none(tmp_path: Path, fuse: Fuse) -> None:
+    """It is counted when its turn comes."""
+    source = write(tmp_path / "in", [info("/rgb/camera_info", START, (64, 48)), *street(2)])
+    whole = raw(source)
+    broken = tmp_path / "broken"
+    with Reader(source) as reader, Writer(broken, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        made = {
+            each.topic: writer.add_connection(each.topic, each.msgtype, msgdef=each.msgdef.data, rihs01=each.digest)
+            for each in reader.connections
+        }
+        for each, time, data in reader.messages():
+            cut = each.topic == "/rgb/camera_info" and time == START
+            writer.write(made[each.topic], time, data[:9] if cut else data)
+    tally = fuse(broken, tmp_path / "out")
+    assert (tally.fused, tally.rejected["message"]) == (2, 1)
+    assert len(raw(broken)) == len(whole)
+
+
 # --- what is written ------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +227,86 @@ def test_only_recordings_are_overwritten(tmp_path: Path, fuse: Fuse) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("years of work")
     assert "no recording" in refused(fuse, source, tmp_path / "out", overwrite=True)
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_outputs_without_a_name(tmp_path: Path, fuse: Fuse, name: str) -> None:
+    source = write(tmp_path / "in", street(2))
+    with pytest.raises(BagError, match="name of a folder"):
+        fuse(source, Path(name), overwrite=True)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_appears_at_the_output_meanwhile_stays(tmp_path: Path, fuse: Fuse, overwrite: bool) -> None:
+    source = write(tmp_path / "in", street(2))
+
+    def progress(messages: Any, _: int) -> Any:
+        yield from messages
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(BagError, match="no recording" if overwrite else "exists"):
+        fuse(source, tmp_path / "out", progress=progress, overwrite=overwrite)
+    assert (tmp_path / "out" / "thesis.txt").read_text() == "years of work"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+def test_a_run_that_was_killed_between_the_renamings(tmp_path: Path, fuse: Fuse) -> None:
+    """The recording that was to be replaced gets its place again before anything else."""
+    source = write(tmp_path / "in", street(2))
+    fuse(source, tmp_path / "out")
+    before = raw(tmp_path / "out")
+    part = tmp_path / "out.part"
+
+    def as_killed() -> None:
+        part.mkdir()
+        (part / "camf-bag.lock").touch()
+        (tmp_path / "out").rename(part / "replaced")
+        write(part / "out", street(1))
+
+    as_killed()
+    with pytest.raises(BagError, match="exists"):
+        fuse(source, tmp_path / "out")
+    assert raw(tmp_path / "out") == before
+    assert not part.exists()
+    as_killed()
+    fuse(write(tmp_path / "other", street(3)), tmp_path / "out", overwrite=True)
+    assert len(read(tmp_path / "out", FUSED)) == 3
+    assert not part.exists()
+
+
+def test_an_end_between_the_renamings(tmp_path: Path, fuse: Fuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write(tmp_path / "in", street(2))
+    fuse(source, tmp_path / "out")
+    before = raw(tmp_path / "out")
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path == tmp_path / "out.part" / "out":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fuse(source, tmp_path / "out", overwrite=True)
+    assert raw(tmp_path / "out") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+@STORAGES
+def test_a_full_disk(tmp_path: Path, fuse: Fuse, storage: str) -> None:
+    """Whatever library meets it, at whatever moment: a sentence, and nothing is left."""
+    source = write(tmp_path / "in", street(30), storage)
+    size = next(path for path in source.iterdir() if path.suffix != ".yaml").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in (size // 8, size // 2, size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            with pytest.raises(BagError, match="cannot be written"):
+                fuse(source, tmp_path / "out")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 @pytest.mark.parametrize("name", ["in", "in/out", "in/../in", "."])

@@ -161,6 +161,16 @@ def test_pictures_are_not_overwritten(data: Path, capsys: pytest.CaptureFixture[
     assert "is an input" in capsys.readouterr().err
 
 
+def test_start_is_not_overwritten(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It may say more than is calibrated anew."""
+    start = tmp_path / "rig.yaml"
+    write_registration(start, RegistrationFile(street.SIZE, street.SIZE, np.eye(3), extrinsics=IDENTITY))
+    before = start.read_bytes()
+    assert calibrate("--data", data, "--start", start, "--output", start) == 1
+    assert "is an input" in capsys.readouterr().err
+    assert start.read_bytes() == before
+
+
 def test_file_is_plain_yaml(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "rig.yaml"
     assert calibrate("--data", data, "--model", "affine", "--output", output, "--quiet") == 0

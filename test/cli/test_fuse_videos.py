@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,32 @@ def test_videos_are_never_overwritten(tmp_path: Path, fuse: Fuse) -> None:
         assert status == 1
         assert "is an input" in lines[0]
     assert snapshot(tmp_path) == before
+
+
+def test_a_full_disk_leaves_the_video_that_was_there(tmp_path: Path, fuse: Fuse) -> None:
+    """OpenCV's writer says nothing of it."""
+    one = write_video(tmp_path / "t.mkv", [thermal(number, 60 * number) for number in range(30)], 10.0)
+    two = write_video(tmp_path / "v.mkv", [sharp(number, *SHAPE) for number in range(30)], 10.0)
+    output = tmp_path / "out.mp4"
+    assert fuse(one, two, "--output", output)[0] == 0
+    before, files = output.read_bytes(), sorted(tmp_path.iterdir())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+    try:
+        status, lines = fuse(one, two, "--output", output)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert status == 1
+    assert "is the disk full?" in lines[-1]
+    assert output.read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_registration_of_videos_is_looked_at_before_they_are(tmp_path: Path, fuse: Fuse) -> None:
+    one = write_video(tmp_path / "t.mkv", [thermal(1)], 10.0)
+    two = write_video(tmp_path / "v.mkv", [sharp(1, *SHAPE)], 10.0)
+    options = ("--set", "registration.mode=homography", "--set", f"registration.file={tmp_path / 'none.yaml'}")
+    status, lines = fuse(one, two, "--output", tmp_path / "out.mp4", *options)
+    assert status == 1
+    assert "none.yaml" in lines[-1]
+    assert not (tmp_path / "out.mp4").exists()

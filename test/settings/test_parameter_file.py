@@ -54,3 +54,13 @@ def test_any_bytes(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> Non
         read_parameters(path, "fusion")
     except CamfError as error:
         assert "any.yaml" in str(error)
+
+
+def test_sections_of_several_nodes_are_not_mixed(tmp_path: Path) -> None:
+    path = tmp_path / "rigs.yaml"
+    front = "/front/fusion: {ros__parameters: {gain: 2.0}}\n"
+    path.write_text(front + "/back/fusion: {ros__parameters: {registration.file: back.yaml}}\n")
+    with pytest.raises(DataError, match="/back/fusion, /front/fusion"):
+        read_parameters(path, "fusion")
+    path.write_text(front + "/**/fusion: {ros__parameters: {slop: 1.0}}\n/**: {ros__parameters: {gain: 1.0}}\n")
+    assert read_parameters(path, "fusion")["gain"] == 2.0
