@@ -125,11 +125,27 @@ def test_wrong_types(engine: Engine) -> None:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_options_that_cannot_be(name: str, small_model: Path, tmp_path: Path) -> None:
-    for options in ({"device": "tpu"}, {"precision": "int3"}, {"device": "cpu", "precision": "float16"}):
+    for options in ({"device": "tpu"}, {"precision": "int3"}):
         with pytest.raises(ParameterError):
             open_engine(name, small_model, **options)
     with pytest.raises(CheckpointError):
         open_engine(name, tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_half_precision_on_a_processor(name: str, small_model: Path) -> None:
+    """OpenVINO computes it where the processor does (AVX512-FP16, for example); the others never."""
+    if name == "openvino" and _has_float16():
+        assert "float16" in open_engine(name, small_model, device="cpu", precision="float16").description
+    else:
+        with pytest.raises(ParameterError, match="float16"):
+            open_engine(name, small_model, device="cpu", precision="float16")
+
+
+def _has_float16() -> bool:
+    import openvino  # noqa: PLC0415 (may be missing)
+
+    return "FP16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def test_options_of_onnxruntime_that_this_machine_has_not(small_model: Path) -> None:
