@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from camf_ros.bag.reader import BagError
 
 START = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -169,3 +172,12 @@ def pixels(message: Any) -> NDArray[np.uint8]:
     channels = 3 if message.encoding == "rgb8" else 1
     array = np.asarray(message.data).reshape(message.height, message.width, channels)
     return array if channels == 3 else array[:, :, 0]
+
+
+def refused(fuse: Any, source: Path, output: Path, **options: Any) -> str:
+    """Why a recording is not fused; nothing is left of the attempt."""
+    left = set(output.parent.iterdir())
+    with pytest.raises(BagError) as error:
+        fuse(source, output, **options)
+    assert set(output.parent.iterdir()) == left
+    return str(error.value)

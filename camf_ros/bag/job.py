@@ -64,8 +64,7 @@ class BagJob:
                 self.output, self.storage or bag.storage, types, overwrite=self.overwrite, source=self.source
             )
             # Before anything slow: a registration that cannot be used would refuse every pair.
-            registration = PlannedRegistration()
-            registration.renew(registration.check(settings.registration))
+            registration = PlannedRegistration.checked(settings.registration)
             pipeline = FusionPipeline(open_engine(), settings, registration)
             fusion = BagFusion(pipeline, settings, types, roles, bag.start)
             self._learn(bag, roles, fusion)

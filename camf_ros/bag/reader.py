@@ -175,6 +175,7 @@ def _unlisted(reader: Reader) -> list[str]:
 
 
 def _same(one: Connection, other: Connection) -> bool:
+    """Whether rosbags takes them for one topic: humbler recorders write no hashes."""
     hashes = not one.digest or not other.digest or one.digest == other.digest
     return hashes and (one.topic, one.msgtype, one.ext) == (other.topic, other.msgtype, other.ext)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -64,14 +64,14 @@ class BagWriter:
         """
         self._lock = self._begin()
         try:
-            self._writer = Writer(
-                self._part / self._path.name, version=_VERSION, storage_plugin=_PLUGINS[self._storage]
-            )
-            self._writer.open()
-        except BaseException as error:
+            with self._told():
+                self._check_free()  # again: what a killed run was about to replace is there again
+                self._writer = Writer(
+                    self._part / self._path.name, version=_VERSION, storage_plugin=_PLUGINS[self._storage]
+                )
+                self._writer.open()
+        except BaseException:
             self._discard()
-            if isinstance(error, Exception):
-                raise self._failure(error) from error
             raise
         return self
 
@@ -79,14 +79,11 @@ class BagWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
-                self._finish()
-            else:
-                self._writer.abort()
-        except BagError:
-            raise
-        except Exception as failure:
-            raise self._failure(failure) from failure
+            with self._told():
+                if kind is None:
+                    self._finish()
+                else:
+                    self._writer.abort()
         finally:
             self._discard()
 
@@ -119,14 +116,18 @@ class BagWriter:
         Raises:
             BagError: If the disk is full, for example.
         """
-        try:
+        with self._told():
             self._writer.write(connection, time, data)
-        except Exception as error:
-            raise self._failure(error) from error
 
-    def _failure(self, error: Exception) -> BagError:
-        """What the user is told of an error of the operating system, of rosbags or of SQLite."""
-        return BagError(f"{self._path} cannot be written ({error})", remedy="is the disk full?")
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """An error of the operating system, of rosbags or of SQLite becomes one that the user is told."""
+        try:
+            yield
+        except BagError:
+            raise
+        except Exception as error:
+            raise BagError(f"{self._path} cannot be written ({error})", remedy="is the disk full?") from error
 
     def _check_free(self) -> None:
         """Refuse to replace what may not be.
@@ -157,12 +158,6 @@ class BagWriter:
             for left in self._part.iterdir():
                 if left != mark:
                     shutil.rmtree(left)
-            try:
-                self._check_free()  # again: what a killed run was about to replace is there again
-            except BagError:
-                self._lock = lock
-                self._discard()
-                raise
         except OSError as error:
             raise BagError(f"{self._part} cannot be made ({error.strerror})", remedy="name another output") from error
         return lock

@@ -49,8 +49,8 @@ class StillsJob:
             settings: As the node takes them.
             quiet: No progress bar.
         """
-        registration = PlannedRegistration()  # its maps are the same for pictures of one size
-        registration.renew(registration.check(settings.registration))
+        # Its maps are the same for pictures of one size.
+        registration = PlannedRegistration.checked(settings.registration)
         for infrared, visible, output in tqdm(self._pairs, desc="fusing", unit="picture", disable=quiet):
             make_folder(output.parent)
             try:

@@ -71,8 +71,7 @@ class VideoJob:
             DataError: If the output cannot be written, or the registration file not be read.
             RegistrationError: If that lacks what the mode needs.
         """
-        registration = PlannedRegistration()
-        registration.renew(registration.check(settings.registration))
+        registration = PlannedRegistration.checked(settings.registration)
         by_thermal = settings.reference == "thermal"
         lead, other = (self._infrared, self._visible) if by_thermal else (self._visible, self._infrared)
         outcome = Outcome()

@@ -180,6 +180,18 @@ class PlannedRegistration:
         self._renewed: CheckedFile | None = None
         self._stale = False
 
+    @classmethod
+    def checked(cls, settings: RegistrationSettings) -> PlannedRegistration:
+        """A registration whose file has been read.
+
+        Raises:
+            DataError: As :meth:`check`.
+            RegistrationError: As :meth:`check`.
+        """
+        registration = cls()
+        registration.renew(registration.check(settings))
+        return registration
+
     def renew(self, checked: CheckedFile | None) -> None:
         """Make all maps anew with the next pictures, from this file; from any thread.
 

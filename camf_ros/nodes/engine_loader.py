@@ -87,7 +87,7 @@ class EngineLoader:
                 wanted = number == self._number
             if wanted:
                 self._done(chosen, reason)
-            # Not held until the next request.
+            # One that is not wanted any more is not held while the next one is loaded.
             del chosen
 
     def _load(self, settings: FusionSettings) -> tuple[ChosenEngine | None, str]:

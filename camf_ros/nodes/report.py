@@ -121,15 +121,7 @@ class Reporter:
         self._publisher.publish(
             [
                 *sources,
-                input_status(
-                    name,
-                    snapshot,
-                    rate,
-                    settings,
-                    unpaired=unpaired,
-                    missing=missing,
-                    passes=passes,
-                ),
+                input_status(name, snapshot, rate, settings, unpaired=unpaired, missing=missing, passes=passes),
                 fusion_status(
                     name,
                     snapshot,
