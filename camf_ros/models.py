@@ -2,12 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from camf_ros.errors import CheckpointError
+from camf_ros.network.model_info import Graph, ModelInfo, read_checkpoint_info, read_graph
 from camf_ros.resources import share_file
 
-SUFFIX = ".safetensors"
+CHECKPOINT, GRAPH, INSPECTION = ".safetensors", ".onnx", ".inspect.onnx"
+
+
+@dataclass(frozen=True)
+class Model:
+    """Files of one model; those that are not there are None.
+
+    Attributes:
+        name: As it was asked for.
+        graph: Fuses; what OpenVINO and ONNX Runtime run.
+        inspection: Explains, and tells cameras apart.
+        checkpoint: What PyTorch runs.
+    """
+
+    name: str
+    graph: Path | None
+    inspection: Path | None
+    checkpoint: Path | None
+
+    def info(self) -> ModelInfo:
+        """What the model is.
+
+        Raises:
+            CheckpointError: If a file cannot be used.
+        """
+        if self.graph is not None:
+            return self.read_graph().info
+        assert self.checkpoint is not None
+        return read_checkpoint_info(self.checkpoint)
+
+    def read_graph(self) -> Graph:
+        """The graph that fuses.
+
+        Raises:
+            CheckpointError: If there is none, or it is not that of the checkpoint beside it.
+        """
+        return self._read(self.graph)
+
+    def read_inspection(self) -> Graph:
+        """The graph for explanation and source check.
+
+        Raises:
+            CheckpointError: As :meth:`read_graph`.
+        """
+        return self._read(self.inspection)
+
+    def _read(self, path: Path | None) -> Graph:
+        if path is None:
+            raise CheckpointError(
+                f"model {self.name} has no exported graph beside {self.checkpoint or self.graph}",
+                remedy=f"camf export {self.checkpoint}, on a machine with PyTorch",
+            )
+        graph = read_graph(path)
+        if self.checkpoint is not None and (wanted := read_checkpoint_info(self.checkpoint).hash) != graph.info.hash:
+            raise CheckpointError(
+                f"{path} was exported from weights {graph.info.hash[:12]}, {self.checkpoint.name} has {wanted[:12]}",
+                remedy=f"camf export {self.checkpoint}",
+            )
+        return graph
 
 
 def shipped_models() -> list[str]:
@@ -16,27 +76,33 @@ def shipped_models() -> list[str]:
         folder = share_file("models")
     except FileNotFoundError:
         return []
-    return sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
+    return sorted(path.name.removesuffix(CHECKPOINT) for path in folder.glob(f"*{CHECKPOINT}"))
 
 
-def find_model(name: str) -> Path:
-    """Path of a model.
+def find_model(name: str) -> Model:
+    """Files of a model.
 
     Args:
-        name: Name of a shipped model (``camf-paper``), or path of a .safetensors file.
+        name: Name of a shipped model (``camf``), or path of a .safetensors or .onnx file.
 
     Raises:
         CheckpointError: If there is no such model.
     """
-    if name.endswith(SUFFIX):
+    if name.endswith((CHECKPOINT, GRAPH)):
         path = Path(name).expanduser()
-        if path.is_file():
-            return path
-        raise CheckpointError(f"there is no model file {path}", remedy="check the path")
+        if not path.is_file():
+            raise CheckpointError(f"there is no model file {path}", remedy="check the path")
+        stem = path.name.removesuffix(CHECKPOINT).removesuffix(INSPECTION).removesuffix(GRAPH)
+        return _files(name, path.parent, stem)
     if name in shipped_models():
-        return share_file(f"models/{name}{SUFFIX}")
+        return _files(name, share_file("models"), name)
     raise CheckpointError(
         f"model {name!r} is unknown",
-        expected=f"one of {shipped_models()} or the path of a {SUFFIX} file",
+        expected=f"one of {shipped_models()}, or the path of a {CHECKPOINT} or {GRAPH} file",
         remedy="train one with 'camf train'",
     )
+
+
+def _files(name: str, folder: Path, stem: str) -> Model:
+    paths = [folder / f"{stem}{suffix}" for suffix in (GRAPH, INSPECTION, CHECKPOINT)]
+    return Model(name, *(path if path.is_file() else None for path in paths))

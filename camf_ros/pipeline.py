@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.engines.engine import ColourEngine, Engine, EngineOutput
+from camf_ros.engines.engine import Engine, EngineOutput
 from camf_ros.errors import ImageError
 from camf_ros.explain.shares import infrared_share
+from camf_ros.imaging.blending import Amounts
 from camf_ros.imaging.camera_maps import Rig
 from camf_ros.imaging.detail import shrunk, with_detail
 from camf_ros.imaging.luminance import Visible, grey_as_colour
@@ -34,15 +35,16 @@ class FusedFrame(NamedTuple):
     Attributes:
         image: (H, W, 3) red, green, blue, or (H, W) grey if the RGB frame was grey; 0 to 255.
         reference: Camera whose geometry the image has, ``rgb`` or ``thermal``.
-        gain: Gain of the fusion rule, above 0.
+        gain: Gain of the paper's fusion rule, above 0; 1 for a blending network.
         weights: (2, K), class activation weights times the gain, rows infrared and visible, each with mean ``gain``.
         infrared_activation: (K,), mean activation of each channel, at least 0.
         visible_activation: (K,), likewise.
-        infrared_share: (K,), share of each fused channel that comes from infrared, 0 to 1.
+        infrared_share: (K,), share of each channel's weighted activation that comes from infrared, 0 to 1.
         inference_time: Time in the engine, seconds.
         overlap: Share of the image that both cameras see, 0 to 1; elsewhere it shows the one that does.
         undistorted: Whether the geometry is the reference camera's without the distortion of its lens.
         aligned: Both pictures as the network was given them; None if nobody registered them.
+        amounts: Of both cameras at each level, where they were asked for; see :class:`EngineOutput`.
     """
 
     image: NDArray[np.uint8]
@@ -56,6 +58,7 @@ class FusedFrame(NamedTuple):
     overlap: float = 1.0
     undistorted: bool = False
     aligned: Aligned | None = None
+    amounts: Amounts | None = None
 
 
 class PassedFrame(NamedTuple):
@@ -86,12 +89,13 @@ class FusionPipeline:
             settings: Defaults when left out.
             registration: How one picture gets into the geometry of the other; what the settings say when left out.
         """
-        # Size (height, width) of the last pictures that the network was given, and whether it could have been given
-        # them in colour; None before the first.
-        self._worked: tuple[tuple[int, int], bool] | None = None
+        # Size (height, width) of the last pictures that the network was given; None before the first.
+        self._worked: tuple[int, int] | None = None
         #: The newest 8-bit picture of each camera before registration, by camera: thermal (h, w) with hot as white, RGB
         #: as it came. Replaced as a whole.
         self.pictures: Mapping[str, NDArray[np.uint8]] = {}
+        #: Whether frames carry the amounts of both cameras, which an explanation needs.
+        self.keep_amounts = False
         self.use(engine)
         self._settings = settings or FusionSettings()
         self._registration = registration or PlannedRegistration()
@@ -113,8 +117,6 @@ class FusionPipeline:
     def use(self, engine: Engine) -> None:
         """Go on with another engine; from the thread that fuses, between two frames."""
         self.engine = engine
-        # Asked once: it takes longer than what it decides.
-        self._colour_engine = engine if isinstance(engine, ColourEngine) else None
 
     def warm_up(self, engine: Engine) -> None:
         """Run an engine once on pictures like the last ones, so that it does not prepare for them while frames wait.
@@ -126,12 +128,8 @@ class FusionPipeline:
         """
         if self._worked is None:
             return
-        size, coloured = self._worked
-        grey = np.zeros(size, np.uint8)
-        if coloured and isinstance(engine, ColourEngine):
-            engine.fuse_rgb(grey, np.zeros((*size, 3), np.uint8), gain=1.0)
-        else:
-            engine.fuse(grey, grey, gain=1.0)
+        grey = np.zeros(self._worked, np.uint8)
+        engine.fuse(grey, grey, gain=1.0)
 
     def fuse(self, thermal: Image, rgb: NDArray[np.uint8], stamp: float, rig: Rig = _UNKNOWN) -> FusedFrame:
         """Fuse one pair.
@@ -184,6 +182,7 @@ class FusionPipeline:
             aligned.coverage.overlap if aligned.coverage else 1.0,
             aligned.undistorted,
             aligned,
+            output.amounts,
         )
 
     def pass_through(self, camera: str, image: Image, stamp: float, rig: Rig = _UNKNOWN) -> PassedFrame:
@@ -237,16 +236,11 @@ class FusionPipeline:
     ) -> tuple[NDArray[np.uint8], EngineOutput, float]:
         """As :meth:`_infer`, of the whole frame; at the size of the grey picture, if that is smaller."""
         size = _size(grey)
-        coloured = rgb.ndim == 3 and size == _size(rgb)
-        self._worked = size, coloured
-        if coloured and self._colour_engine is not None:
-            started = time.monotonic()
-            output = self._colour_engine.fuse_rgb(grey, rgb, gain=gain, hold=hold)
-            return output.fused, output, time.monotonic() - started
+        self._worked = size
         visible = Visible(rgb)
         luminance = visible.luminance if size == _size(rgb) else shrunk(visible.luminance, size)
         started = time.monotonic()
-        output = self.engine.fuse(grey, luminance, gain=gain, hold=hold)
+        output = self.engine.fuse(grey, luminance, gain=gain, hold=hold, keep_amounts=self.keep_amounts)
         inference_time = time.monotonic() - started
         fused = output.fused if size == _size(rgb) else with_detail(output.fused, luminance, visible.luminance)
         return visible.with_luminance(fused), output, inference_time

@@ -1,30 +1,56 @@
-"""What an inference engine is to the rest of the package."""
+"""What an inference engine is to the rest of the package, and the one class that is one: a graph in some runtime."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.errors import ImageError, ParameterError
+from camf_ros.errors import CamfError, EngineError, ImageError, ParameterError
+from camf_ros.imaging.blending import Amounts, Blender, padded, padding
+from camf_ros.network.architecture import BlendArchitecture
+from camf_ros.network.graph_names import (
+    ACTIVATION,
+    FUSED,
+    GAIN,
+    HOLD,
+    INFRARED,
+    LOGITS,
+    USED_GAIN,
+    VISIBLE,
+    WEIGHTS,
+    amounts_name,
+)
+from camf_ros.network.model_info import ModelInfo
+
+Picture = NDArray[np.uint8]
+Arrays = dict[str, NDArray[Any]]
+_T = TypeVar("_T")
+# Two cameras' sizes while one is replaced by the other; each prepared size can hold much memory.
+_KEPT_SIZES = 2
 
 
 class EngineOutput(NamedTuple):
     """Result of one inference.
 
     Attributes:
-        fused: (H, W), 0 to 255; or (H, W, 3) from :meth:`ColourEngine.fuse_rgb`.
-        infrared_activation: (K,), mean of each encoder channel over the infrared picture, at least 0.
+        fused: (H, W), 0 to 255.
+        infrared_activation: (K,), mean activation of each encoder channel over the infrared picture, at least 0.
         visible_activation: (K,), likewise for the visible picture.
-        gain: Gain of the fusion rule that was used, above 0.
+        gain: Gain of the paper's fusion rule that was used; 1 for a blending network.
+        amounts: Amounts of both cameras that made the picture, for each level (2, h, w), where they were asked for and the
+            network blends; else None.
     """
 
-    fused: NDArray[np.uint8]
+    fused: Picture
     infrared_activation: NDArray[np.float32]
     visible_activation: NDArray[np.float32]
     gain: float
+    amounts: Amounts | None = None
 
 
 class DeviceMemory(NamedTuple):
@@ -42,10 +68,10 @@ class DeviceMemory(NamedTuple):
 
 
 class Engine(Protocol):
-    """A CAMF model, ready to fuse. Keeps nothing from one frame to the next. Used from one thread at a time.
+    """A model, ready to fuse. Keeps nothing from one frame to the next. Used from one thread at a time.
 
     Attributes:
-        description: Runtime, device and arithmetic, for people: ``torch cpu bfloat16``.
+        description: Runtime, device and arithmetic, for people: ``openvino cpu bfloat16``.
         model_name: Name of the model.
         model_hash: SHA-256 (hex) of its weights.
     """
@@ -55,18 +81,17 @@ class Engine(Protocol):
     model_hash: str
 
     def fuse(
-        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
+        self, infrared: Picture, visible: Picture, *, gain: float = 0.0, hold: float = 1.0, keep_amounts: bool = False
     ) -> EngineOutput:
         """Fuse two grey pictures of one size.
 
         Args:
             infrared: (H, W), 0 to 255.
             visible: (H, W), 0 to 255.
-            gain: Gain of the fusion rule. 0: automatic, from this pair alone. Any other is used as it is, unless
-                ``hold`` says less.
+            gain: Gain of the paper's fusion rule; a blending network has none. 0: automatic, from this pair alone.
             hold: For a gain that follows the automatic one slowly: the share of ``gain`` that is kept, 0 to 1. The
-                rest is the automatic gain of this pair: ``hold gain + (1 - hold) automatic``. Without a ``gain`` there
-                is nothing to keep, and it is not looked at.
+                rest is the automatic gain of this pair. Without a ``gain`` there is nothing to keep.
+            keep_amounts: Give the amounts of both cameras as well.
 
         Raises:
             ImageError: If the sizes differ.
@@ -83,31 +108,206 @@ class Engine(Protocol):
         ...
 
 
-@runtime_checkable
-class ColourEngine(Engine, Protocol):
-    """An engine that takes the luminance out of colours and puts the colours back on its own device."""
+class Runtime(Protocol):
+    """One graph in one runtime. Used from one thread at a time.
 
-    def fuse_rgb(
-        self, infrared: NDArray[np.uint8], rgb: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
+    Attributes:
+        description: As of an engine.
+        warnings: What is not as it should be, for people; may grow with new picture sizes.
+    """
+
+    description: str
+    warnings: list[str]
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """All outputs by name. They may lie in memory that the next run writes to.
+
+        Raises:
+            Exception: Whatever the runtime raises.
+        """
+        ...
+
+    def forget(self, height: int, width: int) -> None:
+        """Drop what was prepared for a picture size: it failed, and may hold much memory."""
+        ...
+
+    def memory(self) -> DeviceMemory | None:
+        """Memory of the accelerator; None where there is none, or it does not tell."""
+        ...
+
+
+class FusionEngine:
+    """See :class:`Engine`: a model's fusion graph in a runtime, and the blending around it."""
+
+    def __init__(self, info: ModelInfo, weights: NDArray[np.float32], runtime: Runtime) -> None:
+        """Put the parts together.
+
+        Args:
+            info: The model.
+            weights: (2, K), its class activation weights.
+            runtime: Of its fusion graph.
+        """
+        self.model_name, self.model_hash = info.name, info.hash
+        self.description = runtime.description
+        self._weights, self._runtime = weights, runtime
+        self._levels = info.architecture.levels if isinstance(info.architecture, BlendArchitecture) else 0
+        self._blenders: SizeCache[Blender] = SizeCache()
+
+    def channel_weights(self) -> NDArray[np.float32]:
+        """See :meth:`Engine.channel_weights`."""
+        return np.array(self._weights, np.float32)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is not as it should be, for people."""
+        return tuple(self._runtime.warnings)
+
+    def device_memory(self) -> DeviceMemory | None:
+        """Memory of the engine's accelerator; None where it has none, or its runtime does not tell."""
+        return self._runtime.memory()
+
+    def fuse(
+        self, infrared: Picture, visible: Picture, *, gain: float = 0.0, hold: float = 1.0, keep_amounts: bool = False
     ) -> EngineOutput:
-        """Fuse a grey picture into the luminance of a colour picture.
+        """See :meth:`Engine.fuse`."""
+        _check_pair(infrared, visible)
+        if not 0 <= gain < math.inf:
+            raise ParameterError(f"gain is {gain}", expected="a number above 0, or 0 for the automatic gain")
+        if not 0 <= hold <= 1:
+            raise ParameterError(f"hold is {hold}", expected="a share from 0 to 1")
+        run = self._blend if self._levels else self._reconstruct
+        output = run(infrared, visible, gain, hold, keep_amounts)
+        figures = (output.infrared_activation, output.visible_activation, output.gain)
+        if not all(np.isfinite(each).all() for each in figures):
+            raise EngineError(f"{self.description} gave values that are not finite", remedy="use precision float32")
+        return output
+
+    def _blend(self, infrared: Picture, visible: Picture, _gain: float, _hold: float, keep: bool) -> EngineOutput:
+        missing = padding(*infrared.shape, self._levels)
+        inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing)}
+        outputs = guarded(self._runtime, inputs)
+        amounts = [outputs[amounts_name(level)][0] for level in range(self._levels)]
+        blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), *infrared.shape)
+        fused = blender.blend(infrared, visible, amounts)
+        activation = np.array(outputs[ACTIVATION], np.float32)
+        kept = tuple(np.array(each) for each in amounts) if keep else None
+        return EngineOutput(fused, activation[0], activation[1], 1.0, kept)
+
+    def _reconstruct(self, infrared: Picture, visible: Picture, gain: float, hold: float, _keep: bool) -> EngineOutput:
+        outputs = guarded(
+            self._runtime,
+            {
+                INFRARED: infrared,
+                VISIBLE: visible,
+                GAIN: np.array([gain], np.float32),
+                HOLD: np.array([hold if gain else 0.0], np.float32),  # without a gain there is nothing to hold
+            },
+        )
+        activation = np.array(outputs[ACTIVATION], np.float32)
+        fused = np.array(outputs[FUSED], np.uint8)[0, 0]
+        return EngineOutput(fused, activation[0], activation[1], float(outputs[USED_GAIN][0]))
+
+
+class Inspector:
+    """A model's inspection graph in a runtime: what explanation and source check ask. For one thread.
+
+    Attributes:
+        info: The model.
+    """
+
+    def __init__(self, info: ModelInfo, weights: NDArray[np.float32], runtime: Runtime) -> None:
+        """Put the parts together; arguments as of :class:`FusionEngine`, the runtime that of the inspection graph."""
+        self.info, self._weights, self._runtime = info, weights, runtime
+        self._blends = isinstance(info.architecture, BlendArchitecture)
+
+    def channel_weights(self) -> NDArray[np.float32]:
+        """See :meth:`Engine.channel_weights`."""
+        return np.array(self._weights, np.float32)
+
+    def amounts(self, infrared: Picture, visible: Picture, weights: NDArray[np.float32]) -> Amounts:
+        """Amounts of a pair with any class activation weights, as of :class:`EngineOutput`.
 
         Args:
             infrared: (H, W), 0 to 255.
-            rgb: (H, W, 3) red, green, blue, 0 to 255.
-            gain: As for :meth:`Engine.fuse`.
-            hold: Likewise.
-
-        Returns:
-            As :meth:`Engine.fuse`, but for ``fused``, which is (H, W, 3), bit by bit what
-            :class:`camf_ros.imaging.luminance.Visible` makes of the fused luminance.
+            visible: Likewise.
+            weights: (2, K).
 
         Raises:
-            ImageError: If the sizes differ.
-            ParameterError: If ``gain`` or ``hold`` is out of range.
+            EngineError: If the network does not blend, or the runtime fails.
+        """
+        if not isinstance(self.info.architecture, BlendArchitecture):
+            raise EngineError(
+                f"model {self.info.name} does not blend: it has no amounts", remedy="use camf or camf-lite"
+            )
+        _check_pair(infrared, visible)
+        levels = self.info.architecture.levels
+        missing = padding(*infrared.shape, levels)
+        inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing), WEIGHTS: weights}
+        outputs = guarded(self._runtime, inputs)
+        return tuple(np.array(outputs[amounts_name(level)][0]) for level in range(levels))
+
+    def logits(self, infrared: Picture, visible: Picture) -> NDArray[np.float32]:
+        """Scores (infrared, visible) of both pictures, (2, 2).
+
+        Args:
+            infrared: (H, W), 0 to 255; sides are what the network and its classifier take.
+            visible: Likewise.
+
+        Raises:
             EngineError: If the runtime fails.
         """
-        ...
+        _check_pair(infrared, visible)
+        inputs: Arrays = {INFRARED: infrared, VISIBLE: visible}
+        if self._blends:
+            inputs[WEIGHTS] = self._weights
+        return np.array(guarded(self._runtime, inputs)[LOGITS], np.float32)
+
+
+class SizeCache(Generic[_T]):
+    """What is prepared for a picture size and kept; forgets the size that has not been used for longest.
+
+    It does not keep the function that prepares, which is its owner's: the two would hold each other, and a model
+    that is replaced would keep its memory and threads until Python's garbage collector looks for such rings.
+    """
+
+    def __init__(self, kept: int = _KEPT_SIZES) -> None:
+        """Begin empty; ``kept`` is the number of sizes to keep."""
+        self._kept = kept
+        self._entries: OrderedDict[tuple[int, int], _T] = OrderedDict()
+
+    def get(self, prepare: Callable[[int, int], _T], height: int, width: int) -> _T:
+        """What belongs to a size; ``prepare(height, width)`` makes it."""
+        size = (height, width)
+        if size not in self._entries:
+            # First, so that the memory of the one can be used for the other.
+            while len(self._entries) >= self._kept:
+                self._entries.popitem(last=False)
+            self._entries[size] = prepare(height, width)
+        self._entries.move_to_end(size)
+        return self._entries[size]
+
+    def forget(self, height: int, width: int) -> None:
+        """Drop what belongs to a size, if there is anything."""
+        self._entries.pop((height, width), None)
+
+
+def guarded(runtime: Runtime, inputs: Arrays) -> Arrays:
+    """Run pictures (H, W) and other inputs through a graph, with a runtime's failures as errors of ours."""
+    height, width = inputs[INFRARED].shape
+    batch = {
+        name: np.ascontiguousarray(value)[None, None] if name in (INFRARED, VISIBLE) else value
+        for name, value in inputs.items()
+    }
+    try:
+        return runtime.run(batch)
+    except CamfError:
+        raise
+    except Exception as error:  # ONNX Runtime's own errors share no other ancestor
+        runtime.forget(height, width)
+        raise EngineError(
+            f"{runtime.description} failed on {width} x {height} pixels ({error})",
+            remedy="use a smaller picture, or another engine",
+        ) from error
 
 
 def engine_warnings(engine: Engine) -> tuple[str, ...]:
@@ -121,24 +321,7 @@ def device_memory(engine: Engine) -> DeviceMemory | None:
     return read() if read else None
 
 
-def check_gain(gain: float, hold: float) -> None:
-    """Check what :meth:`Engine.fuse` is told.
-
-    Raises:
-        ParameterError: If ``gain`` is no finite number of at least 0, or ``hold`` none from 0 to 1.
-    """
-    if not 0 <= gain < math.inf:
-        raise ParameterError(f"gain is {gain}", expected="a number above 0, or 0 for the automatic gain")
-    if not 0 <= hold <= 1:
-        raise ParameterError(f"hold is {hold}", expected="a share from 0 to 1")
-
-
-def check_pair(infrared: NDArray[np.uint8], visible: NDArray[np.uint8]) -> None:
-    """Check what :meth:`Engine.fuse` is given.
-
-    Raises:
-        ImageError: If shapes or types are not those of two grey pictures of one size.
-    """
+def _check_pair(infrared: Picture, visible: Picture) -> None:
     if infrared.ndim != 2 or infrared.shape != visible.shape or infrared.size == 0:
         raise ImageError(
             f"infrared has shape {infrared.shape} and visible {visible.shape}",

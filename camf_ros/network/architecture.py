@@ -1,23 +1,20 @@
-"""The shape of a CAMF network: how many channels each layer has, and which encoder layers are fused.
+"""The shape of a network: how many channels each layer has.
 
-Layer strides and the order of the layers are the method; the rest is a choice, stored in every checkpoint.
+Two kinds of network fuse: the paper's, which reconstructs the picture from a sum of features, and the blending network,
+which decides how much of each camera goes into the picture. Strides and order of the layers are the method; the rest is a
+choice, stored in every checkpoint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from camf_ros.errors import CheckpointError, shown
 
-#: Strides of the six encoder layers (CAMF, table of the network).
+#: Strides of the six layers of the paper's encoder (CAMF, table of the network).
 ENCODER_STRIDES = (1, 2, 2, 1, 1, 1)
-#: Encoder layers whose features can be fused: the last one of each size, full, half and quarter.
-FUSIBLE_LAYERS = (1, 2, 6)
-#: Decoder layers (counted from 0) that begin with an enlargement, and the encoder layer (counted from 1) to whose size:
-#: they take in the features of that layer too, where it is fused.
-DECODER_JOINS = {2: 2, 3: 1}
 #: Strides of the four stages of the auxiliary classifier.
 CLASSIFIER_STRIDES = (1, 2, 1, 2)
 #: Parallel depthwise convolutions that are summed in one classifier stage.
@@ -25,70 +22,113 @@ CLASSIFIER_BRANCHES = 4
 #: Rows of the classifier's linear layer, in this order.
 CLASSES = ("infrared", "visible")
 
-_FUSIBLE = ((6,), (2, 6), (1, 6), (1, 2, 6))
 # A checkpoint is a file from anywhere: a width beyond this would only exhaust the memory.
 _MAX_WIDTH = 4096
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """Channel counts of a CAMF network; the defaults are the paper's.
+class PaperArchitecture:
+    """Channel counts of the paper's network; the defaults are the paper's.
 
     Attributes:
         encoder: Output channels of the six encoder layers.
         decoder: Output channels of the five 3x3 decoder layers; the 1x1 layer to one grey channel follows.
-        fused: Encoder layers, counted from 1, whose features the fusion rule sums for the decoder. The paper has the
-            last one alone; the first two (1: full size, 2: half size) carry detail past the down-sampling.
     """
 
+    kind: ClassVar[str] = "paper"
     encoder: tuple[int, ...] = (16, 32, 64, 128, 128, 128)
     decoder: tuple[int, ...] = (128, 128, 64, 32, 32)
-    fused: tuple[int, ...] = (6,)
 
     def __post_init__(self) -> None:
-        for name, count in (("encoder", len(ENCODER_STRIDES)), ("decoder", 5)):
-            widths = getattr(self, name)
-            if len(widths) != count or not all(
-                isinstance(w, int) and not isinstance(w, bool) and 1 <= w <= _MAX_WIDTH for w in widths
-            ):
-                raise CheckpointError(
-                    f"architecture has {name} widths {shown(widths)}",
-                    expected=f"{count} whole numbers between 1 and {_MAX_WIDTH}",
-                )
-        # 6.0 and True are equal to layers, but are none.
-        if self.fused not in _FUSIBLE or any(type(layer) is not int for layer in self.fused):
-            raise CheckpointError(
-                f"architecture has fused layers {shown(self.fused)}",
-                expected=f"one of {', '.join(map(str, _FUSIBLE))}",
-            )
-
-    @property
-    def fused_channels(self) -> tuple[int, ...]:
-        """Channels of each fused encoder layer, finest first."""
-        return tuple(self.encoder[layer - 1] for layer in self.fused)
+        _check_widths("encoder", self.encoder, len(ENCODER_STRIDES))
+        _check_widths("decoder", self.decoder, 5)
 
     @property
     def channels(self) -> int:
-        """Number of fused channels, which is the number of class activation weights per source."""
-        return sum(self.fused_channels)
+        """Number of class activation weights of each source."""
+        return self.encoder[-1]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, as stored in a checkpoint."""
-        return {name: list(widths) for name, widths in asdict(self).items()}
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Architecture:
-        """Read what :meth:`to_dict` wrote.
+@dataclass(frozen=True)
+class BlendArchitecture:
+    """Channel counts of a blending network.
 
-        Raises:
-            CheckpointError: On unknown or missing entries and on impossible widths or layers.
-        """
-        known = {field.name for field in fields(cls)}
-        if set(data) != known:
-            raise CheckpointError(f"architecture has entries {shown(sorted(data))}", expected=f"{sorted(known)}")
-        try:
-            return cls(**{name: tuple(widths) for name, widths in data.items()})
-        except TypeError as error:
-            raise CheckpointError(
-                f"architecture cannot be read ({error})", expected="lists of whole numbers"
-            ) from error
+    Attributes:
+        encoder: Output channels of the encoder at 1/2, 1/4 and 1/8 of the picture's size. All of them have class
+            activation weights.
+        deeper: Further layers at 1/8.
+        heads: Hidden channels of the heads at 1/2, 1/4 and 1/8; 0: a linear head.
+        levels: Of the Laplacian pyramid, the low-pass rest included.
+        limit: Largest amount of a camera.
+    """
+
+    kind: ClassVar[str] = "blend"
+    encoder: tuple[int, ...] = (16, 32, 64)
+    deeper: int = 0
+    heads: tuple[int, ...] = (8, 16, 32)
+    levels: int = 5
+    limit: float = 1.5
+
+    def __post_init__(self) -> None:
+        _check_widths("encoder", self.encoder, 3)
+        _check_widths("heads", self.heads, 3, least=0)
+        for name, least, most in (("deeper", 0, 16), ("levels", 4, 8)):
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise CheckpointError(
+                    f"architecture has {name} {shown(value)}", expected=f"a whole number from {least} to {most}"
+                )
+        if type(self.limit) not in (int, float) or not 1 < self.limit <= 4:
+            raise CheckpointError(f"architecture has limit {shown(self.limit)}", expected="a number above 1, at most 4")
+
+    @property
+    def channels(self) -> int:
+        """Number of class activation weights of each source."""
+        return sum(self.encoder)
+
+    @property
+    def step(self) -> int:
+        """Sides of the pictures that the network takes are multiples of this."""
+        return int(2 ** (self.levels - 1))
+
+
+Architecture = PaperArchitecture | BlendArchitecture
+_KINDS: dict[str, type[PaperArchitecture] | type[BlendArchitecture]] = {
+    kind.kind: kind for kind in (PaperArchitecture, BlendArchitecture)
+}
+
+
+def to_dict(architecture: Architecture) -> dict[str, Any]:
+    """Plain lists and numbers, as stored in a checkpoint."""
+    entries = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(architecture).items()}
+    return {"kind": architecture.kind, **entries}
+
+
+def from_dict(data: Mapping[str, Any]) -> Architecture:
+    """Read what :func:`to_dict` wrote.
+
+    Raises:
+        CheckpointError: On unknown or missing entries and on impossible values.
+    """
+    kind = _KINDS.get(data.get("kind", "")) if isinstance(data.get("kind", ""), str) else None
+    if kind is None:
+        raise CheckpointError(
+            f"architecture is of kind {shown(data.get('kind'))}", expected=f"one of {', '.join(_KINDS)}"
+        )
+    known = {"kind", *(field.name for field in fields(kind))}
+    if set(data) != known:
+        raise CheckpointError(f"architecture has entries {shown(sorted(data))}", expected=f"{sorted(known)}")
+    entries = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"}
+    return kind(**entries)
+
+
+def _check_widths(name: str, widths: object, count: int, *, least: int = 1) -> None:
+    if (
+        not isinstance(widths, tuple)
+        or len(widths) != count
+        or not all(type(w) is int and least <= w <= _MAX_WIDTH for w in widths)
+    ):
+        raise CheckpointError(
+            f"architecture has {name} widths {shown(widths)}",
+            expected=f"{count} whole numbers between {least} and {_MAX_WIDTH}",
+        )

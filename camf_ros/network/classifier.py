@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camf_ros.errors import ImageError
-from camf_ros.network.architecture import CLASSES, CLASSIFIER_BRANCHES, CLASSIFIER_STRIDES, Architecture
+from camf_ros.network.architecture import CLASSES, CLASSIFIER_BRANCHES, CLASSIFIER_STRIDES
 
 
 def _smallest_input() -> int:
@@ -49,16 +49,23 @@ class _Stage(nn.Module):
 class AuxiliaryClassifier(nn.Module):
     """Four depthwise stages, global average pooling and one linear layer to (infrared, visible)."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, channels: int, reductions: Sequence[int] = (1,)) -> None:
+        """Build the classifier.
+
+        Args:
+            channels: Of all scales together.
+            reductions: For each scale, by how much its features are averaged down to the size of the last one.
+        """
         super().__init__()
-        self.stages = nn.ModuleList(_Stage(architecture.channels, stride) for stride in CLASSIFIER_STRIDES)
-        self.linear = nn.Linear(architecture.channels, len(CLASSES))
+        self.reductions = tuple(reductions)
+        self.stages = nn.ModuleList(_Stage(channels, stride) for stride in CLASSIFIER_STRIDES)
+        self.linear = nn.Linear(channels, len(CLASSES))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Class scores of encoder features.
 
         Args:
-            features: Of each fused encoder layer, finest first; the last have (h, w) of at least
+            features: Of each scale that has class activation weights, finest first; the last have (h, w) of at least
                 :data:`MIN_FEATURE_SIZE`, and finer ones are averaged down to that.
 
         Returns:
@@ -68,14 +75,15 @@ class AuxiliaryClassifier(nn.Module):
             ImageError: If the features are too small for the four 'valid' stages.
         """
         height, width = features[-1].shape[-2:]
-        if not torch.compiler.is_compiling() and min(height, width) < MIN_FEATURE_SIZE:
+        if not torch.jit.is_tracing() and min(height, width) < MIN_FEATURE_SIZE:
             raise ImageError(
                 f"features of {width} x {height} are too small for the classifier",
                 expected=f"at least {MIN_FEATURE_SIZE} x {MIN_FEATURE_SIZE}",
-                remedy=f"give images of at least {4 * MIN_FEATURE_SIZE} pixels a side",
+                remedy="give larger images",
             )
         # The mean keeps channels apart, and keeps how much of a texture there is, since no feature is negative.
-        x = torch.cat([*(F.adaptive_avg_pool2d(fine, (height, width)) for fine in features[:-1]), features[-1]], dim=1)
+        pooled = [F.avg_pool2d(f, by) if by > 1 else f for f, by in zip(features, self.reductions, strict=True)]
+        x = torch.cat(pooled, dim=1)
         for stage in self.stages:
             x = stage(x)
         logits: Tensor = self.linear(x.mean((-2, -1)))

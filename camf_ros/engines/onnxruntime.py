@@ -1,0 +1,154 @@
+"""The ONNX Runtime: one graph on any hardware that it has an execution provider for, TensorRT among them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import onnxruntime
+
+from camf_ros.engines.engine import Arrays, DeviceMemory, SizeCache
+from camf_ros.errors import EngineError, ParameterError
+from camf_ros.network.graph_names import INFRARED
+from camf_ros.network.model_info import Graph
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+# Of ONNX Runtime: errors only. Its warnings speak of its own decisions, and what matters of them is checked here.
+_LOG_ERRORS = 3
+_GPU_INFORMATION = Path("/proc/driver/nvidia/gpus")
+_JETSON_MODEL = Path("/proc/device-tree/model")
+
+
+class OnnxRuntime:
+    """See :class:`camf_ros.engines.engine.Runtime`; each picture size gets a session when its first pair comes.
+
+    TensorRT builds an engine for each size, which takes minutes; they are kept in the user's cache, where
+    ``camf export --build-only`` puts them before the robot drives.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int = 0,
+        tensorrt: bool = False,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            graph: Of a model.
+            device: ``auto`` (a GPU if ONNX Runtime has a provider for it), ``cpu``, ``cuda`` or ``cuda:N``.
+            precision: ``auto`` or ``float32``; with TensorRT also ``float16``, which is its ``auto``.
+            threads: CPU threads; 0 leaves ONNX Runtime's choice.
+            tensorrt: Use the TensorRT provider.
+
+        Raises:
+            EngineError: If ONNX Runtime has no such provider here.
+            ParameterError: If the device or the precision is not to be had.
+        """
+        self._provider = "tensorrt" if tensorrt else _provider_for(device)
+        wanted = _PROVIDERS[self._provider]
+        if wanted not in onnxruntime.get_available_providers():
+            raise EngineError(
+                f"ONNX Runtime has no {wanted} here",
+                expected=f"one of {', '.join(onnxruntime.get_available_providers())}",
+                remedy="pip install onnxruntime-gpu (on a Jetson NVIDIA's wheel), or use another engine",
+            )
+        if precision == "auto":
+            precision = "float16" if tensorrt else "float32"
+        if precision != "float32" and not (tensorrt and precision == "float16"):
+            raise ParameterError(
+                f"precision is {precision!r} with engine {'tensorrt' if tensorrt else 'onnxruntime'}",
+                expected="auto, float32 or float16" if tensorrt else "auto or float32",
+            )
+        self._threads, self._data = threads, graph.data
+        self._providers = _provider_options(self._provider, device, graph.info.hash, precision)
+        self.description = f"onnxruntime {self._provider} {precision}"
+        self.warnings: list[str] = []
+        self._sessions: SizeCache[onnxruntime.InferenceSession] = SizeCache()
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """See the protocol."""
+        session = self._sessions.get(self._session, *inputs[INFRARED].shape[2:])
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, inputs), strict=True))
+
+    def forget(self, height: int, width: int) -> None:
+        """See the protocol."""
+        self._sessions.forget(height, width)
+
+    def memory(self) -> DeviceMemory | None:
+        """None: ONNX Runtime does not tell."""
+        return None
+
+    def _session(self, height: int, width: int) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _LOG_ERRORS
+        options.intra_op_num_threads = self._threads
+        # A network of one known size needs no arithmetic of shapes, and TensorRT builds one engine that fits.
+        options.add_free_dimension_override_by_name("height", height)
+        options.add_free_dimension_override_by_name("width", width)
+        session = onnxruntime.InferenceSession(self._data, options, providers=self._providers)
+        wanted = _PROVIDERS[self._provider]
+        if session.get_providers()[0] != wanted:  # a library of the GPU is missing: it would run on, on the CPU
+            raise EngineError(
+                f"{wanted} could not be started",
+                expected="the CUDA, cuDNN and TensorRT libraries that this ONNX Runtime was built for",
+                remedy="install them, or use another engine",
+            )
+        return session
+
+
+def tensorrt_cache(model_hash: str) -> Path:
+    """Where TensorRT's engines of a model are kept: below the user's cache, by GPU, version of the runtime, and model."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    runtime = f"onnxruntime-{onnxruntime.__version__}"
+    return root / "camf_ros" / "tensorrt" / f"{_gpu_name()}-{runtime}" / model_hash[:16]
+
+
+def tensorrt_is_prepared(model_hash: str) -> bool:
+    """Whether an engine of this model was built on this machine."""
+    return any(tensorrt_cache(model_hash).glob("*.engine"))
+
+
+def _provider_for(device: str) -> str:
+    if device == "auto":
+        return "cuda" if _PROVIDERS["cuda"] in onnxruntime.get_available_providers() else "cpu"
+    kind, _, number = device.partition(":")
+    if kind not in {"cpu", "cuda"} or (number and not (kind == "cuda" and number.isdecimal())):
+        raise ParameterError(f"device is {device!r} with engine onnxruntime", expected="auto, cpu, cuda or cuda:N")
+    return kind
+
+
+def _provider_options(provider: str, device: str, model_hash: str, precision: str) -> list[tuple[str, dict[str, str]]]:
+    """Providers, best first: what TensorRT cannot do, CUDA does, and everything else falls to the CPU."""
+    number = device.partition(":")[2]
+    which = {"device_id": number} if number else {}
+    # TensorFloat-32 would round the inputs of float32 convolutions to 10 bits.
+    cuda = (_PROVIDERS["cuda"], {"use_tf32": "0", **which})
+    if provider != "tensorrt":
+        return [cuda] if provider == "cuda" else [(_PROVIDERS["cpu"], {})]
+    folder = tensorrt_cache(model_hash)
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(folder),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(folder.parent),
+        "trt_fp16_enable": "1" if precision == "float16" else "0",
+        **which,
+    }
+    return [(_PROVIDERS["tensorrt"], options), cuda]
+
+
+def _gpu_name() -> str:
+    """Model of the GPUs, as the driver names them; with letters and digits only, for a folder's name."""
+    names = []
+    for information in sorted(_GPU_INFORMATION.glob("*/information")):
+        names += re.findall(r"^Model:\s*(.*)$", information.read_text(encoding="utf-8", errors="replace"), re.M)
+    if not names and _JETSON_MODEL.is_file():
+        names = [_JETSON_MODEL.read_text(encoding="utf-8", errors="replace").strip("\0")]
+    return re.sub(r"[^A-Za-z0-9]+", "-", "+".join(names)).strip("-") or "unknown-gpu"

@@ -1,0 +1,197 @@
+"""The networks as they run in the node: one pair of 8-bit pictures in, everything that can be folded folded.
+
+Each module here is what an engine runs in PyTorch, and what is exported to ONNX. Inputs and outputs are named by the
+constants below.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from camf_ros.network.blend import BlendNetwork, amounts_of
+from camf_ros.network.graph_names import ACTIVATION, FUSED, LOGITS, USED_GAIN, amounts_name
+from camf_ros.network.paper import PaperNetwork
+
+Network: TypeAlias = BlendNetwork | PaperNetwork
+# A channel's mean activation is taken over places that are this far apart in the picture, pixels: the mean of all places
+# would take a tenth of the network's time.
+_GRID = 16
+
+
+class BlendInference(nn.Module):
+    """The blending network for one pair, folded.
+
+    Both encoders are one of grouped convolutions, and both cameras' heads are one head with the class activation weights
+    in its first layer.
+
+    Takes ``infrared`` and ``visible``, (1, 1, H, W) uint8, sides multiples of ``architecture.step``. Gives for each level
+    (1, 2, h, w), amounts of infrared and visible, float32; and (2, K), float32, mean activation of each channel.
+    """
+
+    def __init__(self, network: BlendNetwork, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        architecture = network.architecture
+        self.architecture, self.dtype = architecture, dtype
+        self.output_names = (*(amounts_name(level) for level in range(architecture.levels)), ACTIVATION)
+        encoder = network.encoder
+        self.encoder = nn.ModuleList(_doubled(layer) for layer in (encoder.first, encoder.second, *encoder.third))
+        weights = network.class_activation_weights().detach().split(architecture.encoder, dim=1)
+        self.hidden, self.said = nn.ModuleList(), nn.ModuleList()
+        for w, hidden, output in zip(weights, network.heads.hidden, network.heads.outputs, strict=True):
+            if isinstance(hidden, nn.Conv2d):
+                self.hidden.append(_both_cameras(hidden, w))
+                self.said.append(_by_level(output.weight, output.bias, output.weight.new_zeros(output.weight.shape)))
+            else:
+                own, other = output.weight.chunk(2, dim=1)
+                w_ir, w_vis = w[0, :, None, None], w[1, :, None, None]
+                self.hidden.append(nn.Identity())
+                self.said.append(
+                    _from_rows(
+                        torch.cat((own * w_ir, other * w_vis), 1),
+                        torch.cat((other * w_ir, own * w_vis), 1),
+                        output.bias,
+                    )
+                )
+        self.to(dtype).eval().requires_grad_(False)
+
+    def forward(self, infrared: Tensor, visible: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
+        x = torch.cat((infrared, visible), dim=1).to(self.dtype) * (1 / 127.5) - 1
+        x = F.pixel_unshuffle(x, 2)
+        scales = []
+        for number, layer in enumerate(self.encoder):
+            x = F.relu(layer(x))
+            scales.append(x)
+            if number > 2:  # the deeper layers are of one scale with the third
+                del scales[2]
+        said = [
+            output(scale if isinstance(hidden, nn.Identity) else F.relu(hidden(scale)))
+            for scale, hidden, output in zip(scales, self.hidden, self.said, strict=True)
+        ]
+        amounts = [x.float() for x in amounts_of(said, self.architecture.levels, 2, self.architecture.limit)]
+        return (*amounts, _activation(scales))
+
+
+def _activation(scales: list[Tensor]) -> Tensor:
+    """Means of features (1, 2 K_s, h, w) of each scale over a grid of places, (2, K)."""
+    means = []
+    for number, scale in enumerate(scales):
+        step = _GRID // 2 ** (number + 1)
+        means.append(scale[:, :, ::step, ::step].float().mean((-2, -1)).reshape(2, -1))
+    return torch.cat(means, dim=1)
+
+
+class BlendInspection(nn.Module):
+    """The blending network with its class activation weights as an input, and its classifier.
+
+    Takes ``infrared`` and ``visible`` as :class:`BlendInference`, and ``weights``, (2, K). Gives the amounts, and (2, 2):
+    the classifier's scores (infrared, visible) of the infrared picture and of the visible one.
+    """
+
+    def __init__(self, network: BlendNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.output_names = (*(amounts_name(level) for level in range(network.architecture.levels)), LOGITS)
+        self.eval().requires_grad_(False)
+
+    def forward(self, infrared: Tensor, visible: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
+        features = self.network.encoder(torch.cat((infrared, visible)).float())
+        f_ir, f_vis = zip(*(f.split(1) for f in features), strict=True)
+        return (*self.network.amounts(f_ir, f_vis, weights), self.network.classifier(features))
+
+
+class PaperInference(nn.Module):
+    """The paper's network for one pair.
+
+    Takes ``infrared`` and ``visible``, (1, 1, H, W) uint8 of any size, ``gain`` and ``hold``, (1,) float32, as
+    :meth:`camf_ros.network.paper.PaperNetwork.forward`. Gives the fused picture, (1, 1, H, W) uint8; (2, K), mean activation
+    of each channel; and (1,), the gain that was used.
+    """
+
+    output_names = (FUSED, ACTIVATION, USED_GAIN)
+
+    def __init__(self, network: PaperNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("weights", network.class_activation_weights().detach())
+        self.eval().requires_grad_(False)
+
+    def forward(self, infrared: Tensor, visible: Tensor, gain: Tensor, hold: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
+        output = self.network(infrared.float(), visible.float(), self.weights, gain, hold)
+        activation = torch.cat([f.mean((-2, -1)) for f in (output.infrared, output.visible)])
+        return output.fused.round().clamp(0, 255).to(torch.uint8), activation, output.gain
+
+
+class PaperInspection(nn.Module):
+    """Encoder and classifier of the paper's network: scores as of :class:`BlendInspection`."""
+
+    output_names = (LOGITS,)
+
+    def __init__(self, network: PaperNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.eval().requires_grad_(False)
+
+    def forward(self, infrared: Tensor, visible: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
+        return (self.network.classifier(self.network.features(torch.cat((infrared, visible)).float())),)
+
+
+def inference(network: Network, dtype: torch.dtype = torch.float32) -> BlendInference | PaperInference:
+    """What fuses, as an engine runs it."""
+    return BlendInference(network, dtype) if isinstance(network, BlendNetwork) else PaperInference(network)
+
+
+def inspection(network: Network) -> BlendInspection | PaperInspection:
+    """What explanation and source check ask."""
+    return BlendInspection(network) if isinstance(network, BlendNetwork) else PaperInspection(network)
+
+
+def _doubled(layer: nn.Conv2d) -> nn.Conv2d:
+    """One layer for both pictures side by side, each in its half of the channels."""
+    result = nn.Conv2d(
+        2 * layer.in_channels,
+        2 * layer.out_channels,
+        layer.kernel_size,  # type: ignore[arg-type]
+        stride=layer.stride,  # type: ignore[arg-type]
+        padding=layer.padding,  # type: ignore[arg-type]
+        groups=2,
+    )
+    with torch.no_grad():
+        result.weight.copy_(layer.weight.repeat(2, 1, 1, 1))
+        result.bias.copy_(layer.bias.repeat(2))  # type: ignore[union-attr]
+    return result
+
+
+def _both_cameras(hidden: nn.Conv2d, w: Tensor) -> nn.Conv2d:
+    """Hidden layer of both cameras' heads on unweighted features [F_ir, F_vis]: infrared's channels, then visible's."""
+    own, other = hidden.weight.chunk(2, dim=1)
+    w_ir, w_vis = w[0, :, None, None], w[1, :, None, None]
+    result = nn.Conv2d(hidden.in_channels, 2 * hidden.out_channels, 3, padding=1)
+    with torch.no_grad():
+        infrared = torch.cat((own * w_ir, other * w_vis), dim=1)
+        visible = torch.cat((other * w_ir, own * w_vis), dim=1)
+        result.weight.copy_(torch.cat((infrared, visible)))
+        result.bias.copy_(hidden.bias.repeat(2))  # type: ignore[union-attr]
+    return result
+
+
+def _by_level(weight: Tensor, bias: Tensor, nothing: Tensor) -> nn.Conv2d:
+    """Output layer of both cameras' heads, from the hidden channels of infrared, then of visible."""
+    return _from_rows(torch.cat((weight, nothing), dim=1), torch.cat((nothing, weight), dim=1), bias)
+
+
+def _from_rows(infrared: Tensor, visible: Tensor, bias: Tensor) -> nn.Conv2d:
+    """1x1 layer that gives, level by level, what is said of infrared and of visible."""
+    levels, inputs = infrared.shape[:2]
+    result = nn.Conv2d(inputs, 2 * levels, 1)
+    with torch.no_grad():
+        result.weight.copy_(torch.stack((infrared, visible), dim=1).reshape(2 * levels, inputs, 1, 1))
+        result.bias.copy_(bias.repeat_interleave(2))  # type: ignore[union-attr]
+    return result
