@@ -183,7 +183,7 @@ class FusionEngine:
         return output
 
     def _blend(self, infrared: Picture, visible: Picture, _gain: float, _hold: float, keep: bool) -> EngineOutput:
-        missing = padding(*infrared.shape, self._levels)
+        missing = padding(*infrared.shape)
         inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing)}
         outputs = guarded(self._runtime, inputs)
         amounts = [outputs[amounts_name(level)][0] for level in range(self._levels)]
@@ -241,7 +241,7 @@ class Inspector:
             )
         _check_pair(infrared, visible)
         levels = self.info.architecture.levels
-        missing = padding(*infrared.shape, levels)
+        missing = padding(*infrared.shape)
         inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing), WEIGHTS: weights}
         outputs = guarded(self._runtime, inputs)
         return tuple(np.array(outputs[amounts_name(level)][0]) for level in range(levels))

@@ -86,11 +86,6 @@ class BlendArchitecture:
         """Number of class activation weights of each source."""
         return sum(self.encoder)
 
-    @property
-    def step(self) -> int:
-        """Sides of the pictures that the network takes are multiples of this."""
-        return int(2 ** (self.levels - 1))
-
 
 Architecture = PaperArchitecture | BlendArchitecture
 _KINDS: dict[str, type[PaperArchitecture] | type[BlendArchitecture]] = {

@@ -112,8 +112,8 @@ class Heads(nn.Module):
             other: Those of the other one.
 
         Returns:
-            For each level, finest first, (N, 1, h, w), 0 to the limit. The first is half as large as its level, the others
-            are of their level's size.
+            For each level, finest first, (N, 1, h, w), 0 to the limit: the first two at 1/2 of the picture's size, the third
+            at 1/4, all others at 1/8.
         """
         said = []
         for mine, its, hidden, output in zip(own, other, self.hidden, self.outputs, strict=True):
@@ -136,13 +136,12 @@ def amounts_of(said: Sequence[Tensor], levels: int, cameras: int, limit: float) 
     fine = fine + enlarged(middle[:, : 2 * cameras])
     logits = [fine[:, :cameras], fine[:, cameras:], middle[:, 2 * cameras :]]
     for level in range(3, levels):
-        own = coarse[:, level * cameras : (level + 1) * cameras]
-        logits.append(F.avg_pool2d(own, 2 ** (level - 3)) if level > 3 else own)
+        logits.append(coarse[:, level * cameras : (level + 1) * cameras])
     return tuple(limit * torch.sigmoid(x) for x in logits)
 
 
 class BlendNetwork(nn.Module):
-    """Fuses grey infrared and visible pictures of any common size that is a multiple of ``architecture.step``."""
+    """Fuses grey infrared and visible pictures whose common size halves as often as the pyramid has levels, less one."""
 
     def __init__(self, architecture: BlendArchitecture | None = None) -> None:
         super().__init__()
@@ -164,7 +163,7 @@ class BlendNetwork(nn.Module):
         """Fuse.
 
         Args:
-            infrared: (N, 1, H, W), grey levels 0 to 255; sides are multiples of ``architecture.step``.
+            infrared: (N, 1, H, W), grey levels 0 to 255; sides are multiples of ``2 ** (levels - 1)``.
             visible: Likewise.
             weights: (2, K), usually :meth:`class_activation_weights`.
 
@@ -186,7 +185,7 @@ class BlendNetwork(nn.Module):
         return tuple(torch.cat(pair, dim=1) for pair in pairs)
 
     def _check(self, infrared: Tensor, visible: Tensor) -> None:
-        step = self.architecture.step
+        step = 2 ** (self.architecture.levels - 1)
         shape = infrared.shape
         if (
             shape != visible.shape
@@ -237,9 +236,11 @@ def collapse(levels: Sequence[Tensor], amounts: Sequence[Tensor]) -> Tensor:
 
     Args:
         levels: Of :func:`bands`, each (N, 1, h, w).
-        amounts: One for each level; the first has half its level's size and is enlarged.
+        amounts: One for each level, of the sizes that :class:`Heads` gives: the first is enlarged, those of small levels are
+            averaged down.
     """
-    picture = levels[-1] * amounts[-1]
-    for level, amount in zip(reversed(levels[1:-1]), reversed(amounts[1:-1]), strict=True):
+    fitted = [F.avg_pool2d(x, 2 ** (level - 3)) if level > 3 else x for level, x in enumerate(amounts)]
+    picture = levels[-1] * fitted[-1]
+    for level, amount in zip(reversed(levels[1:-1]), reversed(fitted[1:-1]), strict=True):
         picture = enlarged(picture) + level * amount
-    return enlarged(picture) + levels[0] * enlarged(amounts[0])
+    return enlarged(picture) + levels[0] * enlarged(fitted[0])

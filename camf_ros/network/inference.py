@@ -28,7 +28,7 @@ class BlendInference(nn.Module):
     Both encoders are one of grouped convolutions, and both cameras' heads are one head with the class activation weights
     in its first layer.
 
-    Takes ``infrared`` and ``visible``, (1, 1, H, W) uint8, sides multiples of ``architecture.step``. Gives for each level
+    Takes ``infrared`` and ``visible``, (1, 1, H, W) uint8, sides multiples of 8. Gives for each level
     (1, 2, h, w), amounts of infrared and visible, float32; and (2, K), float32, mean activation of each channel.
     """
 
