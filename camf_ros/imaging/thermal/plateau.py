@@ -27,6 +27,8 @@ _MOST_COARSE = 4
 # The base is computed at this fraction of the size, with windows of so many of its pixels.
 _REDUCTION = 4
 _WINDOW = 5
+# So many rows at once are turned into grey levels: what is needed for them stays near the processor.
+_ROWS = 64
 # Differences that the equalisation would show with fewer grey levels than this are detail, larger ones are edges.
 _DETAIL_LEVELS = 16.0
 
@@ -61,8 +63,11 @@ class _Buffers:
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
-        self.counts, self.base, self.rest = np.empty((3, *shape), np.float32)
-        self.rounded, self.index = np.empty(shape, np.uint16), np.empty(shape, np.intp)
+        self.counts, self.share, self.rest = np.empty((3, *shape), np.float32)
+        # Of some rows only.
+        rows = (_ROWS, *shape[1:])
+        self.rounded, self.index = np.empty(rows, np.uint16), np.empty(rows, np.intp)
+        self.levels = np.empty(rows, np.float32)
 
 
 class PlateauEqualisation:
@@ -106,13 +111,20 @@ class PlateauEqualisation:
             self._buffers = _Buffers(image.shape)
         buffers = self._buffers
         counts = grid.counts(image, buffers.counts)
-        base = smooth_base(counts, (_DETAIL_LEVELS / slope) ** 2, buffers.base, buffers.rest)
-        np.add(base, np.float32(0.5), out=buffers.rounded, casting="unsafe")
-        np.copyto(buffers.index, buffers.rounded)
-        detail = np.subtract(counts, base, out=counts)
-        # No index is outside of the table, and this is the mode that is fastest.
-        levels = table.take(buffers.index, mode="wrap", out=base)
-        return np.asarray(cv2.addWeighted(levels, 1.0, detail, detail_gain * slope, 0.0, dtype=cv2.CV_8U), np.uint8)
+        share, rest = guided_filter(counts, (_DETAIL_LEVELS / slope) ** 2, buffers.share, buffers.rest)
+        grey = np.empty(image.shape, np.uint8)
+        for top in range(0, image.shape[0], _ROWS):
+            rows = slice(top, min(top + _ROWS, image.shape[0]))
+            used = slice(rows.stop - top)
+            base, index = share[rows], buffers.index[used]
+            base *= counts[rows]
+            base += rest[rows]
+            np.copyto(index, np.add(base, np.float32(0.5), out=buffers.rounded[used], casting="unsafe"))
+            detail = np.subtract(counts[rows], base, out=base)
+            # No index is outside of the table, and this is the mode that is fastest.
+            levels = table.take(index, mode="wrap", out=buffers.levels[used])
+            cv2.addWeighted(levels, 1.0, detail, detail_gain * slope, 0.0, grey[rows], cv2.CV_8U)
+        return grey
 
     def _prepare(self, image: Raw, scene: Scene) -> Grid:
         """Counts are their own grid; that of floats stays while it fits, and the mapping moves with it."""
@@ -202,22 +214,22 @@ def stretch(low: float, high: float, span: range) -> NDArray[np.float64]:
     return result
 
 
-def smooth_base(
+def guided_filter(
     counts: NDArray[np.float32],
     variance: float,
-    out: NDArray[np.float32] | None = None,
-    work: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
-    """The picture without its fine detail, edges kept: a guided filter with the picture as its own guide.
+    share_memory: NDArray[np.float32] | None = None,
+    rest_memory: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What makes a base without fine detail, edges kept: a guided filter with the picture as its own guide.
 
     Args:
         counts: (H, W), 0 to 65535.
         variance: Variation in a window up to which it is detail, counts squared.
-        out: Memory for the result, like ``counts``.
-        work: Memory to compute in, likewise.
+        share_memory: Where to write the first result, like ``counts``.
+        rest_memory: Where to write the second one.
 
     Returns:
-        (H, W), 0 to 65535 but for rounding.
+        Share and rest, (H, W) each: ``share * counts + rest`` is the base, 0 to 65535 but for rounding.
     """
     height, width = counts.shape
     size = (max(1, width // _REDUCTION), max(1, height // _REDUCTION))
@@ -231,11 +243,9 @@ def smooth_base(
     rest = (1 - share) * (mean + middle)
     share, rest = (
         np.asarray(cv2.resize(_windows(part), (width, height), memory, interpolation=cv2.INTER_LINEAR), np.float32)
-        for part, memory in ((share, out), (rest, work))
+        for part, memory in ((share, share_memory), (rest, rest_memory))
     )
-    share *= counts
-    share += rest
-    return share
+    return share, rest
 
 
 def _windows(image: NDArray[np.float32]) -> NDArray[np.float32]:

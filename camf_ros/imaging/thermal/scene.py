@@ -108,10 +108,9 @@ def noise_of(image: Raw) -> float:
         0 or more, in the unit of the values.
     """
     step = stride(image.size, _NOISE_SAMPLES)
-    # Exact for counts, and for floats as good as they are.
-    exact = np.int32 if image.dtype == np.uint16 else np.float64
     corners = [
-        image[row : image.shape[0] - 1 + row : step, column : image.shape[1] - 1 + column : step].astype(exact)
+        # Exact for counts, and for floats as good as they are.
+        image[row : image.shape[0] - 1 + row : step, column : image.shape[1] - 1 + column : step].astype(np.float64)
         for row in (0, 1)
         for column in (0, 1)
     ]
