@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import plain_thermal as plain
 import pytest
@@ -10,24 +13,25 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from camf_ros.imaging.thermal import ThermalFrontEnd
-from camf_ros.imaging.thermal.plateau import equalisation, smooth_base
+from camf_ros.imaging.thermal.plateau import equalisation, guided_filter
 from camf_ros.settings.thermal import ThermalSettings
 
 COUNTS = st.integers(0, 65000).flatmap(lambda low: st.lists(st.integers(low, low + 500), min_size=1, max_size=60))
+EVERY = range(65536)
 PLATEAU = ThermalSettings(agc="plateau", dead_pixels="off")
 
 
 @given(values=COUNTS, width=st.integers(1, 9), limit=st.floats(1, 50), least=st.floats(0.01, 500))
 def test_curve_is_what_it_is_defined_to_be(values: list[int], width: int, limit: float, least: float) -> None:
     counts = np.array(values, np.uint16)
-    got = equalisation(counts, width, limit, least)
-    for value, level in plain.plateau_levels(counts, width, limit, least).items():
-        assert got[value] == pytest.approx(level, abs=1e-6)
+    levels, contrast = plain.plateau_levels(counts, width, limit, least)
+    got = equalisation(np.bincount(counts), width, limit, least, range(min(levels), max(levels) + 1))
+    np.testing.assert_allclose(got, [*levels.values(), contrast], rtol=1e-9, atol=1e-6)
 
 
 @given(values=COUNTS, width=st.integers(1, 9), limit=st.floats(1, 50), least=st.floats(0.01, 500))
 def test_hotter_is_never_darker(values: list[int], width: int, limit: float, least: float) -> None:
-    table = equalisation(np.array(values, np.uint16), width, limit, least)[:-1]
+    table = equalisation(np.bincount(values), width, limit, least, EVERY)[:-1]
     assert (np.diff(table) >= -1e-9).all()
     assert table.min() >= -1e-9
     assert table.max() <= 255 + 1e-9
@@ -35,11 +39,79 @@ def test_hotter_is_never_darker(values: list[int], width: int, limit: float, lea
     assert np.diff(table).max() <= 255 / least + 1e-9
 
 
+def assert_as_plain(frames: list[NDArray[Any]], settings: ThermalSettings = PLATEAU, seconds: float = 0.1) -> None:
+    """At most one grey level from the plain version in every frame."""
+    front_end, reference = ThermalFrontEnd(settings), plain.Plateau(settings)
+    for number, frame in enumerate(frames):
+        stamp = 1.0 + seconds * number
+        got = front_end.apply(frame, stamp)
+        least, largest = reference.apply(frame, stamp)
+        assert (got >= least - 1).all()
+        assert (got <= largest + 1).all()
+
+
+def kelvin(counts: NDArray[np.uint16]) -> NDArray[np.float32]:
+    return ((counts.astype(np.float64) - 7100) / 32 + 273.15).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        PLATEAU,
+        replace(PLATEAU, linear_share=0.0, time_constant=0.0),
+        replace(PLATEAU, detail_gain=3.0, plateau_limit=20.0, least_span=50.0),
+    ],
+)
+@pytest.mark.parametrize("convert", [np.asarray, kelvin])
+def test_street_as_in_the_plain_version(settings: ThermalSettings, convert: Any) -> None:
+    frames = [convert(plain.street(160, 128).thermal(second)) for second in (2.0, 2.5, 3.0)]
+    if convert is kelvin and settings.least_span:
+        settings = replace(settings, least_span=settings.least_span / 32)
+    assert_as_plain(frames, settings, 0.5)
+
+
+def test_full_size_as_in_the_plain_version() -> None:
+    assert_as_plain([plain.street().thermal(second) for second in (4.0, 4.1)])
+
+
+@pytest.mark.parametrize("height", [200, 4000, 9000])
+@pytest.mark.parametrize("convert", [np.asarray, kelvin])
+def test_something_hot_that_comes_and_goes_as_in_the_plain_version(height: int, convert: Any) -> None:
+    """The range that is followed grows with it, and the grid of temperatures changes."""
+    frames = []
+    for number in range(10):
+        frame = plain.street(160, 128).thermal(number / 2).astype(np.int64)
+        if 3 <= number < 6:
+            frame[40:60, 20 + number : 50 + number] += height
+        frames.append(convert(frame.clip(0, 65535).astype(np.uint16)))
+    assert_as_plain(frames, seconds=0.5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 2), (4, 4), (5, 11), (8, 64), (62, 80), (121, 163)])
+@pytest.mark.parametrize("ends", [(0, 1), (0, 2), (7000, 7003), (7000, 7300), (0, 65536), (65530, 65536)])
+def test_random_and_constant_pictures_as_in_the_plain_version(size: tuple[int, int], ends: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    assert_as_plain([rng.integers(*ends, size).astype(np.uint16)] * 2)
+    assert_as_plain([np.full(size, rng.integers(*ends), np.uint16)] * 2)
+
+
+def test_memory_of_one_frame_is_not_in_the_next() -> None:
+    """What a frame gave stays as it is when others follow."""
+    front_end = ThermalFrontEnd(PLATEAU)
+    pictures = [plain.street(160, 128).thermal(second) for second in (1.0, 3.0)]
+    first = front_end.apply(pictures[0], 1.0)
+    before = first.copy()
+    front_end.apply(pictures[1], 1.1)
+    np.testing.assert_array_equal(first, before)
+
+
 def test_base_is_a_guided_filter() -> None:
     """What is 4 x 4 pixels large is as if filtered at a quarter of the size."""
     rng = np.random.default_rng(1)
     small = 7000 + np.kron(rng.integers(0, 2, (4, 5)), np.ones((6, 6))) * 300 + rng.normal(0, 5, (24, 30))
-    got = smooth_base(np.kron(small, np.ones((4, 4))).astype(np.float32), 400.0)
+    large = np.kron(small, np.ones((4, 4))).astype(np.float32)
+    share, rest = guided_filter(large, 400.0)
+    got = share * large + rest
     expected = np.kron(plain.guided_base(small, 2, 400.0), np.ones((4, 4)))
     # Coefficients are interpolated between the large pixels.
     inside = np.abs(got - expected)
@@ -101,9 +173,8 @@ def test_no_halo_beside_something_hot() -> None:
 
 def test_counts_and_temperatures_give_the_same_picture() -> None:
     counts = plain.street(320, 256).thermal(4.0)
-    kelvin = ((counts.astype(np.float64) - 7100) / 32 + 273.15).astype(np.float32)
     for settings in (PLATEAU, ThermalSettings(agc="clahe", dead_pixels="off"), ThermalSettings(dead_pixels="off")):
-        one, other = (ThermalFrontEnd(settings).apply(picture, 0.0).astype(int) for picture in (counts, kelvin))
+        one, other = (ThermalFrontEnd(settings).apply(picture, 0.0).astype(int) for picture in (counts, kelvin(counts)))
         assert np.abs(one - other).mean() < 1.0
         assert np.abs(one - other).max() <= 12
 
@@ -112,7 +183,7 @@ def test_a_higher_plateau_gives_more_to_what_is_frequent() -> None:
     counts = plain.street(320, 256).thermal(4.0)
     spreads = []
     for limit in (1.0, 3.0, 100.0):
-        table = equalisation(counts.ravel(), 4, limit, 0.01)[:-1]
+        table = equalisation(np.bincount(counts.ravel()), 4, limit, 0.01, EVERY)[:-1]
         low, high = np.percentile(counts, (20, 80))
         spreads.append(table[int(high)] - table[int(low)])
     assert spreads == sorted(spreads)

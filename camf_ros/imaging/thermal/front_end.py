@@ -112,10 +112,10 @@ class ThermalFrontEnd:
 
     def _process(self, image: Raw, stamp: float, settings: ThermalSettings) -> NDArray[np.uint8]:
         scene = measure(image, settings)
-        # Always finite for counts, and cheaper to ask than to tell apart.
-        bad = ~np.isfinite(image)
-        invalid = int(np.count_nonzero(bad))
-        raw = np.where(bad, np.float32(scene.low), image).astype(np.float32, copy=False) if invalid else image
+        # Always true for counts, and cheaper to ask than to tell apart.
+        finite = np.isfinite(image)
+        invalid = image.size - int(np.count_nonzero(finite))
+        raw = np.where(finite, image, np.float32(scene.low)).astype(np.float32, copy=False) if invalid else image
         if settings.dead_pixels == "auto":
             raw = self._dead_pixels.repair(raw, scene.noise, stamp)
         elif self._dead_pixels.count:
@@ -124,7 +124,7 @@ class ThermalFrontEnd:
         with np.errstate(over="ignore", invalid="ignore"):  # markers of invalid pixels as large as floats get
             grey, levels = mode.apply(raw, scene, stamp, settings)
         if invalid:
-            grey[bad] = 0
+            grey[~finite] = 0
             grey[image == np.inf] = 255
         if settings.polarity == "black_hot":
             grey = np.asarray(cv2.bitwise_not(grey), np.uint8)
@@ -156,4 +156,5 @@ class ThermalFrontEnd:
 def _clipped(grey: NDArray[np.uint8]) -> float:
     step = stride(grey.size)
     sample = np.ascontiguousarray(grey[::step, ::step])
-    return 1.0 - int(np.count_nonzero((sample > 0) & (sample < 255))) / sample.size
+    # 0 less 1 is 255.
+    return 1.0 - int(np.count_nonzero(sample - np.uint8(1) < 254)) / sample.size

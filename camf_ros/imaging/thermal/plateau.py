@@ -19,7 +19,6 @@ from camf_ros.imaging.thermal.scene import Raw, Scene
 from camf_ros.settings.thermal import ThermalSettings
 
 _COUNTS = 65536
-_EVERY_COUNT = np.arange(_COUNTS, dtype=np.float64)
 # Steps of the grid of float values: a fraction of the noise is lost in none.
 _STEPS_PER_NOISE = 4
 _STEPS_PER_SPAN = 4096
@@ -28,6 +27,8 @@ _MOST_COARSE = 4
 # The base is computed at this fraction of the size, with windows of so many of its pixels.
 _REDUCTION = 4
 _WINDOW = 5
+# So many rows at once are turned into grey levels: what is needed for them stays near the processor.
+_ROWS = 64
 # Differences that the equalisation would show with fewer grey levels than this are detail, larger ones are edges.
 _DETAIL_LEVELS = 16.0
 
@@ -38,11 +39,13 @@ class Grid(NamedTuple):
     origin: float
     step: float
 
-    def counts(self, values: Raw) -> NDArray[np.float32]:
+    def counts(self, values: Raw, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Counts, not rounded, 0 to 65535."""
-        counts = values.astype(np.float32)
-        if self != COUNTS:
-            counts -= np.float32(self.origin)
+        counts = np.empty(values.shape, np.float32) if out is None else out
+        if self == COUNTS:
+            np.copyto(counts, values)
+        else:
+            np.subtract(values, np.float32(self.origin), out=counts)
             counts *= np.float32(1 / self.step)
             np.clip(counts, 0, _COUNTS - 1, out=counts)
         return counts
@@ -55,37 +58,73 @@ class Grid(NamedTuple):
 COUNTS = Grid(0.0, 1.0)
 
 
+class _Buffers:
+    """Memory for one size of pictures, used in every frame: memory that is new costs more than what is done in it."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.counts, self.share, self.rest = np.empty((3, *shape), np.float32)
+        # Of some rows only.
+        rows = (_ROWS, *shape[1:])
+        self.rounded, self.index = np.empty(rows, np.uint16), np.empty(rows, np.intp)
+        self.levels = np.empty(rows, np.float32)
+
+
 class PlateauEqualisation:
     """Equalises one camera's frames by a mapping that follows them."""
 
     def __init__(self) -> None:
         self._following = Following()
         self._grid: Grid | None = None
+        # The counts that the mapping is kept for. Below and above, grey levels are those of its ends.
+        self._span = range(0)
+        self._buffers = _Buffers((0, 0))
 
     def apply(
         self, image: Raw, scene: Scene, stamp: float, settings: ThermalSettings
     ) -> tuple[NDArray[np.uint8], Levels]:
         """Grey picture (H, W), and the raw values at which it becomes black and white."""
         grid = self._prepare(image, scene)
-        sample = scene.sample if image.dtype == np.uint16 else np.rint(grid.counts(scene.sample))
+        histogram = scene.histogram
+        if histogram is None:
+            histogram = np.bincount(np.rint(grid.counts(scene.sample)).astype(np.uint16))
+        low, high = (scene.low - grid.origin) / grid.step, (scene.high - grid.origin) / grid.step
+        span = self._widen(_span_of(histogram, low, high))
         # Bins as wide as the noise, so that it does not matter how finely a camera counts.
         width = max(1, round(scene.noise / grid.step))
-        target = equalisation(sample.astype(np.uint16), width, settings.plateau_limit, scene.least_span / grid.step)
+        target = equalisation(histogram, width, settings.plateau_limit, scene.least_span / grid.step, span)
         if settings.linear_share:
-            ends = ((scene.low - grid.origin) / grid.step, (scene.high - grid.origin) / grid.step)
-            target += settings.linear_share * (stretch(*ends) - target)
+            target += settings.linear_share * (stretch(low, high, span) - target)
         mapping = self._following.follow(target, stamp, settings.time_constant)
+        table = np.empty(_COUNTS, np.float32)
+        table[: span.start], table[span.stop :] = mapping[0], mapping[-2]
         # The last entry is the contrast of detail, in grey levels a count.
-        table, slope = mapping[:-1].astype(np.float32), float(mapping[-1])
-        counts = grid.counts(image)
-        base = smooth_base(counts, (_DETAIL_LEVELS / slope) ** 2)
-        detail = np.subtract(counts, base, out=counts)
-        base += np.float32(0.5)
-        grey = cv2.addWeighted(
-            table.take(base.astype(np.uint16)), 1.0, detail, settings.detail_gain * slope, 0.0, dtype=cv2.CV_8U
-        )
+        table[span.start : span.stop], slope = mapping[:-1], float(mapping[-1])
+        grey = self._render(grid, image, table, slope, settings.detail_gain)
         black, white = np.searchsorted(table, table[0], "right") - 1, np.searchsorted(table, table[-1])
-        return np.asarray(grey, np.uint8), (grid.value(float(black)), grid.value(float(white)))
+        return grey, (grid.value(float(black)), grid.value(float(white)))
+
+    def _render(
+        self, grid: Grid, image: Raw, table: NDArray[np.float32], slope: float, detail_gain: float
+    ) -> NDArray[np.uint8]:
+        if self._buffers.shape != image.shape:
+            self._buffers = _Buffers(image.shape)
+        buffers = self._buffers
+        counts = grid.counts(image, buffers.counts)
+        share, rest = guided_filter(counts, (_DETAIL_LEVELS / slope) ** 2, buffers.share, buffers.rest)
+        grey = np.empty(image.shape, np.uint8)
+        for top in range(0, image.shape[0], _ROWS):
+            rows = slice(top, min(top + _ROWS, image.shape[0]))
+            used = slice(rows.stop - top)
+            base, index = share[rows], buffers.index[used]
+            base *= counts[rows]
+            base += rest[rows]
+            np.copyto(index, np.add(base, np.float32(0.5), out=buffers.rounded[used], casting="unsafe"))
+            detail = np.subtract(counts[rows], base, out=base)
+            # No index is outside of the table, and this is the mode that is fastest.
+            levels = table.take(index, mode="wrap", out=buffers.levels[used])
+            cv2.addWeighted(levels, 1.0, detail, detail_gain * slope, 0.0, grey[rows], cv2.CV_8U)
+        return grey
 
     def _prepare(self, image: Raw, scene: Scene) -> Grid:
         """Counts are their own grid; that of floats stays while it fits, and the mapping moves with it."""
@@ -96,9 +135,25 @@ class PlateauEqualisation:
             step = max(scene.noise / _STEPS_PER_NOISE, (scene.high - scene.low) / _STEPS_PER_SPAN)
             new = old if _fits(old, scene, step) else Grid((scene.low + scene.high - _COUNTS * step) / 2, step)
         if old is not None and new != old:
-            self._following.rewrite(lambda mapping: _moved(mapping, old, new))
+            before, self._span = self._span, _moved_span(self._span, old, new)
+            self._following.rewrite(lambda mapping: _moved(mapping, before, old, self._span, new))
         self._grid = new
         return new
+
+    def _widen(self, span: range) -> range:
+        """Keep the mapping for these counts as well."""
+        before = self._span or span
+        self._span = range(min(before.start, span.start), max(before.stop, span.stop))
+        more = (before.start - self._span.start, self._span.stop - before.stop)
+        if any(more):
+            self._following.rewrite(lambda mapping: np.append(np.pad(mapping[:-1], more, mode="edge"), mapping[-1]))
+        return self._span
+
+
+def _span_of(histogram: NDArray[np.intp], low: float, high: float) -> range:
+    """The counts from which to which grey levels of a frame rise, and one more at both ends."""
+    first, last = int(np.argmax(histogram > 0)), histogram.size - 1
+    return range(int(max(0, min(first - 1, low - 1))), 1 + int(min(_COUNTS - 1, max(last + 1, high + 1))))
 
 
 def _fits(grid: Grid | None, scene: Scene, step: float) -> TypeGuard[Grid]:
@@ -108,61 +163,73 @@ def _fits(grid: Grid | None, scene: Scene, step: float) -> TypeGuard[Grid]:
     return grid.origin <= scene.low and scene.high <= grid.value(_COUNTS - 1)
 
 
-def equalisation(sample: NDArray[np.uint16], width: int, limit: float, least_span: float) -> NDArray[np.float64]:
-    """Grey level of every count, and the contrast of detail.
+def equalisation(
+    histogram: NDArray[np.intp], width: int, limit: float, least_span: float, span: range
+) -> NDArray[np.float64]:
+    """Grey levels of counts, and the contrast of detail.
 
     Each bin gets levels by how often it occurs; what the limit of contrast leaves over goes to all bins alike, also to
     those between that do not occur.
 
     Args:
-        sample: (n,), n at least 1.
+        histogram: (n,), how often each count from 0 on occurs; the last one does.
         width: Of a bin, counts.
         limit: Most that a bin is worth, as a multiple of the mean over those that occur.
         least_span: Least number of counts from black to white: bounds the contrast everywhere.
+        span: Counts to give grey levels for; all that occur are among them.
 
     Returns:
-        (65537,), 65536 grey levels that do not decrease, 0 to 255, and the mean over the pixels of the grey levels that
-        a count more makes, above 0.
+        (len(span) + 1,), grey levels that do not decrease, 0 to 255, and the mean over the pixels of the grey levels
+        that a count more makes, above 0.
     """
-    first, last = int(sample.min()), int(sample.max())
-    histogram = np.bincount((sample - np.uint16(first)) // np.uint16(min(width, _COUNTS - 1))).astype(np.float64)
-    plateau = limit * sample.size / np.count_nonzero(histogram)
-    clipped = np.minimum(histogram, plateau)
+    first, last = int(np.argmax(histogram > 0)), histogram.size - 1
+    occurring = histogram[first:]
+    bins = np.add.reduceat(occurring, np.arange(0, occurring.size, width)).astype(np.float64)
+    pixels = bins.sum()
+    plateau = limit * pixels / np.count_nonzero(bins)
+    clipped = np.minimum(bins, plateau)
     rises = np.minimum(clipped * (255.0 / (width * clipped.sum())), 255.0 / least_span)
     # What the noise forbids to use here is given out evenly, also to values that do not occur: one warm person before
     # an even wall must not be a few levels above it.
     spare = max(0.0, 255.0 - width * float(rises.sum())) / (width * rises.size)
     rises = np.minimum(rises + spare, 255.0 / least_span)
-    slopes = np.repeat(rises, width)[: last - first + 1]
+    slopes = np.repeat(rises, width)[: occurring.size]
     grey = np.cumsum(slopes)
-    result = np.empty(_COUNTS + 1)
+    result = np.empty(len(span) + 1)
     # What the noise forbids to use anywhere is left free at both ends.
     start = (255.0 - grey[-1]) / 2
-    result[:first] = start
-    result[first : last + 1] = start + grey - slopes / 2
-    result[last + 1 : -1] = start + grey[-1]
-    result[-1] = (histogram @ rises) / sample.size
+    result[: first - span.start] = start
+    result[first - span.start : last + 1 - span.start] = start + grey - slopes / 2
+    result[last + 1 - span.start : -1] = start + grey[-1]
+    result[-1] = (bins @ rises) / pixels
     return result
 
 
-def stretch(low: float, high: float) -> NDArray[np.float64]:
+def stretch(low: float, high: float, span: range) -> NDArray[np.float64]:
     """What :func:`equalisation` gives, for a linear stretch between two counts, ``low`` less than ``high``."""
     slope = 255.0 / (high - low)
-    result = np.empty(_COUNTS + 1)
-    np.clip((_EVERY_COUNT - low) * slope, 0.0, 255.0, out=result[:-1])
+    result = np.empty(len(span) + 1)
+    np.clip((np.arange(span.start, span.stop) - low) * slope, 0.0, 255.0, out=result[:-1])
     result[-1] = slope
     return result
 
 
-def smooth_base(counts: NDArray[np.float32], variance: float) -> NDArray[np.float32]:
-    """The picture without its fine detail, edges kept: a guided filter with the picture as its own guide.
+def guided_filter(
+    counts: NDArray[np.float32],
+    variance: float,
+    share_memory: NDArray[np.float32] | None = None,
+    rest_memory: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What makes a base without fine detail, edges kept: a guided filter with the picture as its own guide.
 
     Args:
         counts: (H, W), 0 to 65535.
         variance: Variation in a window up to which it is detail, counts squared.
+        share_memory: Where to write the first result, like ``counts``.
+        rest_memory: Where to write the second one.
 
     Returns:
-        (H, W), 0 to 65535 but for rounding.
+        Share and rest, (H, W) each: ``share * counts + rest`` is the base, 0 to 65535 but for rounding.
     """
     height, width = counts.shape
     size = (max(1, width // _REDUCTION), max(1, height // _REDUCTION))
@@ -175,19 +242,23 @@ def smooth_base(counts: NDArray[np.float32], variance: float) -> NDArray[np.floa
     share = spread / (spread + np.float32(variance))
     rest = (1 - share) * (mean + middle)
     share, rest = (
-        np.asarray(cv2.resize(_windows(part), (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-        for part in (share, rest)
+        np.asarray(cv2.resize(_windows(part), (width, height), memory, interpolation=cv2.INTER_LINEAR), np.float32)
+        for part, memory in ((share, share_memory), (rest, rest_memory))
     )
-    share *= counts
-    share += rest
-    return share
+    return share, rest
 
 
 def _windows(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.blur(image, (_WINDOW, _WINDOW), borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _moved(mapping: NDArray[np.float64], old: Grid, new: Grid) -> NDArray[np.float64]:
-    counts = np.arange(_COUNTS)
-    levels = np.interp(new.value(0.0) + new.step * counts, old.value(0.0) + old.step * counts, mapping[:-1])
+def _moved_span(span: range, old: Grid, new: Grid) -> range:
+    first, last = ((old.value(count) - new.origin) / new.step for count in (span.start, span.stop - 1))
+    start = int(min(max(first - 1, 0), _COUNTS - 1))
+    return range(start, 1 + int(min(max(last + 1, start), _COUNTS - 1)))
+
+
+def _moved(mapping: NDArray[np.float64], before: range, old: Grid, after: range, new: Grid) -> NDArray[np.float64]:
+    counts, others = np.arange(before.start, before.stop), np.arange(after.start, after.stop)
+    levels = np.interp(new.value(0.0) + new.step * others, old.value(0.0) + old.step * counts, mapping[:-1])
     return np.append(levels, mapping[-1] * new.step / old.step)

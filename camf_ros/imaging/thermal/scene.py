@@ -40,6 +40,7 @@ class Scene(NamedTuple):
         noise: Standard deviation of the noise of a pixel, as far as it differs from the pixels beside it.
         least_span: Least difference that may become black and white.
         sample: (n,), finite values on a regular grid.
+        histogram: (n,), how often each count up to the largest occurs in the sample; None for floats.
         saturated: Share of the sample at 0 or at the full scale of a converter; 0 for floats.
     """
 
@@ -48,6 +49,7 @@ class Scene(NamedTuple):
     noise: float
     least_span: float
     sample: Raw
+    histogram: NDArray[np.intp] | None
     saturated: float
 
 
@@ -69,9 +71,10 @@ def measure(image: Raw, settings: ThermalSettings) -> Scene:
     step = stride(image.size)
     sample: Raw = image[::step, ::step].ravel()
     percentiles = (settings.low_percentile, settings.high_percentile)
-    saturated = 0.0
+    histogram, saturated = None, 0.0
     if sample.dtype == np.uint16:
-        low, high, saturated = _of_counts(np.asarray(sample, np.uint16), percentiles)
+        histogram = np.bincount(sample)
+        low, high, saturated = _of_counts(histogram, sample.size, percentiles)
         floor = _ROUNDING
     else:
         finite = np.isfinite(sample)
@@ -88,7 +91,7 @@ def measure(image: Raw, settings: ThermalSettings) -> Scene:
     if high - low < least:
         middle = (low + high) / 2
         low, high = middle - least / 2, middle + least / 2
-    return Scene(low, high, noise, least, sample, saturated)
+    return Scene(low, high, noise, least, sample, histogram, saturated)
 
 
 def noise_of(image: Raw) -> float:
@@ -121,16 +124,15 @@ def noise_of(image: Raw) -> float:
     return float(np.partition(difference, half)[:half].mean()) / (2 * _LOWER_HALF)
 
 
-def _of_counts(sample: NDArray[np.uint16], percentiles: tuple[float, float]) -> tuple[float, float, float]:
+def _of_counts(histogram: NDArray[np.intp], size: int, percentiles: tuple[float, float]) -> tuple[float, float, float]:
     """Both percentiles as np.percentile gives them, bit by bit, and the share of saturated values.
 
     From a histogram: without sorting, in a third of the time.
     """
-    histogram = np.bincount(sample)
     below = histogram.cumsum()
-    places = (sample.size - 1) * (np.array(percentiles) / 100)
+    places = (size - 1) * (np.array(percentiles) / 100)
     lower = np.floor(places)
-    values = np.searchsorted(below, (lower, np.minimum(lower + 1, sample.size - 1)), side="right").astype(np.float64)
+    values = np.searchsorted(below, (lower, np.minimum(lower + 1, size - 1)), side="right").astype(np.float64)
     share = places - lower
     step = values[1] - values[0]
     # From the nearer of the two values, as np.percentile does: rounding then is the same.
@@ -139,4 +141,4 @@ def _of_counts(sample: NDArray[np.uint16], percentiles: tuple[float, float]) -> 
     ends = int(histogram[0]) if top else 0
     if top in _FULL_SCALES or top == 0:
         ends += int(histogram[top])
-    return float(low), float(high), ends / sample.size
+    return float(low), float(high), ends / size
