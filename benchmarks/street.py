@@ -1,58 +1,69 @@
-"""The embedded night street, fused by a model: the picture of its card, and how steady the gain is over a drive.
+"""The embedded night street, fused by a model: the picture of its card, and how steady the fused picture is.
 
     python3 benchmarks/street.py camf docs/images/camf.jpg
+    python3 benchmarks/street.py camf --json docs/figures/steady-camf.json
 
-Writes thermal, RGB and fused of three moments side by side, and prints the automatic gain over ten seconds at ten
-frames a second: its range, and its largest change from one frame to the next, as published and frame by frame.
+Writes thermal, RGB and fused luminance of three moments side by side. Then it fuses frames of a street that stands still,
+so that nothing but the noise of both sensors changes, and prints the standard deviation over time of a pixel's grey level:
+mean over the picture of the fused luminance, of both sources, and the ratio of the first to the noisier source's.
 """
 
 from __future__ import annotations
 
 import argparse
-from itertools import pairwise
+import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.engines.choose import choose_engine
+from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.picture_strip import Triple, picture_strip
-from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.scene import NightStreet
 from camf_ros.settings.fusion import FusionSettings
 
 MOMENTS = (4.0, 8.0, 12.0)
-RATE, SECONDS = 10, 10
+FRAMES = 24
+# Seconds between two frames of the street that stands still: too short for anything but the noise to change.
+INSTANT = 1e-5
 
 
 def main() -> None:
     """Write the picture and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("output", type=Path)
+    parser.add_argument("output", type=Path, nargs="?")
+    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    engine = TorchEngine(find_model(arguments.model), precision="float32")
+    settings = FusionSettings(model=arguments.model)
+    engine = choose_engine(settings).engine
     street = NightStreet(1)
-    triples = []
+    if arguments.output:
+        triples = []
+        for moment in MOMENTS:
+            thermal, rgb = street.thermal(moment), street.rgb(moment)
+            triples.append(Triple(thermal, rgb, FusionPipeline(engine, settings).fuse(thermal, rgb, moment).image))
+        strip = cv2.cvtColor(picture_strip(triples), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(arguments.output), strip, (cv2.IMWRITE_JPEG_QUALITY, 88))
+    rows = []
     for moment in MOMENTS:
-        thermal, rgb = street.thermal(moment), street.rgb(moment)
-        triples.append(Triple(thermal, rgb, FusionPipeline(engine).fuse(thermal, rgb, moment).image))
-    cv2.imwrite(
-        str(arguments.output), cv2.cvtColor(picture_strip(triples), cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, 88)
-    )
-
-    small = NightStreet(1, rgb_size=(640, 360), thermal_size=(320, 256))
-    steady = FusionPipeline(engine)
-    alone = FusionPipeline(engine, FusionSettings(gain_time_constant=0.0))
-    gains: dict[str, list[float]] = {"as published": [], "frame by frame": []}
-    for frame in range(RATE * SECONDS):
-        stamp = frame / RATE
-        thermal, rgb = small.thermal(stamp), small.rgb(stamp)
-        for name, pipeline in zip(gains, (steady, alone), strict=True):
-            gains[name].append(pipeline.fuse(thermal, rgb, stamp).gain)
-    for name, values in gains.items():
-        step = max(abs(after - before) for before, after in pairwise(values))
-        print(f"gain {name}: {min(values):.4f} to {max(values):.4f}, largest change between frames {step:.4f}")
+        pipeline = FusionPipeline(engine, settings)
+        frames: dict[str, list[np.ndarray]] = {"thermal": [], "rgb": [], "fused": []}
+        for number in range(FRAMES):
+            stamp = moment + number * INSTANT
+            frame = pipeline.fuse(street.thermal(stamp), street.rgb(stamp), stamp)
+            assert frame.aligned is not None
+            frames["thermal"].append(frame.aligned.thermal)
+            frames["rgb"].append(Visible(frame.aligned.rgb).luminance)
+            frames["fused"].append(Visible(frame.image).luminance)
+        spread = {name: float(np.std(np.stack(each), axis=0, dtype=np.float64).mean()) for name, each in frames.items()}
+        spread["ratio"] = spread["fused"] / max(spread["thermal"], spread["rgb"])
+        rows.append({"moment": moment, **spread})
+        print(", ".join(f"{name} {value:.3f}" for name, value in rows[-1].items()))
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"model": engine.model_name, "hash": engine.model_hash, "moments": rows}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,95 @@
+"""How much of the contrast of labelled people and cars is left in the fused picture.
+
+    python3 benchmarks/contrast.py --data DIR --labels LABELS.json --model camf [--inverted] [--json FILE]
+
+DIR has infrared/ and visible/ pictures of equal names. LABELS.json maps a name to {"boxes": [[class, left, top, right, bottom,
+ignored], ...]}. Contrast of a box: mean of its core (the inner 50 % of the width and 70 % of the height) less the mean of the
+ring around it (1.2 to 2 times the width, 1.1 to 1.5 times the height). Boxes count that stand out by 8 grey levels or more in
+one source. "kept" is the fused contrast as a share of that in the better source: its mean, the share of boxes that keep 0.8
+or more, and below 0.4; "signed" asks for the sign of the better source as well. --inverted fuses inverted infrared pictures,
+and compares with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.engines.choose import choose_engine
+from camf_ros.evaluation.methods import by_model
+from camf_ros.evaluation.samples import find_samples
+from camf_ros.settings.fusion import FusionSettings
+
+LEAST = 8.0
+Grey = NDArray[np.uint8]
+
+
+def contrast(picture: Grey, box: Sequence[float]) -> float | None:
+    """Contrast of a box (left, top, right, bottom) to its surroundings, grey levels; None where too little is seen."""
+    left, top, right, bottom = box
+    rows, columns = np.mgrid[0 : picture.shape[0], 0 : picture.shape[1]]
+    across = np.abs(columns + 0.5 - (left + right) / 2) / ((right - left) / 2)
+    down = np.abs(rows + 0.5 - (top + bottom) / 2) / ((bottom - top) / 2)
+    core = (across <= 0.5) & (down <= 0.7)
+    ring = (across <= 2) & (down <= 1.5) & ~((across <= 1.2) & (down <= 1.1))
+    if core.sum() < 4 or ring.sum() < 8:
+        return None
+    return float(picture[core].mean() - picture[ring].mean())
+
+
+def summary(kept: Sequence[float]) -> dict[str, float]:
+    """Shares of a class, unsigned and with the sign of the better source."""
+    signed, plain = np.array(kept), np.abs(kept)
+    return {
+        "boxes": len(kept),
+        "mean": float(plain.mean()),
+        "keep_0.8": float((plain >= 0.8).mean()),
+        "below_0.4": float((plain < 0.4).mean()),
+        "signed_keep_0.8": float((signed >= 0.8).mean()),
+        "signed_below_0.4": float((signed < 0.4).mean()),
+    }
+
+
+def main() -> None:
+    """Fuse the labelled pairs and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--inverted", action="store_true")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    labels = json.loads(arguments.labels.read_text())
+    settings = FusionSettings(model=arguments.model, precision="float32")
+    engine = choose_engine(settings).engine
+    fuse = by_model(engine, settings)
+    kept: dict[str, list[float]] = {"person": [], "car": []}
+    for sample in find_samples(arguments.data).samples:
+        if sample.name not in labels:
+            continue
+        infrared, visible = sample.read()
+        if arguments.inverted:
+            infrared = 255 - infrared
+        fused = fuse(infrared, visible)
+        for name, *box, ignored in labels[sample.name]["boxes"]:
+            each = [contrast(picture, box) for picture in (infrared, visible, fused)]
+            if name not in kept or ignored or None in each:
+                continue
+            better = max(each[:2], key=abs)  # type: ignore[arg-type, type-var]
+            if abs(better) >= LEAST:  # type: ignore[arg-type]
+                kept[name].append(each[2] / better)  # type: ignore[operator]
+    report = {name: summary(values) for name, values in kept.items() if values}
+    for name, figures in report.items():
+        print(f"{name}: " + ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
+    if arguments.json:
+        content = {"model": engine.model_name, "hash": engine.model_hash, "inverted": arguments.inverted, **report}
+        arguments.json.write_text(json.dumps(content, indent=1))
+
+
+if __name__ == "__main__":
+    main()
