@@ -1,153 +1,205 @@
-"""Stage 2: the auxiliary classifier learns to tell infrared features from visible ones; the encoder stays as it is."""
+"""The auxiliary classifier learns to tell infrared features from visible ones.
+
+In the paper that is stage 2, on the features of an encoder that stays as it is. A blending network has no other goal for its
+encoder before it fuses, so encoder and classifier learn together, in stage 1.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camf_ros.imaging.pairs import find_pairs
+from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.classifier import AuxiliaryClassifier
 from camf_ros.network.devices import autocast
-from camf_ros.network.encoder import Encoder
-from camf_ros.network.model import CamfNetwork
-from camf_ros.training.config import ClassifierRecipe, Recipe
+from camf_ros.network.inference import Network
+from camf_ros.network.paper import PaperNetwork
+from camf_ros.training.config import BlendRecipe, PaperRecipe
 from camf_ros.training.crops import generator, random_crops
 from camf_ros.training.distributed import share
-from camf_ros.training.images import GreyImage, is_validation, load_grey
+from camf_ros.training.images import is_validation
 from camf_ros.training.loop import Stage, Trainer
+from camf_ros.training.pair_crops import pair_crops
+from camf_ros.training.sources import Sources, load_sources
+
+#: Given n and a generator: n crops of infrared pictures, then n of visible ones, (2 n, 1, side, side), grey levels.
+Draw = Callable[[int, np.random.Generator], Tensor]
 
 # Crops drawn to measure an accuracy, and how many at a time.
-_ACCURACY_CROPS, _ACCURACY_BATCH = 512, 32
+_ACCURACY_CROPS, _ACCURACY_BATCH = 512, 64
+_VALIDATE_EVERY = 500
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Grey pictures of both classes, in one order: entry i of both lists is one pair."""
+class Examples:
+    """What a classifier learns from and what it is measured on.
 
-    infrared: list[GreyImage]
-    visible: list[GreyImage]
-    names: list[Path]
-
-    def choose(self, keep: Sequence[bool]) -> Sources:
-        """The pairs whose entry in ``keep`` is true."""
-        rows = [row for row, kept in enumerate(keep) if kept]
-        return Sources(
-            [self.infrared[row] for row in rows],
-            [self.visible[row] for row in rows],
-            [self.names[row] for row in rows],
-        )
-
-
-def load_sources(data: Path, folders: Sequence[str], crop: int) -> Sources:
-    """Load all pairs of some folders.
-
-    Raises:
-        DataError: If a picture has no counterpart of the same name, or cannot be read.
+    Args:
+        training: Draws crops to learn from.
+        held: Draws crops that are never learnt from; None if there are none.
     """
-    pairs = [pair for folder in folders for pair in find_pairs(data / folder)]
-    infrared, visible = ([load_grey(path, crop) for path in files] for files in zip(*pairs, strict=True))
-    return Sources(infrared, visible, [path for path, _ in pairs])
+
+    def __init__(self, training: Draw, held: Draw | None) -> None:
+        self.training = training
+        self.held = held
+
+
+def scores(network: Network, classifier: AuxiliaryClassifier, grey: Tensor, device: torch.device) -> Tensor:
+    """Class scores, (N, 2), of pictures (N, 1, H, W), grey levels; features in reduced precision where that is fast."""
+    with autocast(device):
+        features = network.features(grey.to(device))
+    result: Tensor = classifier([f.float() for f in features])
+    return result
+
+
+def accuracy(
+    network: Network, classifier: AuxiliaryClassifier, held: Draw | None, name: str, seed: int, device: torch.device
+) -> dict[str, float]:
+    """``accuracy`` (0 to 1) on crops that are held back; empty if there are none."""
+    if held is None:
+        return {}
+    half, right = _ACCURACY_BATCH // 2, 0
+    labels = torch.tensor([0] * half + [1] * half, device=device)
+    with torch.no_grad():
+        for start in range(0, _ACCURACY_CROPS, _ACCURACY_BATCH):
+            crops = held(half, generator(seed, f"{name} accuracy", start))
+            right += int((scores(network, classifier, crops, device).argmax(1) == labels).sum())
+    return {"accuracy": right / _ACCURACY_CROPS}
 
 
 def classifier_stage(
     name: str,
-    encoder: Encoder,
+    network: Network,
     classifier: AuxiliaryClassifier,
-    sources: Sources,
-    settings: ClassifierRecipe,
+    examples: Examples,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
     *,
     steps: int,
+    batch: int,
     seed: int,
     device: torch.device,
-    held_out: Sources | None = None,
 ) -> Stage:
-    """Train a classifier on a frozen encoder's features of some pairs; report accuracy on others."""
-    half = settings.batch // 2
+    """A stage that trains ``module``: the classifier, or encoder and classifier."""
+    half = batch // 2
     labels = share(torch.tensor([0] * half + [1] * half, device=device))
 
-    def logits(crops: Tensor) -> Tensor:
-        with torch.no_grad(), autocast(device):
-            features = encoder(crops.to(device))
-        scores: Tensor = classifier([f.float() for f in features])
-        return scores
-
     def loss(step: int) -> Tensor:
-        rng = generator(seed, name, step)
-        crops = [random_crops(images, half, settings.crop, rng) for images in (sources.infrared, sources.visible)]
-        return F.cross_entropy(logits(share(torch.cat(crops))), labels)
+        crops = examples.training(half, generator(seed, name, step))
+        return F.cross_entropy(scores(network, classifier, share(crops), device), labels)
 
     def validate() -> Mapping[str, float]:
-        if held_out is None or not held_out.names:
-            return {}
-        return {"accuracy": accuracy(held_out)}
-
-    def accuracy(pairs: Sources) -> float:
-        right = 0
-        with torch.no_grad():
-            for label, images in enumerate((pairs.infrared, pairs.visible)):
-                for start in range(0, _ACCURACY_CROPS // 2, _ACCURACY_BATCH):
-                    rng = generator(seed, f"{name} accuracy {label}", start)
-                    crops = random_crops(images, _ACCURACY_BATCH, settings.crop, rng)
-                    right += int((logits(crops).argmax(1) == label).sum())
-        return right / _ACCURACY_CROPS
+        return accuracy(network, classifier, examples.held, name, seed, device)
 
     return Stage(
         name=name,
-        module=classifier,
-        optimizer=torch.optim.RMSprop(classifier.parameters(), lr=settings.learning_rate),
+        module=module,
+        optimizer=optimizer,
         steps=steps,
         loss=loss,
         schedule=lambda _step: 1.0,
         validate=validate,
-        validate_every=500,
+        validate_every=_VALIDATE_EVERY,
     )
 
 
+def joint_stage(network: BlendNetwork, recipe: BlendRecipe, examples: Examples, device: torch.device) -> Stage:
+    """Stage 1 of a blending network: encoder and classifier."""
+    settings = recipe.classifier
+    module = nn.ModuleDict({"encoder": network.encoder, "classifier": network.classifier})
+    return classifier_stage(
+        "classifier",
+        network,
+        network.classifier,
+        examples,
+        module,
+        torch.optim.Adam(module.parameters(), lr=settings.learning_rate),
+        steps=settings.steps,
+        batch=settings.batch,
+        seed=recipe.seed,
+        device=device,
+    )
+
+
+def blend_examples(recipe: BlendRecipe, training: list[Sources], held: list[Sources]) -> Examples:
+    """Crops as the network is shown them when it fuses; the infrared and the visible ones are of different pairs."""
+
+    def draw_from(folders: list[Sources]) -> Draw:
+        def draw(count: int, rng: np.random.Generator) -> Tensor:
+            seen = pair_crops(folders, 2 * count, recipe.crops, rng).seen
+            return torch.cat((seen[0, :count], seen[1, count:]))
+
+        return draw
+
+    some = [sources for sources in held if sources.names]
+    return Examples(draw_from(training), draw_from(some) if some else None)
+
+
+def paper_stage(
+    name: str,
+    network: PaperNetwork,
+    classifier: AuxiliaryClassifier,
+    recipe: PaperRecipe,
+    examples: Examples,
+    steps: int,
+    device: torch.device,
+) -> Stage:
+    """Stage 2 of the paper: a classifier on the features of a frozen encoder."""
+    network.encoder.requires_grad_(False)
+    settings = recipe.classifier
+    return classifier_stage(
+        name,
+        network,
+        classifier,
+        examples,
+        classifier,
+        torch.optim.RMSprop(classifier.parameters(), lr=settings.learning_rate),
+        steps=steps,
+        batch=settings.batch,
+        seed=recipe.seed,
+        device=device,
+    )
+
+
+def paper_examples(recipe: PaperRecipe, training: Sources, held: Sources) -> Examples:
+    """Crops of the pictures as they are."""
+
+    def draw_from(sources: Sources) -> Draw:
+        def draw(count: int, rng: np.random.Generator) -> Tensor:
+            classes = (sources.infrared, sources.visible)
+            return torch.cat([random_crops(images, count, recipe.classifier.crop, rng) for images in classes])
+
+        return draw
+
+    return Examples(draw_from(training), draw_from(held) if held.names else None)
+
+
 def train_classifier(
-    network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device, trainer: Trainer
+    network: PaperNetwork, recipe: PaperRecipe, data: Path, device: torch.device, trainer: Trainer
 ) -> dict[str, float]:
-    """Stage 2 of a recipe: the classifier that the fusion rule is read from.
+    """Stage 2 of the paper's recipe: the classifier that the fusion rule is read from.
 
     Returns:
         Validation accuracy (``accuracy``, 0 to 1) and training time (``seconds``).
     """
-    return trainer.run(_stage_of(network, recipe, data, device))
-
-
-def validation_accuracy(network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device) -> dict[str, float]:
-    """``accuracy`` (0 to 1) of the classifier as it is on the validation pairs of stage 2; empty if there are none."""
-    validate = _stage_of(network, recipe, data, device).validate
-    return dict(validate()) if validate else {}
-
-
-def _stage_of(network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device) -> Stage:
     settings = recipe.classifier
     sources = load_sources(data, settings.pairs, settings.crop)
-    held = [is_validation(path, settings.validation) for path in sources.names]
-    return classifier_stage(
-        "classifier",
-        network.encoder,
-        network.classifier,
-        sources.choose([not h for h in held]),
-        settings,
-        steps=settings.steps,
-        seed=recipe.seed,
-        device=device,
-        held_out=sources.choose(held),
-    )
+    held = [is_validation(path, settings.validation, recipe.held_out) for path in sources.names]
+    examples = paper_examples(recipe, *sources.apart(held))
+    return trainer.run(paper_stage("classifier", network, network.classifier, recipe, examples, settings.steps, device))
 
 
 def cross_validate(
-    network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device, trainer: Trainer
+    network: PaperNetwork, recipe: PaperRecipe, data: Path, device: torch.device, trainer: Trainer
 ) -> list[float]:
     """Accuracy (0 to 1) of fresh classifiers on each fold of the pairs, trained on the others."""
     settings = recipe.classifier
     sources = load_sources(data, settings.pairs, settings.crop)
+    sources = sources.choose([path.stem not in recipe.held_out for path in sources.names])
     order = generator(recipe.seed, "folds", 0).permutation(len(sources.names))
     accuracies = []
     for fold in range(settings.folds):
@@ -155,16 +207,8 @@ def cross_validate(
         for row in order[fold :: settings.folds]:
             held[row] = True
         torch.manual_seed(recipe.seed + fold)
-        stage = classifier_stage(
-            f"fold{fold + 1}",
-            network.encoder,
-            AuxiliaryClassifier(recipe.architecture).to(device),
-            sources.choose([not h for h in held]),
-            settings,
-            steps=settings.fold_steps,
-            seed=recipe.seed,
-            device=device,
-            held_out=sources.choose(held),
-        )
+        examples = paper_examples(recipe, *sources.apart(held))
+        fresh = AuxiliaryClassifier(recipe.architecture.channels).to(device)
+        stage = paper_stage(f"fold{fold + 1}", network, fresh, recipe, examples, settings.fold_steps, device)
         accuracies.append(trainer.run(stage)["accuracy"])
     return accuracies
