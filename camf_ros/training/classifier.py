@@ -1,12 +1,13 @@
 """The auxiliary classifier learns to tell infrared features from visible ones.
 
-In the paper that is stage 2, on the features of an encoder that stays as it is. A blending network has no other goal for its
-encoder before it fuses, so encoder and classifier learn together, in stage 1.
+In the paper that is stage 2, on the features of an encoder that stays as it is. A blending network has no other goal
+for its encoder before it fuses, so encoder and classifier learn together, in stage 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,98 +36,75 @@ _ACCURACY_CROPS, _ACCURACY_BATCH = 512, 64
 _VALIDATE_EVERY = 500
 
 
-class Examples:
-    """What a classifier learns from and what it is measured on.
+@dataclass(frozen=True)
+class ClassifierTask:
+    """Telling infrared crops from visible ones.
 
-    Args:
-        training: Draws crops to learn from.
-        held: Draws crops that are never learnt from; None if there are none.
+    Attributes:
+        name: Of the stage; random choices depend on it.
+        network: Gives the features.
+        classifier: Usually the network's own.
+        training: Crops to learn from.
+        held: Crops that are never learnt from; None if there are none.
+        seed: Of every random choice.
+        device: Where to compute.
     """
 
-    def __init__(self, training: Draw, held: Draw | None) -> None:
-        self.training = training
-        self.held = held
+    name: str
+    network: Network
+    classifier: AuxiliaryClassifier
+    training: Draw
+    held: Draw | None
+    seed: int
+    device: torch.device
+
+    def scores(self, grey: Tensor) -> Tensor:
+        """Class scores, (N, 2), of pictures (N, 1, H, W), grey levels."""
+        with autocast(self.device):
+            features = self.network.features(grey.to(self.device))
+        scores: Tensor = self.classifier([f.float() for f in features])
+        return scores
+
+    def accuracy(self) -> dict[str, float]:
+        """``accuracy`` (0 to 1) on the crops that are held; empty if there are none."""
+        if self.held is None:
+            return {}
+        half, right = _ACCURACY_BATCH // 2, 0
+        labels = self._labels(half)
+        with torch.no_grad():
+            for start in range(0, _ACCURACY_CROPS, _ACCURACY_BATCH):
+                crops = self.held(half, generator(self.seed, f"{self.name} accuracy", start))
+                right += int((self.scores(crops).argmax(1) == labels).sum())
+        return {"accuracy": right / _ACCURACY_CROPS}
+
+    def stage(self, module: nn.Module, optimizer: torch.optim.Optimizer, *, steps: int, batch: int) -> Stage:
+        """A stage that trains ``module``: the classifier, or encoder and classifier."""
+        half = batch // 2
+        labels = share(self._labels(half))
+
+        def loss(step: int) -> Tensor:
+            crops = self.training(half, generator(self.seed, self.name, step))
+            return F.cross_entropy(self.scores(share(crops)), labels)
+
+        return Stage(
+            name=self.name,
+            module=module,
+            optimizer=optimizer,
+            steps=steps,
+            loss=loss,
+            schedule=lambda _step: 1.0,
+            validate=self.accuracy,
+            validate_every=_VALIDATE_EVERY,
+        )
+
+    def _labels(self, half: int) -> Tensor:
+        return torch.tensor([0] * half + [1] * half, device=self.device)
 
 
-def scores(network: Network, classifier: AuxiliaryClassifier, grey: Tensor, device: torch.device) -> Tensor:
-    """Class scores, (N, 2), of pictures (N, 1, H, W), grey levels; features in reduced precision where that is fast."""
-    with autocast(device):
-        features = network.features(grey.to(device))
-    result: Tensor = classifier([f.float() for f in features])
-    return result
-
-
-def accuracy(
-    network: Network, classifier: AuxiliaryClassifier, held: Draw | None, name: str, seed: int, device: torch.device
-) -> dict[str, float]:
-    """``accuracy`` (0 to 1) on crops that are held back; empty if there are none."""
-    if held is None:
-        return {}
-    half, right = _ACCURACY_BATCH // 2, 0
-    labels = torch.tensor([0] * half + [1] * half, device=device)
-    with torch.no_grad():
-        for start in range(0, _ACCURACY_CROPS, _ACCURACY_BATCH):
-            crops = held(half, generator(seed, f"{name} accuracy", start))
-            right += int((scores(network, classifier, crops, device).argmax(1) == labels).sum())
-    return {"accuracy": right / _ACCURACY_CROPS}
-
-
-def classifier_stage(
-    name: str,
-    network: Network,
-    classifier: AuxiliaryClassifier,
-    examples: Examples,
-    module: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    *,
-    steps: int,
-    batch: int,
-    seed: int,
-    device: torch.device,
-) -> Stage:
-    """A stage that trains ``module``: the classifier, or encoder and classifier."""
-    half = batch // 2
-    labels = share(torch.tensor([0] * half + [1] * half, device=device))
-
-    def loss(step: int) -> Tensor:
-        crops = examples.training(half, generator(seed, name, step))
-        return F.cross_entropy(scores(network, classifier, share(crops), device), labels)
-
-    def validate() -> Mapping[str, float]:
-        return accuracy(network, classifier, examples.held, name, seed, device)
-
-    return Stage(
-        name=name,
-        module=module,
-        optimizer=optimizer,
-        steps=steps,
-        loss=loss,
-        schedule=lambda _step: 1.0,
-        validate=validate,
-        validate_every=_VALIDATE_EVERY,
-    )
-
-
-def joint_stage(network: BlendNetwork, recipe: BlendRecipe, examples: Examples, device: torch.device) -> Stage:
-    """Stage 1 of a blending network: encoder and classifier."""
-    settings = recipe.classifier
-    module = nn.ModuleDict({"encoder": network.encoder, "classifier": network.classifier})
-    return classifier_stage(
-        "classifier",
-        network,
-        network.classifier,
-        examples,
-        module,
-        torch.optim.Adam(module.parameters(), lr=settings.learning_rate),
-        steps=settings.steps,
-        batch=settings.batch,
-        seed=recipe.seed,
-        device=device,
-    )
-
-
-def blend_examples(recipe: BlendRecipe, training: list[Sources], held: list[Sources]) -> Examples:
-    """Crops as the network is shown them when it fuses; the infrared and the visible ones are of different pairs."""
+def blend_task(
+    network: BlendNetwork, recipe: BlendRecipe, training: list[Sources], held: list[Sources], device: torch.device
+) -> ClassifierTask:
+    """On crops as the network is shown them when it fuses; the infrared and the visible ones are of different pairs."""
 
     def draw_from(folders: list[Sources]) -> Draw:
         def draw(count: int, rng: np.random.Generator) -> Tensor:
@@ -136,37 +114,22 @@ def blend_examples(recipe: BlendRecipe, training: list[Sources], held: list[Sour
         return draw
 
     some = [sources for sources in held if sources.names]
-    return Examples(draw_from(training), draw_from(some) if some else None)
+    crops = draw_from(training), draw_from(some) if some else None
+    return ClassifierTask("classifier", network, network.classifier, *crops, recipe.seed, device)
 
 
-def paper_stage(
-    name: str,
-    network: PaperNetwork,
-    classifier: AuxiliaryClassifier,
-    recipe: PaperRecipe,
-    examples: Examples,
-    steps: int,
-    device: torch.device,
-) -> Stage:
-    """Stage 2 of the paper: a classifier on the features of a frozen encoder."""
-    network.encoder.requires_grad_(False)
+def joint_stage(task: ClassifierTask, recipe: BlendRecipe) -> Stage:
+    """Stage 1 of a blending network: encoder and classifier."""
     settings = recipe.classifier
-    return classifier_stage(
-        name,
-        network,
-        classifier,
-        examples,
-        classifier,
-        torch.optim.RMSprop(classifier.parameters(), lr=settings.learning_rate),
-        steps=steps,
-        batch=settings.batch,
-        seed=recipe.seed,
-        device=device,
-    )
+    module = nn.ModuleDict({"encoder": task.network.encoder, "classifier": task.classifier})
+    optimizer = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
+    return task.stage(module, optimizer, steps=settings.steps, batch=settings.batch)
 
 
-def paper_examples(recipe: PaperRecipe, training: Sources, held: Sources) -> Examples:
-    """Crops of the pictures as they are."""
+def paper_task(
+    network: PaperNetwork, recipe: PaperRecipe, training: Sources, held: Sources, device: torch.device
+) -> ClassifierTask:
+    """On crops of the pictures as they are."""
 
     def draw_from(sources: Sources) -> Draw:
         def draw(count: int, rng: np.random.Generator) -> Tensor:
@@ -175,13 +138,22 @@ def paper_examples(recipe: PaperRecipe, training: Sources, held: Sources) -> Exa
 
         return draw
 
-    return Examples(draw_from(training), draw_from(held) if held.names else None)
+    crops = draw_from(training), draw_from(held) if held.names else None
+    return ClassifierTask("classifier", network, network.classifier, *crops, recipe.seed, device)
+
+
+def paper_stage(task: ClassifierTask, recipe: PaperRecipe, steps: int) -> Stage:
+    """Stage 2 of the paper: a classifier on the features of a frozen encoder."""
+    task.network.encoder.requires_grad_(False)
+    settings = recipe.classifier
+    optimizer = torch.optim.RMSprop(task.classifier.parameters(), lr=settings.learning_rate)
+    return task.stage(task.classifier, optimizer, steps=steps, batch=settings.batch)
 
 
 def train_classifier(
     network: PaperNetwork, recipe: PaperRecipe, data: Path, device: torch.device, trainer: Trainer
 ) -> dict[str, float]:
-    """Stage 2 of the paper's recipe: the classifier that the fusion rule is read from.
+    """Stage 2 of the paper: the classifier that the fusion rule is read from.
 
     Returns:
         Validation accuracy (``accuracy``, 0 to 1) and training time (``seconds``).
@@ -189,8 +161,8 @@ def train_classifier(
     settings = recipe.classifier
     sources = load_sources(data, settings.pairs, settings.crop)
     held = [is_validation(path, settings.validation, recipe.held_out) for path in sources.names]
-    examples = paper_examples(recipe, *sources.apart(held))
-    return trainer.run(paper_stage("classifier", network, network.classifier, recipe, examples, settings.steps, device))
+    task = paper_task(network, recipe, *sources.apart(held), device)
+    return trainer.run(paper_stage(task, recipe, settings.steps))
 
 
 def cross_validate(
@@ -207,8 +179,8 @@ def cross_validate(
         for row in order[fold :: settings.folds]:
             held[row] = True
         torch.manual_seed(recipe.seed + fold)
-        examples = paper_examples(recipe, *sources.apart(held))
         fresh = AuxiliaryClassifier(recipe.architecture.channels).to(device)
-        stage = paper_stage(f"fold{fold + 1}", network, fresh, recipe, examples, settings.fold_steps, device)
-        accuracies.append(trainer.run(stage)["accuracy"])
+        task = paper_task(network, recipe, *sources.apart(held), device)
+        task = replace(task, name=f"fold{fold + 1}", classifier=fresh)
+        accuracies.append(trainer.run(paper_stage(task, recipe, settings.fold_steps))["accuracy"])
     return accuracies

@@ -1,8 +1,8 @@
 """Training recipes: one YAML file describes a model from its data to its weights.
 
-The kind of the architecture decides which parts a recipe has: the paper's network has ``autoencoder`` and ``classifier``, a
-blending network ``crops``, ``classifier`` and ``fusion``. A recipe is checked whole before anything is loaded, so that a
-typing mistake does not surface after an hour.
+The kind of the architecture decides which parts a recipe has: the paper's network has ``autoencoder`` and
+``classifier``, a blending network ``crops``, ``classifier`` and ``fusion``. A recipe is checked whole before anything
+is loaded, so that a typing mistake does not surface after an hour.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _SMALLEST_CROP, _SMALLEST_BLEND_CROP = 64, 104
 _LARGEST_CROP = 4096
 _MOST = 10**9
 _HELD_OUT = (
-    "Names of pictures, without their ending, that are never trained on; they are for validation, beside the share chosen "
-    "by the hash of the name. In a YAML file also the name of a text file beside it, one name a line."
+    "Names of pictures, without their ending, that are never trained on; they are for validation, beside the share "
+    "chosen by the hash of the name. In a YAML file also the name of a text file beside it, one name a line."
 )
 
 

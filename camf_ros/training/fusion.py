@@ -1,4 +1,4 @@
-"""Stage 2 of a blending network: encoder and heads learn to fuse, with class activation weights that stay as they are."""
+"""Stage 2 of a blending network: encoder and heads learn to fuse; the class activation weights stay as they are."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _JUDGED = 4
 def linear_weight(network: BlendNetwork, recipe: BlendRecipe) -> Tensor:
     """The classifier's linear layer, (2, K), that gives the class activation weights which the recipe asks for.
 
-    ``read`` is the layer as it is. ``equal`` is 0, so that all weights are 1. ``shuffled`` permutes each row within each
-    scale, by the seed: the same weights, that say nothing of their channels.
+    ``read`` is the layer as it is. ``equal`` is 0, so that all weights are 1. ``shuffled`` permutes each row within
+    each scale, by the seed: the same weights, that say nothing of their channels.
     """
     linear = network.classifier.linear.weight.detach().clone()
     if recipe.fusion.weights == "equal":
@@ -53,13 +53,14 @@ def fusion_stage(
     recipe: BlendRecipe,
     training: list[Sources],
     held: list[Sources],
+    *,
     linear: Tensor,
     device: torch.device,
 ) -> Stage:
     """Stage 2 of a recipe.
 
-    The encoder changes; that the frozen classifier still tells its features apart is part of the loss, so that the weights
-    keep their meaning.
+    The encoder changes; that the frozen classifier still tells its features apart is part of the loss, so that the
+    weights keep their meaning.
 
     Args:
         network: Its encoder and heads are trained in place.
@@ -78,12 +79,13 @@ def fusion_stage(
 
     def loss(step: int) -> Tensor:
         crops = pair_crops(training, settings.batch, recipe.crops, generator(recipe.seed, "fusion", step))
-        clean, seen = ([share(x).to(device) for x in both] for both in crops)
+        infrared, visible = (share(x).to(device) for x in crops.clean)
+        seen_ir, seen_vis = (share(x).to(device) for x in crops.seen)
         with autocast(device):
-            f_ir, f_vis = zip(*(f.chunk(2) for f in network.encoder(torch.cat(seen))), strict=True)
+            f_ir, f_vis = zip(*(f.chunk(2) for f in network.encoder(torch.cat((seen_ir, seen_vis)))), strict=True)
             amounts = network.amounts(f_ir, f_vis, weights)
-        infrared_part, visible_part = blend(*seen, [a.float() for a in amounts])
-        total = weighted_losses(*clean, infrared_part + visible_part, settings)
+        infrared_part, visible_part = blend(seen_ir, seen_vis, [a.float() for a in amounts])
+        total = weighted_losses(infrared, visible, infrared_part + visible_part, settings)
         if settings.classifier_weight and own:
             # On some of the pairs: the classifier costs as much as all the rest.
             features = [torch.cat((x[:own], y[:own])).float() for x, y in zip(f_ir, f_vis, strict=True)]
@@ -116,10 +118,9 @@ def fusion_stage(
 def _scores(network: BlendNetwork, sources: Sources, weights: Tensor, device: torch.device) -> list[dict[str, float]]:
     """All metrics of some pairs, spread evenly over the names."""
     count = len(sources.names)
-    rows = [number * count // _VALIDATION_PAIRS for number in range(_VALIDATION_PAIRS)]
-    pairs = [
-        (sources.infrared[row], sources.visible[row]) for row in (rows if count > _VALIDATION_PAIRS else range(count))
-    ]
+    used = min(count, _VALIDATION_PAIRS)
+    rows = [number * count // used for number in range(used)]
+    pairs = [(sources.infrared[row], sources.visible[row]) for row in rows]
     return [score(*pair, fuse(network, *pair, weights, device)) for pair in pairs]
 
 
@@ -130,8 +131,11 @@ def fuse(
     height, width = infrared.shape
     step = network.architecture.step
     margin = (0, -width % step, 0, -height % step)
-    pair = torch.from_numpy(np.stack((infrared, visible)))[:, None].float().to(device)
+    x, y = (
+        F.pad(torch.from_numpy(image)[None, None].float().to(device), margin, mode="replicate")
+        for image in (infrared, visible)
+    )
     with torch.no_grad():
-        output = network(*F.pad(pair, margin, mode="replicate").split(1), weights)
+        output = network(x, y, weights)
     fused = (output.infrared_part + output.visible_part)[0, 0, :height, :width]
     return np.asarray(fused.round().clamp(0, 255).to(torch.uint8).cpu().numpy(), np.uint8)

@@ -18,7 +18,7 @@ _Batch = NDArray[np.float32]
 
 # Contrast and brightness (grey levels) of varied crops, sizes of rescaled ones.
 _CONTRAST, _BRIGHTNESS, _SCALE = (0.5, 1.25), (-38, 38), (0.6, 1.6)
-# Share of the noise that is not white but of neighbouring pixels alike, as after demosaicing and compression, and of the
+# Share of the noise in which neighbouring pixels are alike, as after demosaicing and compression, and share of the
 # infrared noise with stripes along the columns, as of a microbolometer.
 _SOFT, _STRIPED = 0.3, 0.3
 
@@ -86,14 +86,15 @@ def _varied(batch: _Batch, share: float, rng: np.random.Generator) -> _Batch:
     contrast = np.where(chosen, rng.uniform(*_CONTRAST, shape), 1.0).astype(np.float32)
     brightness = np.where(chosen, rng.uniform(*_BRIGHTNESS, shape), 0.0).astype(np.float32)
     centre = batch.mean((-3, -2, -1), keepdims=True)
-    return ((batch - centre) * contrast + (centre + brightness)).clip(0, 255)
+    result: _Batch = ((batch - centre) * contrast + (centre + brightness)).clip(0, 255)
+    return result
 
 
 def _noise(side: int, sigma: float, infrared: bool, rng: np.random.Generator) -> NDArray[np.float64]:
     deviation = rng.uniform(1, sigma)
-    noise = rng.normal(0, deviation, (side, side))
+    noise: NDArray[np.float64] = rng.normal(0, deviation, (side, side))
     if rng.random() < _SOFT:
-        noise = 1.6 * np.asarray(cv2.GaussianBlur(noise, (3, 3), 0.8))
+        noise = 1.6 * np.asarray(cv2.GaussianBlur(noise, (3, 3), 0.8), np.float64)
     if infrared and rng.random() < _STRIPED:
         noise = noise + rng.normal(0, deviation / 2, (1, side))
     return noise

@@ -21,7 +21,7 @@ from camf_ros.network.export import export
 from camf_ros.network.inference import Network
 from camf_ros.network.paper import PaperNetwork
 from camf_ros.training.autoencoder import autoencoder_stage
-from camf_ros.training.classifier import accuracy, blend_examples, cross_validate, joint_stage, train_classifier
+from camf_ros.training.classifier import blend_task, cross_validate, joint_stage, train_classifier
 from camf_ros.training.config import BlendRecipe, PaperRecipe, Recipe
 from camf_ros.training.distributed import from_first, is_first, process_count
 from camf_ros.training.fusion import fusion_stage, linear_weight
@@ -127,13 +127,13 @@ def _train_blend(
         trained, kept = sources.apart([is_validation(p, recipe.validation, recipe.held_out) for p in sources.names])
         training.append(trained)
         held.append(kept)
-    examples = blend_examples(recipe, training, held)
-    stage1 = trainer.run(joint_stage(network, recipe, examples, device))
+    task = blend_task(network, recipe, training, held, device)
+    stage1 = trainer.run(joint_stage(task, recipe))
     _logger.info("classifier: %s", stage1)
     linear = linear_weight(network, recipe)
-    stage2 = trainer.run(fusion_stage(network, recipe, training, held, linear, device))
+    stage2 = trainer.run(fusion_stage(network, recipe, training, held, linear=linear, device=device))
     # The encoder has moved: is the classifier, and with it the meaning of the weights, still right?
-    stage2.update(accuracy(network, network.classifier, examples.held, "classifier", recipe.seed, device))
+    stage2.update(task.accuracy())
     _logger.info("fusion: %s", stage2)
     # A model has the weights that it was trained with, which other ones than `read` owe to no classifier.
     network.classifier.linear.weight.data.copy_(linear)
