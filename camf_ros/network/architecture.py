@@ -86,6 +86,11 @@ class BlendArchitecture:
         """Number of class activation weights of each source."""
         return sum(self.encoder)
 
+    @property
+    def step(self) -> int:
+        """Sides that are multiples of this halve evenly down to the last level of the pyramid."""
+        return int(2 ** (self.levels - 1))
+
 
 Architecture = PaperArchitecture | BlendArchitecture
 _KINDS: dict[str, type[PaperArchitecture] | type[BlendArchitecture]] = {

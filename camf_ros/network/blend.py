@@ -163,7 +163,7 @@ class BlendNetwork(nn.Module):
         """Fuse.
 
         Args:
-            infrared: (N, 1, H, W), grey levels 0 to 255; sides are multiples of ``2 ** (levels - 1)``.
+            infrared: (N, 1, H, W), grey levels 0 to 255; sides are multiples of ``architecture.step``.
             visible: Likewise.
             weights: (2, K), usually :meth:`class_activation_weights`.
 
@@ -185,7 +185,7 @@ class BlendNetwork(nn.Module):
         return tuple(torch.cat(pair, dim=1) for pair in pairs)
 
     def _check(self, infrared: Tensor, visible: Tensor) -> None:
-        step = 2 ** (self.architecture.levels - 1)
+        step = self.architecture.step
         shape = infrared.shape
         if (
             shape != visible.shape

@@ -122,7 +122,11 @@ def joint_stage(task: ClassifierTask, recipe: BlendRecipe) -> Stage:
     """Stage 1 of a blending network: encoder and classifier."""
     settings = recipe.classifier
     module = nn.ModuleDict({"encoder": task.network.encoder, "classifier": task.classifier})
-    optimizer = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
+    linear = task.classifier.linear
+    before = [*task.network.encoder.parameters(), *task.classifier.stages.parameters()]
+    optimizer = torch.optim.Adam(
+        [{"params": before}, {"params": linear.parameters(), "lr": settings.linear_rate}], lr=settings.learning_rate
+    )
     return task.stage(module, optimizer, steps=settings.steps, batch=settings.batch)
 
 

@@ -130,6 +130,12 @@ class JointClassifierRecipe:
     steps: int = setting(800, "Optimiser steps.", minimum=1, maximum=_MOST)
     batch: int = setting(16, "Crops a step, an even number: half of them are infrared.", minimum=2, maximum=65536)
     learning_rate: float = setting(1e-3, "Adam.", minimum=1e-9, maximum=1)
+    linear_rate: float = setting(
+        2e-2,
+        "Adam, of the linear layer that the class activation weights are read off: they are to differ.",
+        minimum=1e-9,
+        maximum=1,
+    )
 
     def __post_init__(self) -> None:
         _check_even("classifier.batch", self.batch)
@@ -167,10 +173,15 @@ class FusionRecipe:
     gradient_boost: float = setting(
         1.15, "By how much that gradient is multiplied to be the goal.", minimum=0, maximum=10
     )
-    coarse_gradient_weight: float = setting(
-        0.0, "Weight of the same on pictures reduced to 1/2, 1/4, 1/8 and 1/16.", minimum=0, maximum=1e6
+    contrast_weight: float = setting(
+        0.2, "Weight of the contrast to the surroundings that is lost, at the size of people.", minimum=0, maximum=1e6
     )
-    coarse_gradient_boost: float = setting(1.0, "Likewise for those.", minimum=0, maximum=10)
+    contrast_aim: float = setting(
+        1.1, "Share of the stronger source's contrast that is asked for.", minimum=0, maximum=10
+    )
+    brightness_weight: float = setting(
+        0.2, "Weight of the brightness that bright even parts of the visible picture lose.", minimum=0, maximum=1e6
+    )
     range_weight: float = setting(
         0.05, "Weight of what is outside the grey levels 0 to 255 and will be cut off.", minimum=0, maximum=1e6
     )
@@ -183,8 +194,7 @@ class FusionRecipe:
 
     def __post_init__(self) -> None:
         names = [
-            f"{term}_weight"
-            for term in ("information", "edge", "difference", "structure", "gradient", "coarse_gradient")
+            f"{term}_weight" for term in ("information", "edge", "difference", "structure", "gradient", "contrast")
         ]
         if not any(getattr(self, name) for name in names):
             raise ParameterError(
