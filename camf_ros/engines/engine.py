@@ -176,20 +176,17 @@ class FusionEngine:
         if not 0 <= hold <= 1:
             raise ParameterError(f"hold is {hold}", expected="a share from 0 to 1")
         run = self._blend if self._levels else self._reconstruct
-        output = run(infrared, visible, gain, hold, keep_amounts)
-        figures = (output.infrared_activation, output.visible_activation, output.gain)
-        if not all(np.isfinite(each).all() for each in figures):
-            raise EngineError(f"{self.description} gave values that are not finite", remedy="use precision float32")
-        return output
+        return run(infrared, visible, gain, hold, keep_amounts)
 
     def _blend(self, infrared: Picture, visible: Picture, _gain: float, _hold: float, keep: bool) -> EngineOutput:
         missing = padding(*infrared.shape, self._levels)
         inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing)}
         outputs = guarded(self._runtime, inputs)
         amounts = [outputs[amounts_name(level)][0] for level in range(self._levels)]
+        activation = np.array(outputs[ACTIVATION], np.float32)
+        self._check_finite(activation, *(each.sum() for each in amounts))
         blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), *infrared.shape)
         fused = blender.blend(infrared, visible, amounts)
-        activation = np.array(outputs[ACTIVATION], np.float32)
         kept = tuple(np.array(each) for each in amounts) if keep else None
         return EngineOutput(fused, activation[0], activation[1], 1.0, kept)
 
@@ -204,8 +201,13 @@ class FusionEngine:
             },
         )
         activation = np.array(outputs[ACTIVATION], np.float32)
-        fused = np.array(outputs[FUSED], np.uint8)[0, 0]
-        return EngineOutput(fused, activation[0], activation[1], float(outputs[USED_GAIN][0]))
+        used = float(outputs[USED_GAIN][0])
+        self._check_finite(activation, used)
+        return EngineOutput(np.array(outputs[FUSED], np.uint8)[0, 0], activation[0], activation[1], used)
+
+    def _check_finite(self, *figures: NDArray[np.float32] | float) -> None:
+        if not all(np.isfinite(each).all() for each in figures):
+            raise EngineError(f"{self.description} gave values that are not finite", remedy="use precision float32")
 
 
 class Inspector:

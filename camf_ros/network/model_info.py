@@ -28,6 +28,8 @@ _REMEDIES = {
 _LARGEST_HEADER = 1 << 24
 # Fields of ONNX's ModelProto and StringStringEntryProto (onnx.proto).
 _GRAPH_FIELD, _METADATA_FIELD = 7, 14
+# By how much the mean of stored class activation weights may differ from 1: they are rounded to float32.
+_MEAN_ERROR = 1e-3
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -197,13 +199,15 @@ def _json(path: Path, key: str, text: str, kind: type, remedy: str) -> Any:
 
 def _weights(path: Path, rows: list[Any], architecture: Architecture, remedy: str) -> NDArray[np.float32]:
     try:
-        weights = np.array(rows, np.float32)
-    except (ValueError, TypeError) as error:
+        weights = np.array(rows, np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{path} has unreadable class activation weights", remedy=remedy) from error
-    if weights.shape != (2, architecture.channels) or not np.isfinite(weights).all():
+    wanted = (2, architecture.channels)
+    # Written so that a mean that is no number is wrong as well.
+    if weights.shape != wanted or weights.min() < 0 or not (abs(weights.mean(axis=1) - 1) < _MEAN_ERROR).all():
         raise CheckpointError(
-            f"{path} has class activation weights of shape {weights.shape}",
-            expected=f"(2, {architecture.channels}), finite",
+            f"{path} has unusable class activation weights, of shape {weights.shape}",
+            expected=f"shape {wanted}, at least 0, each row with mean 1",
             remedy=remedy,
         )
-    return weights
+    return weights.astype(np.float32)
