@@ -171,13 +171,13 @@ def choose_engine(settings: FusionSettings) -> ChosenEngine:
     for kind in (ParameterError, CheckpointError):
         if all(isinstance(error, kind) for _, error in failures):
             raise failures[0][1]
-    error = dict(failures).get("torch")
-    if model.graph is None and error is not None and isinstance(error.__cause__, ImportError):
+    cause = dict(failures)["torch"].__cause__  # which was tried in any case
+    if model.graph is None and isinstance(cause, ImportError):
         raise EngineError(
             f"model {model.name} is there as {model.checkpoint} alone, which engine torch runs, and PyTorch cannot be "
-            f"imported ({error.__cause__})",
-            remedy=f"run 'camf export {model.checkpoint}' on a machine with PyTorch: it writes the .onnx file for OpenVINO "
-            f"and ONNX Runtime; or pip install {_PACKAGES['torch']}",
+            f"imported ({cause})",
+            remedy=f"run 'camf export {model.checkpoint}' on a machine with PyTorch: it writes the .onnx file for "
+            f"OpenVINO and ONNX Runtime; or pip install {_PACKAGES['torch']}",
         )
     raise EngineError(
         "no inference engine works here: " + "; ".join(f"{name}: {error}" for name, error in failures),

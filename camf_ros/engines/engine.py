@@ -42,8 +42,8 @@ class EngineOutput(NamedTuple):
         infrared_activation: (K,), mean activation of each encoder channel over the infrared picture, at least 0.
         visible_activation: (K,), likewise for the visible picture.
         gain: Gain of the paper's fusion rule that was used; 1 for a blending network.
-        amounts: Amounts of both cameras that made the picture, for each level (2, h, w), where they were asked for and the
-            network blends; else None.
+        amounts: Amounts of both cameras that made the picture, for each level (2, h, w), where they were asked for and
+            the network blends; else None.
     """
 
     fused: Picture
@@ -179,13 +179,14 @@ class FusionEngine:
         return run(infrared, visible, gain, hold, keep_amounts)
 
     def _blend(self, infrared: Picture, visible: Picture, _gain: float, _hold: float, keep: bool) -> EngineOutput:
-        missing = padding(*infrared.shape, self._levels)
+        height, width = infrared.shape
+        missing = padding(height, width, self._levels)
         inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing)}
         outputs = guarded(self._runtime, inputs)
         amounts = [outputs[amounts_name(level)][0] for level in range(self._levels)]
         activation = np.array(outputs[ACTIVATION], np.float32)
         self._check_finite(activation, *(each.sum() for each in amounts))
-        blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), *infrared.shape)
+        blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), height, width)
         fused = blender.blend(infrared, visible, amounts)
         kept = tuple(np.array(each) for each in amounts) if keep else None
         return EngineOutput(fused, activation[0], activation[1], 1.0, kept)
@@ -243,8 +244,9 @@ class Inspector:
             )
         _check_pair(infrared, visible)
         levels = self.info.architecture.levels
-        missing = padding(*infrared.shape, levels)
-        inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing), WEIGHTS: weights}
+        height, width = infrared.shape
+        missing = padding(height, width, levels)
+        inputs: Arrays = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing), WEIGHTS: weights}
         outputs = guarded(self._runtime, inputs)
         return tuple(np.array(outputs[amounts_name(level)][0]) for level in range(levels))
 

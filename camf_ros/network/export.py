@@ -1,4 +1,4 @@
-"""Exports a checkpoint to ONNX: a graph that fuses, and one that explanation and source check ask. Needs torch and onnx."""
+"""Exports a checkpoint to ONNX: a graph that fuses, and one that explanation and source check ask."""
 
 from __future__ import annotations
 

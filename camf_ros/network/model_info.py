@@ -1,6 +1,7 @@
 """What a model file says of itself, read without PyTorch, ONNX or safetensors.
 
-A .safetensors checkpoint and the .onnx graphs exported from it carry the same metadata, and the same hash of the weights.
+A .safetensors checkpoint and the .onnx graphs exported from it carry the same metadata, and the same hash of the
+weights.
 """
 
 from __future__ import annotations
@@ -89,7 +90,11 @@ def parse_info(path: Path, metadata: Mapping[str, str], kind: str) -> ModelInfo:
     for key in ("architecture", "name", "hash", "training"):
         if key not in metadata:
             raise CheckpointError(f"{path} lacks the metadata entry {key!r}", remedy=remedy)
-    architecture = from_dict(_json(path, "architecture", metadata["architecture"], dict, remedy))
+    entries = _json(path, "architecture", metadata["architecture"], dict, remedy)
+    try:
+        architecture = from_dict(entries)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}", remedy=remedy) from error
     training = _json(path, "training", metadata["training"], dict, remedy)
     weights = None
     if kind == GRAPH_FORMAT:

@@ -141,10 +141,10 @@ class FusionSettings:
     )
     model: str = setting(
         "camf",
-        "Name of a shipped model, or path of a .onnx file, or of a .safetensors file made by 'camf train'. PyTorch runs "
-        "the .safetensors, all other engines the .onnx beside it, which 'camf export' writes. Another model, engine, "
-        "device, precision or number of threads is loaded while the one at work goes on, and takes over between two "
-        "frames.",
+        "Name of a shipped model, or path of a .onnx file, or of a .safetensors file made by 'camf train'. PyTorch "
+        "runs the .safetensors, all other engines the .onnx beside it, which 'camf export' writes. Another model, "
+        "engine, device, precision or number of threads is loaded while the one at work goes on, and takes over "
+        "between two frames.",
         dynamic=True,
     )
     gain: float = setting(
@@ -157,8 +157,8 @@ class FusionSettings:
     )
     gain_time_constant: float = setting(
         1.0,
-        "Of camf-paper alone: time in which the automatic gain follows a change of the scene by 63 %. 0: at once, which "
-        "may flicker.",
+        "Of camf-paper alone: time in which the automatic gain follows a change of the scene by 63 %. 0: at once, "
+        "which may flicker.",
         minimum=0.0,
         maximum=60.0,
         unit="s",
@@ -168,8 +168,8 @@ class FusionSettings:
         "auto",
         "Runtime of the network: auto takes the best that works here, and says which and why in the log and in "
         "/diagnostics. openvino is the fastest on CPUs, torch on GPUs; tensorrt is ONNX Runtime with TensorRT, which "
-        "'camf export --build-only' prepares on the device. torch needs the model's .safetensors, the others its .onnx. "
-        "One that fails is replaced by the next best, with a warning.",
+        "'camf export --build-only' prepares on the device. torch needs the model's .safetensors, the others its "
+        ".onnx. One that fails is replaced by the next best, with a warning.",
         choices=("auto", "torch", "openvino", "onnxruntime", "tensorrt"),
         dynamic=True,
     )
@@ -181,9 +181,9 @@ class FusionSettings:
     )
     precision: str = setting(
         "auto",
-        "Arithmetic of the network, which decides the amounts; the pictures are blended in float32. auto takes bfloat16 "
-        "where the processor computes it in hardware, and float16 on a GPU with torch or tensorrt; for camf-paper "
-        "float32, except with tensorrt.",
+        "Arithmetic of the network, which decides the amounts; the pictures are blended in float32. auto takes "
+        "bfloat16 where the processor computes it in hardware, and float16 on a GPU with torch or tensorrt; for "
+        "camf-paper float32.",
         choices=("auto", "float32", "bfloat16", "float16"),
         dynamic=True,
     )
