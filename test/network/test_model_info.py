@@ -89,7 +89,7 @@ def test_headers_that_are_none(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize("entry", ["format", "format_version", "name", "architecture", "training", "hash"])
 def test_entry_that_is_missing(tmp_path: Path, small_model: Path, entry: str) -> None:
     message = refused(edited(small_model.with_suffix(".onnx"), tmp_path / "x.onnx", drop=entry))
-    assert entry in message or "is not a CAMF model" in message
+    assert {"format": "is not a CAMF model", "format_version": "format version None"}.get(entry, entry) in message
 
 
 WEIGHTS = [[1.0] * 12] * 2
