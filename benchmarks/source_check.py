@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from camf_ros.engines.choose import open_inspector
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of
-from camf_ros.engines.choose import open_inspector
 from camf_ros.models import find_model, shipped_models
 from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.source_check import SourceCheck, SourceModel
@@ -210,7 +210,12 @@ def cost(model: SourceModel) -> dict[str, float]:
             notes.append(time.perf_counter() - wall)
     first = 1e3 * looks[0][0]
     cpu, wall_time = (1e3 * min(column) for column in zip(*looks, strict=True))
-    return {"first look, CPU ms": first, "look, CPU ms": cpu, "look, wall ms": wall_time, "note, wall ms (median)": 1e3 * float(np.median(notes))}
+    return {
+        "first look, CPU ms": first,
+        "look, CPU ms": cpu,
+        "look, wall ms": wall_time,
+        "note, wall ms (median)": 1e3 * float(np.median(notes)),
+    }
 
 
 def plot(report: dict[str, Any], path: Path) -> None:

@@ -1,9 +1,9 @@
 """The computed floor: the time that a pair takes at least, from what a model computes and what this processor reaches.
 
-The floor is the sum of two times. The first is that of the convolutions: the floating point operations of each one, at the
-rate that a bare chain of convolutions with the same kernel, widths and picture size reaches in OpenVINO, in the same
-arithmetic and with as many threads. The second is that of the blending: the bytes that it moves at least, at the rate at
-which ``cv2.add`` moves those of float32 pictures of this size.
+The floor is the sum of two times. The first is that of the convolutions: the floating point operations of each one, at
+the rate that a bare chain of convolutions with the same kernel, widths and picture size reaches in OpenVINO, in the
+same arithmetic and with as many threads. The second is that of the blending: the bytes that it moves at least, at the
+rate at which ``cv2.add`` moves those of float32 pictures of this size.
 
 "Times the floor" is the measured time of an engine over this sum. Strides, activation functions, resizes and everything
 else are not in the floor. The best of several measurements counts, since whatever else runs can only make them slower.
@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -122,8 +123,8 @@ def convolutions(model: openvino.Model, height: int, width: int) -> list[Convolu
 def blending_bytes(architecture: Architecture, width: int, height: int) -> int:
     """Memory traffic of the blending: each array is read where it is used and written where it is made, once.
 
-    Pictures have a byte a pixel, everything else is float32. A level of a pyramid of means is made from the finer one; a
-    level of the result from both cameras' two levels, both cameras' amounts and the coarser level of the result.
+    Pictures have a byte a pixel, everything else is float32. A level of a pyramid of means is made from the finer one;
+    a level of the result from both cameras' two levels, both cameras' amounts and the coarser level of the result.
     """
     if not isinstance(architecture, BlendArchitecture):
         return 0
@@ -132,7 +133,7 @@ def blending_bytes(architecture: Architecture, width: int, height: int) -> int:
     pixels = [(rows >> level) * (columns >> level) for level in range(architecture.levels)]
     stored = [pixels[0], *(_FLOAT * count for count in pixels[1:])]  # a level of one picture, or of the result
     amounts = [_FLOAT * count for count in (pixels[1], *pixels[1:])]  # of one camera
-    means = sum(2 * (finer + coarser) for finer, coarser in zip(stored, stored[1:], strict=False))
+    means = sum(2 * (finer + coarser) for finer, coarser in pairwise(stored))
     result = sum(
         2 * (level + coarser + amount) + coarser + level
         for level, coarser, amount in zip(stored, stored[1:], amounts, strict=False)
@@ -146,7 +147,7 @@ def bandwidth(width: int, height: int) -> float:
     return 3 * total.nbytes / _best(lambda: cv2.add(first, second, total))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def chain_seconds(layer: Convolution, precision: str, threads: int) -> float:
     """Time of one convolution in a chain of its like, in OpenVINO on the CPU: back and forth between both widths.
 

@@ -243,9 +243,7 @@ class Measurement:
             self.results.skipped.append(Skipped(*kind, None, None, str(error)))
             return row
         total = floor["convolutions"] + floor["blending"]
-        return replace(
-            row, floor_ms=total * 1e3, blending_floor_ms=floor["blending"] * 1e3, gflop=floor["flops"] / 1e9
-        )
+        return replace(row, floor_ms=total * 1e3, blending_floor_ms=floor["blending"] * 1e3, gflop=floor["flops"] / 1e9)
 
     def _tell(self, case: Case) -> None:
         task = case.task

@@ -1,8 +1,8 @@
 """The shape of a network: how many channels each layer has.
 
 Two kinds of network fuse: the paper's, which reconstructs the picture from a sum of features, and the blending network,
-which decides how much of each camera goes into the picture. Strides and order of the layers are the method; the rest is a
-choice, stored in every checkpoint.
+which decides how much of each camera goes into the picture. Strides and order of the layers are the method; the rest is
+a choice, stored in every checkpoint.
 """
 
 from __future__ import annotations

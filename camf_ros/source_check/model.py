@@ -1,7 +1,7 @@
 """The classifier of a model, and how far it can be believed.
 
-The check asks the model's inspection graph, in float32 and in one thread: it depends neither on the engine that fuses nor
-on its arithmetic, and does not hold it up.
+The check asks the model's inspection graph, in float32 and in one thread: it depends neither on the engine that fuses
+nor on its arithmetic, and does not hold it up.
 """
 
 from __future__ import annotations

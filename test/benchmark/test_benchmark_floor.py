@@ -53,9 +53,7 @@ def test_bytes_of_the_blending_by_hand() -> None:
     assert blending_bytes(PaperArchitecture(), 16, 16) == 0
 
 
-def test_floor_is_the_sum_over_convolutions_and_the_blending(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_floor_is_the_sum_over_convolutions_and_the_blending(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(floor, "chain_seconds", lambda *_: 1.0)
     monkeypatch.setattr(floor, "bandwidth", lambda *_: 1000.0)
     found = floor_of(str(tiny_model), 96, 64, "float32", 1)

@@ -20,7 +20,7 @@ from camf_ros.source_check.measures import SMALLEST_SIDE, measure, sample, unsui
 @given(
     hnp.arrays(
         np.uint8,
-        st.tuples(st.integers(SMALLEST_SIDE, 70), st.integers(SMALLEST_SIDE, 70)).flatmap(lambda hw: st.sampled_from([hw, (*hw, 3)])),
+        st.tuples(*[st.integers(SMALLEST_SIDE, 70)] * 2).flatmap(lambda hw: st.sampled_from([hw, (*hw, 3)])),
         elements=st.integers(0, 255),
         fill=st.integers(0, 255),
     )
