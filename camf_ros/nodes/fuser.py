@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from camf_ros.engines.create import ChosenEngine
+from camf_ros.engines.choose import ChosenEngine
 from camf_ros.engines.engine import DeviceMemory, Engine, device_memory, engine_warnings
 from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.registration import PlannedRegistration

@@ -14,7 +14,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
-from camf_ros.engines.create import ChosenEngine, choose_engine
+from camf_ros.engines.choose import ChosenEngine, choose_engine
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError
 from camf_ros.explain.explainer import Explainer
