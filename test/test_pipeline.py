@@ -15,14 +15,13 @@ from small_model import SMALL_GAIN
 from camf_ros.engines.engine import EngineOutput
 from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.errors import EngineError, ImageError, RegistrationError
-from camf_ros.explain.shares import infrared_share
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.imaging.detail import shrunk, with_detail
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.registration import Aligned, PlannedRegistration, Rig, resized
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.imaging.thermal import ThermalFrontEnd
-from camf_ros.pipeline import FusionPipeline
+from camf_ros.pipeline import FusionPipeline, infrared_share
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.settings.thermal import ThermalSettings

@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable
 
-from camf_ros.engines.create import ChosenEngine, choose_engine
+from camf_ros.engines.choose import ChosenEngine, choose_engine
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError
 from camf_ros.models import find_model
