@@ -44,7 +44,7 @@ class FusedFrame(NamedTuple):
         undistorted: Whether the geometry is the reference camera's without the distortion of its lens.
         aligned: Both pictures as the network was given them; None if nobody registered them.
         amounts: Of both cameras at each level, where they were asked for; see :class:`EngineOutput`.
-        luminance: (H, W), the fused luminance before colour, and before the coverage puts in what one camera sees alone.
+        luminance: (H, W), the fused luminance before colour, and before what one camera sees alone is put in.
     """
 
     image: NDArray[np.uint8]
@@ -268,7 +268,9 @@ def _size(image: NDArray[np.generic]) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
 
 
-def infrared_share(weights: NDArray[np.float32], infrared_activation: NDArray[np.float32], visible_activation: NDArray[np.float32]) -> NDArray[np.float32]:
+def infrared_share(
+    weights: NDArray[np.float32], infrared_activation: NDArray[np.float32], visible_activation: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Share of each channel's weighted activation that comes from infrared.
 
     ``w_ir a_ir / (w_ir a_ir + w_vis a_vis)`` with the class activation weights w and the mean activations a: what the

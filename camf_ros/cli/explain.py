@@ -29,7 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FIGURE", help="figure for print: a .png, .pdf or .svg")
     parser.add_argument("--panel", type=Path, metavar="PNG", help="the panel that the node publishes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
-    parser.add_argument("--channel", type=int, metavar="K", nargs="+", help="show these channels, counted from 0, instead of the strongest")
+    parser.add_argument(
+        "--channel",
+        type=int,
+        metavar="K",
+        nargs="+",
+        help="show these channels, counted from 0, instead of the strongest",
+    )
     parser.add_argument(
         "--at",
         type=int,
@@ -54,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     outputs = _checked_outputs(arguments, pixel)
 
     from camf_ros.explain.explanation import Explainer, Place
-    from camf_ros.explain.report import place_line
+    from camf_ros.explain.report import amounts_line, place_line
     from camf_ros.models import find_model
 
     explainer = Explainer(find_model(arguments.model), limit=arguments.limit)
@@ -66,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     explanation = explainer.explain(frame, arguments.channel)
     place = Place(*pixel) if pixel else None
     if place is not None:
-        print(place_line(explanation, place))
+        print("\n".join(filter(None, (place_line(explanation, place), amounts_line(explanation, place)))))
     _write(arguments, explanation, place)
     for path in outputs:
         _logger.info("%s written", path)

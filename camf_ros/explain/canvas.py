@@ -1,7 +1,7 @@
 """A canvas to lay a panel out on, in units that do not depend on its size, with OpenCV's letters: always there.
 
-And the colours of an explanation: blue for RGB, orange for thermal, light grey for both alike. Blue and orange differ for
-every common kind of colour blindness, and in brightness hardly: neither looks like more.
+And the colours of an explanation: blue for RGB, orange for thermal, light grey for both alike. Blue and orange differ
+for every common kind of colour blindness, and in brightness hardly: neither looks like more.
 """
 
 from __future__ import annotations

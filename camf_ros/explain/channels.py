@@ -78,7 +78,9 @@ class LeavingOut:
         size = np.abs(change) if self._seen is None else np.abs(change) * self._seen
         total = size.size if self._seen is None else max(float(self._seen.sum(dtype=np.float64)), 1.0)
         towards = np.sign(change) * self._side
-        effect, thermal, rgb = (float(each.sum(dtype=np.float64)) / total for each in (size, size * (towards > 0), size * (towards < 0)))
+        effect, thermal, rgb = (
+            float(each.sum(dtype=np.float64)) / total for each in (size, size * (towards > 0), size * (towards < 0))
+        )
         own = float(self._weights[0, number]), float(self._weights[1, number])
         stage = int(np.searchsorted(np.cumsum(self._encoder), number, side="right"))
         return Channel(number, 2 ** (stage + 1), own, activation, effect, thermal, rgb, change)

@@ -1,4 +1,4 @@
-"""The explanation of a fused frame: what came from which camera, at each place and scale, and through which channels."""
+"""The explanation of a fused frame: what came from which camera, at each place and scale, and by which channels."""
 
 from __future__ import annotations
 

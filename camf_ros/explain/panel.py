@@ -11,7 +11,7 @@ from camf_ros.errors import ParameterError
 from camf_ros.explain.canvas import DIVERGING, FAINT, INK, Box, Canvas, Colour, coloured, fitted, grey
 from camf_ros.explain.channels import Channel
 from camf_ros.explain.explanation import Explanation, Place, look_at, within
-from camf_ros.explain.report import NOTE, channel_lines, percent, place_line, verdict
+from camf_ros.explain.report import AGAIN, NOTE, channel_lines, percent, place_line, verdict
 
 #: (width, height) of the panel.
 DEFAULT_SIZE = (1280, 720)
@@ -29,7 +29,7 @@ _COLUMN = (_LAYOUT[0] - 2 * _MARGIN - (_COLUMNS - 1) * _GAP) / _COLUMNS
 _TITLE, _PICTURE = 30.0, _COLUMN * 9 / 16
 _ROW = _TITLE + _PICTURE + 6
 _BOTTOM = 2 * _ROW + 6
-_ANSWER, _NOTE = _LAYOUT[1] - 26.0, _LAYOUT[1] - 7.0
+_ANSWER, _NOTE = _LAYOUT[1] - 38.0, _LAYOUT[1] - 7.0
 _LETTER, _SMALL = 14.5, 11.5
 _THUMBNAIL = (_LAYOUT[0] - 2 * _MARGIN - (SHOWN - 1) * _GAP) / SHOWN
 _RING: Colour = (80, 255, 80)
@@ -38,8 +38,8 @@ _ORANGE: Colour = (255, 165, 80)
 _BLUE: Colour = (125, 180, 255)
 #: What the channels' maps and numbers are.
 CHANNELS = (
-    "Channels with the largest effect: mean change of the fused picture when the channel is left out. Maps: what it makes "
-    "brighter (white) and darker (black)."
+    "Channels with the largest effect: mean change of the fused picture when the channel is left out, grey levels. "
+    "Maps: what it makes brighter (white) and darker (black)."
 )
 # Change of the picture at which a channel's map has its full colour: what so few of its pixels exceed, but not less.
 _QUANTILE, _LEAST_CHANGE = 0.99, 2.0
@@ -68,7 +68,11 @@ def render(
         )
     canvas = Canvas(size, _LAYOUT)
     for number, (title, view, ink) in enumerate(pictures(explanation)):
-        box = _picture(canvas, number, title, view, ink, explanation.fused.shape)
+        # All have the fused picture's proportions: they show one field of view.
+        x, y = _corner(number)
+        box = fitted(Box(x, y + _TITLE, _COLUMN, _PICTURE), explanation.fused.shape)
+        canvas.text(title, (x + _COLUMN / 2, y + _TITLE - 8), height=_LETTER, align=0.5, width=_COLUMN, colour=ink)
+        canvas.put(view, box)
         if place is not None and within(explanation, place):
             _ring(canvas, box, place, explanation)
     _levels(canvas, _corner(6), explanation, place)
@@ -80,7 +84,7 @@ def render(
     width = _LAYOUT[0] - 2 * _MARGIN
     if place is not None:
         canvas.text(place_line(explanation, place), (_MARGIN, _ANSWER), height=_LETTER, width=width)
-    canvas.text(NOTE, (_MARGIN, _NOTE), height=_SMALL, colour=FAINT, width=width)
+    canvas.text(NOTE if explanation.exact else NOTE + AGAIN, (_MARGIN, _NOTE), height=_SMALL, colour=FAINT, width=width)
     return canvas.picture
 
 
@@ -103,7 +107,7 @@ def change_scale(channels: Sequence[Channel]) -> float:
 
 
 def change_view(channel: Channel, scale: float) -> NDArray[np.uint8]:
-    """Where a channel makes the fused picture brighter (white) or darker (black) than it would be without it, (h, w)."""
+    """Where a channel makes the fused picture brighter (white) or darker (black) than without it, (h, w)."""
     return grey(127.5 * (1 + channel.change / scale))
 
 
@@ -116,17 +120,6 @@ def level_names(explanation: Explanation) -> list[str]:
 def _corner(number: int) -> tuple[float, float]:
     row, column = divmod(number, _COLUMNS)
     return _MARGIN + column * (_COLUMN + _GAP), row * _ROW
-
-
-def _picture(
-    canvas: Canvas, number: int, title: str, view: NDArray[np.uint8], ink: Colour, shape: tuple[int, ...]
-) -> Box:
-    x, y = _corner(number)
-    # All have the fused picture's proportions: they show one field of view.
-    box = fitted(Box(x, y + _TITLE, _COLUMN, _PICTURE), shape)
-    canvas.text(title, (x + _COLUMN / 2, y + _TITLE - 8), height=_LETTER, align=0.5, width=_COLUMN, colour=ink)
-    canvas.put(view, box)
-    return box
 
 
 def _ring(canvas: Canvas, box: Box, place: Place, explanation: Explanation) -> None:
@@ -156,13 +149,13 @@ def _levels(canvas: Canvas, corner: tuple[float, float], explanation: Explanatio
                 canvas.put(colour[None, None], Box(at, top + 2, size, step - 4))
         canvas.text(percent(level.share), (left + 6, middle), height=_SMALL)
         if amounts:
-            words = f"{amounts[row][0]:.2f}/{amounts[row][1]:.2f}"
-            canvas.text(words, (x + _COLUMN, middle), height=_SMALL, align=1, width=numbers - 6)
+            there = f"{amounts[row][0]:.2f}/{amounts[row][1]:.2f}"
+            canvas.text(there, (x + _COLUMN, middle), height=_SMALL, align=1, width=numbers - 6)
     foot = y + _TITLE + _PICTURE - 4
     end = canvas.text("thermal", (left, foot), height=_SMALL, colour=_ORANGE)
     canvas.text("RGB", (left + max(width, end + 40), foot), height=_SMALL, colour=_BLUE, align=1)
     if amounts:
-        canvas.text("amounts there", (x + _COLUMN, foot), height=_SMALL, align=1, width=numbers + 6, colour=FAINT)
+        canvas.text("amounts", (x + _COLUMN, foot), height=_SMALL, align=1, width=numbers - 6, colour=FAINT)
 
 
 def _sum(canvas: Canvas, corner: tuple[float, float], explanation: Explanation, place: Place | None) -> None:

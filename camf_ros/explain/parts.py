@@ -1,7 +1,7 @@
 """The two parts of a fused picture: what came from thermal and what came from RGB, in grey levels, exactly.
 
-A blending network's picture is ``collapse(a_l L_l(thermal)) + collapse(b_l L_l(RGB))``: with the amounts a and b that made
-it, either sum is one camera's part.
+A blending network's picture is ``collapse(a_l L_l(thermal)) + collapse(b_l L_l(RGB))``: with the amounts a and b that
+made it, either of the two is one camera's part.
 """
 
 from __future__ import annotations
@@ -93,7 +93,11 @@ def parts_of(frame: FusedFrame, amounts: Amounts) -> Parts:
     if aligned.coverage is not None:
         fused = aligned.coverage.fill(fused, aligned.full_thermal, luminance)
         shares = aligned.coverage.shares()
-        thermal, rgb, clipping = shares.fused * thermal, shares.fused * rgb + shares.rgb * luminance, shares.fused * clipping
+        thermal, rgb, clipping = (
+            shares.fused * thermal,
+            shares.fused * rgb + shares.rgb * luminance,
+            shares.fused * clipping,
+        )
         if aligned.full_thermal is not None:
             thermal += shares.thermal * aligned.full_thermal
     return Parts(thermal, rgb, clipping, fused - (thermal + rgb + clipping), fused)

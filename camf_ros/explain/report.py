@@ -14,6 +14,8 @@ NOTE = (
     "Fused = from thermal + from RGB + clipping and rounding, at each pixel, in grey levels. Orange and blue say from "
     "which camera a level comes, not how bright it is."
 )
+#: Added where the amounts that made the picture were not kept.
+AGAIN = " Amounts computed again in float32: rounding includes the difference."
 # A share from this on is most of a pixel.
 _MOST = 2 / 3
 
@@ -33,25 +35,30 @@ def verdict(numbers: PlaceNumbers) -> str:
 
 
 def place_line(explanation: Explanation, place: Place) -> str:
-    """The numbers of a pixel."""
-    where = f"At {place.x}, {place.y}: "
+    """Why a pixel is as bright as it is."""
+    where = f"At {place.x}, {place.y}"
     if not within(explanation, place):
         height, width = explanation.parts.fused.shape
-        return f"{where}outside of the picture, which is {width} x {height}"
+        return f"{where}: outside of the picture, which is {width} x {height}"
     n = look_at(explanation, place)
-    levels = ", ".join(f"{thermal:.2f}/{rgb:.2f}" for thermal, rgb in n.amounts)
-    amounts = f"; amounts of thermal/RGB, fine to coarse: {levels}" if n.both else ""
     return (
-        f"{where}fused {n.fused} = {n.from_thermal:.1f} from thermal + {n.from_rgb:.1f} from RGB "
-        f"+ {n.clipping + n.rounding:.1f} clipping and rounding; {verdict(n)} (share of thermal {percent(n.share)}); "
-        f"thermal picture {n.thermal}, RGB {n.rgb}{amounts}"
+        f"{where} the fused level is {n.fused}: {n.from_thermal:.1f} from thermal (which shows {n.thermal}), "
+        f"{n.from_rgb:.1f} from RGB (which shows {n.rgb}), {n.clipping + n.rounding:.1f} clipping and rounding"
     )
+
+
+def amounts_line(explanation: Explanation, place: Place) -> str:
+    """What the network decided at a pixel; empty where it decided nothing."""
+    if not within(explanation, place) or not (n := look_at(explanation, place)).both:
+        return ""
+    amounts = ", ".join(f"{thermal:.2f} / {rgb:.2f}" for thermal, rgb in n.amounts)
+    return f"{verdict(n)} (share of thermal {percent(n.share)}); amounts of thermal / RGB, fine to coarse: {amounts}"
 
 
 def channel_lines(channel: Channel) -> tuple[str, str, str]:
     """Name and effect of a channel, its weights, and which way it works."""
     return (
-        f"channel {channel.number}: {channel.effect:.2f} grey levels",
+        f"channel {channel.number} (1/{channel.scale}): {channel.effect:.2f} levels",
         f"weights: thermal {channel.weights[0]:.2f}, RGB {channel.weights[1]:.2f}",
         f"to thermal {channel.towards_thermal:.2f}, to RGB {channel.towards_rgb:.2f}",
     )

@@ -55,8 +55,8 @@ class Blender:
         """What each picture gives to each level of the blended pyramid, finest first, grey levels.
 
         Returns:
-            For each level ``a_l L_l(first)`` and ``b_l L_l(second)``, (h, w), ``h = ceil(H / 2 ** l)``; the last level is
-            the low-pass rest.
+            For each level ``a_l L_l(first)`` and ``b_l L_l(second)``, (h, w), ``h = ceil(H / 2 ** l)``; the last level
+            is the low-pass rest.
         """
         for pyramid, picture in zip(self._pictures, (first, second), strict=True):
             self._reduce(pyramid, picture)

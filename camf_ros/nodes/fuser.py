@@ -117,7 +117,7 @@ class Fuser:
         return self._pipeline.pictures
 
     def keep_amounts(self, wanted: bool) -> None:
-        """Whether frames are to carry their amounts from the next one on: for an explanation, and no change to pictures."""
+        """Whether frames carry their amounts from the next one on, for an explanation; pictures stay the same."""
         self._pipeline.keep_amounts = wanted
 
     def configure(self, settings: FusionSettings) -> None:
