@@ -248,9 +248,9 @@ class Inspector:
         height, width = infrared.shape
         wanted = [side + more for side, more in zip((height, width), padding(height, width, levels), strict=True)]
         least = [max(side, _LEAST_SIDE) for side in wanted]
-        rows, columns = (side + more for side, more in zip(least, padding(*least, levels), strict=True))
-        missing = rows - height, columns - width
-        inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing), WEIGHTS: weights}
+        below, right = padding(least[0], least[1], levels)
+        missing = least[0] + below - height, least[1] + right - width
+        inputs: Arrays = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing), WEIGHTS: weights}
         outputs = guarded(self._runtime, inputs)
         amounts = []
         for level in range(levels):

@@ -173,4 +173,4 @@ def coloured(values: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 def grey(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Grey levels of a map as a picture: what is below 0 is black, what is above 255 white."""
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(values, 0, 255)), np.uint8)

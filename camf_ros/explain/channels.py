@@ -61,7 +61,7 @@ class LeavingOut:
         assert isinstance(inspector.info.architecture, BlendArchitecture)
         self._encoder = inspector.info.architecture.encoder
         self._weights = inspector.channel_weights()
-        self._blender = Blender(*thermal.shape, inspector.info.architecture.levels)
+        self._blender = Blender(thermal.shape[0], thermal.shape[1], inspector.info.architecture.levels)
         self._whole = self._fused(inspector.amounts(thermal, rgb, self._weights))
         self._side = np.sign(thermal.astype(np.float32) - rgb)
 
@@ -87,7 +87,7 @@ class LeavingOut:
 
     def _fused(self, amounts: Amounts) -> Map:
         thermal, rgb = self._blender.parts(self._thermal, self._rgb, amounts)
-        return np.clip(thermal + rgb, 0, 255)
+        return np.asarray(np.clip(thermal + rgb, 0, 255), np.float32)
 
 
 def strongest_channels(

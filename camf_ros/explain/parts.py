@@ -82,7 +82,7 @@ def parts_of(frame: FusedFrame, amounts: Amounts) -> Parts:
     """
     aligned, luminance, small = fused_pictures(frame)
     assert frame.luminance is not None
-    thermal, rgb = Blender(*small.shape, len(amounts)).parts(aligned.thermal, small, amounts)
+    thermal, rgb = Blender(small.shape[0], small.shape[1], len(amounts)).parts(aligned.thermal, small, amounts)
     clipping = _clipping(thermal + rgb)
     if small.shape != luminance.shape:
         # As camf_ros.imaging.detail.with_detail: Y + up(fused - small), of which Y - up(small) is RGB's.
@@ -112,7 +112,7 @@ def levels_of(frame: FusedFrame, amounts: Amounts) -> tuple[Level, ...]:
     aligned, _, small = fused_pictures(frame)
     seen = seen_by_both(aligned, small.shape)
     levels = []
-    bands = Blender(*small.shape, len(amounts)).bands(aligned.thermal, small, amounts)
+    bands = Blender(small.shape[0], small.shape[1], len(amounts)).bands(aligned.thermal, small, amounts)
     for (thermal, rgb), amount in zip(bands, amounts, strict=True):
         sums = [np.abs(each) for each in (thermal, rgb)]
         weight = 1.0 if seen is None else cv2.resize(seen, thermal.shape[::-1], interpolation=cv2.INTER_AREA)
