@@ -94,7 +94,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     """All options, checked."""
     # What needs no PyTorch first: a wrong option is told at once.
     from camf_ros.benchmark.peers import read_peers
-    from camf_ros.engines.create import ENGINES
+    from camf_ros.engines.choose import ENGINES
     from camf_ros.errors import CheckpointError, DataError, ParameterError
     from camf_ros.models import find_model, shipped_models
     from camf_ros.settings.fusion import FusionSettings

@@ -171,6 +171,14 @@ def choose_engine(settings: FusionSettings) -> ChosenEngine:
     for kind in (ParameterError, CheckpointError):
         if all(isinstance(error, kind) for _, error in failures):
             raise failures[0][1]
+    cause = dict(failures)["torch"].__cause__  # which was tried in any case
+    if model.graph is None and isinstance(cause, ImportError):
+        raise EngineError(
+            f"model {model.name} is there as {model.checkpoint} alone, which engine torch runs, and PyTorch cannot be "
+            f"imported ({cause})",
+            remedy=f"run 'camf export {model.checkpoint}' on a machine with PyTorch: it writes the .onnx file for "
+            f"OpenVINO and ONNX Runtime; or pip install {_PACKAGES['torch']}",
+        )
     raise EngineError(
         "no inference engine works here: " + "; ".join(f"{name}: {error}" for name, error in failures),
         remedy="pip install openvino or onnxruntime, or torch and safetensors",

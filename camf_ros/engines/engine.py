@@ -44,8 +44,8 @@ class EngineOutput(NamedTuple):
         infrared_activation: (K,), mean activation of each encoder channel over the infrared picture, at least 0.
         visible_activation: (K,), likewise for the visible picture.
         gain: Gain of the paper's fusion rule that was used; 1 for a blending network.
-        amounts: Amounts of both cameras that made the picture, for each level (2, h, w), where they were asked for and the
-            network blends; else None.
+        amounts: Amounts of both cameras that made the picture, for each level (2, h, w), where they were asked for and
+            the network blends; else None.
     """
 
     fused: Picture
@@ -178,20 +178,18 @@ class FusionEngine:
         if not 0 <= hold <= 1:
             raise ParameterError(f"hold is {hold}", expected="a share from 0 to 1")
         run = self._blend if self._levels else self._reconstruct
-        output = run(infrared, visible, gain, hold, keep_amounts)
-        figures = (output.infrared_activation, output.visible_activation, output.gain)
-        if not all(np.isfinite(each).all() for each in figures):
-            raise EngineError(f"{self.description} gave values that are not finite", remedy="use precision float32")
-        return output
+        return run(infrared, visible, gain, hold, keep_amounts)
 
     def _blend(self, infrared: Picture, visible: Picture, _gain: float, _hold: float, keep: bool) -> EngineOutput:
-        missing = padding(*infrared.shape, self._levels)
+        height, width = infrared.shape
+        missing = padding(height, width, self._levels)
         inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing)}
         outputs = guarded(self._runtime, inputs)
         amounts = [outputs[amounts_name(level)][0] for level in range(self._levels)]
-        blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), *infrared.shape)
-        fused = blender.blend(infrared, visible, amounts)
         activation = np.array(outputs[ACTIVATION], np.float32)
+        self._check_finite(activation, *(each.sum() for each in amounts))
+        blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), height, width)
+        fused = blender.blend(infrared, visible, amounts)
         kept = tuple(np.array(each) for each in amounts) if keep else None
         return EngineOutput(fused, activation[0], activation[1], 1.0, kept)
 
@@ -206,8 +204,13 @@ class FusionEngine:
             },
         )
         activation = np.array(outputs[ACTIVATION], np.float32)
-        fused = np.array(outputs[FUSED], np.uint8)[0, 0]
-        return EngineOutput(fused, activation[0], activation[1], float(outputs[USED_GAIN][0]))
+        used = float(outputs[USED_GAIN][0])
+        self._check_finite(activation, used)
+        return EngineOutput(np.array(outputs[FUSED], np.uint8)[0, 0], activation[0], activation[1], used)
+
+    def _check_finite(self, *figures: NDArray[np.float32] | float) -> None:
+        if not all(np.isfinite(each).all() for each in figures):
+            raise EngineError(f"{self.description} gave values that are not finite", remedy="use precision float32")
 
 
 class Inspector:

@@ -1,12 +1,14 @@
-"""Blends two pictures by amounts for each place and scale: the Laplacian pyramid whose level l is a_l L_l(A) + b_l L_l(B).
+"""Blends two pictures by amounts for each place and scale.
 
-The same function as :func:`camf_ros.network.blend.blend`, with OpenCV, in float32. Here because the picture needs more
+The result is the Laplacian pyramid whose level l is ``a_l L_l(A) + b_l L_l(B)``, collapsed: the
+same function as :func:`camf_ros.network.blend.blend`, with OpenCV, in float32. Here because the picture needs more
 precision than the network that decides the amounts, and because what comes from which camera stays exactly separable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -14,8 +16,8 @@ from numpy.typing import NDArray
 
 Grey = NDArray[np.uint8]
 Map = NDArray[np.float32]
-#: For each level, finest first, (2, h, w): amounts of the first and of the second picture. The first level's are of half
-#: its size, as are the second level's.
+#: For each level, finest first, (2, h, w): amounts of the first and of the second picture. The first level's are of
+#: half its size, as are the second level's.
 Amounts = Sequence[Map]
 
 
@@ -28,7 +30,8 @@ class Blender:
         Args:
             height: Of the pictures, pixels.
             width: Likewise.
-            levels: Of the pyramid; the pictures are padded to multiples of ``2 ** (levels - 1)`` by repeating their border.
+            levels: Of the pyramid; the pictures are padded to multiples of ``2 ** (levels - 1)`` by repeating their
+            border.
         """
         self._size = height, width
         self._padding = padding(height, width, levels)
@@ -42,14 +45,16 @@ class Blender:
         for pyramid, picture in zip(self._pictures, (first, second), strict=True):
             self._reduce(pyramid, picture)
         blended = self._collapse(amounts, (0, 1))
-        return np.asarray(cv2.add(blended, 0.0, dtype=cv2.CV_8U), np.uint8)[: self._size[0], : self._size[1]]
+        rounded = cv2.addWeighted(blended, 1.0, blended, 0.0, 0.0, dtype=cv2.CV_8U)  # and clipped
+        return np.asarray(rounded, np.uint8)[: self._size[0], : self._size[1]]
 
     def parts(self, first: Grey, second: Grey, amounts: Amounts) -> tuple[Map, Map]:
         """What each picture gives to the blended one, (H, W) grey levels: their sum is it before it is clipped."""
         for pyramid, picture in zip(self._pictures, (first, second), strict=True):
             self._reduce(pyramid, picture)
         height, width = self._size
-        return tuple(self._collapse(amounts, (source,))[:height, :width].copy() for source in (0, 1))  # type: ignore[return-value]
+        one, other = (self._collapse(amounts, (source,))[:height, :width].copy() for source in (0, 1))
+        return one, other
 
     def bands(self, first: Grey, second: Grey, amounts: Amounts) -> list[tuple[Map, Map]]:
         """What each picture gives to each level of the blended pyramid, finest first, grey levels.
@@ -78,7 +83,7 @@ class Blender:
     def _reduce(self, pyramid: list[Map], picture: Grey) -> None:
         """Gaussian pyramid of means of 2 x 2."""
         pyramid[0][...] = padded(picture, self._padding)
-        for larger, smaller in zip(pyramid, pyramid[1:], strict=False):
+        for larger, smaller in pairwise(pyramid):
             cv2.resize(larger, smaller.shape[::-1], smaller, interpolation=cv2.INTER_AREA)
 
     def _collapse(self, amounts: Amounts, sources: Sequence[int]) -> Map:

@@ -1,8 +1,8 @@
 """The shape of a network: how many channels each layer has.
 
 Two kinds of network fuse: the paper's, which reconstructs the picture from a sum of features, and the blending network,
-which decides how much of each camera goes into the picture. Strides and order of the layers are the method; the rest is a
-choice, stored in every checkpoint.
+which decides how much of each camera goes into the picture. Strides and order of the layers are the method; the rest is
+a choice, stored in every checkpoint.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def from_dict(data: Mapping[str, Any]) -> Architecture:
     known = {"kind", *(field.name for field in fields(kind))}
     if set(data) != known:
         raise CheckpointError(f"architecture has entries {shown(sorted(data))}", expected=f"{sorted(known)}")
-    entries = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"}
+    entries: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"}
     return kind(**entries)
 
 

@@ -1,13 +1,13 @@
 """The blending network: how much of each camera goes into the picture, at each place and scale.
 
-1. Encoder, shared by both cameras: 3x3 convolutions with ReLU on the picture rearranged from 2 x 2 pixels to 4 channels,
-   at 1/2, 1/4 and 1/8 of its size.
-2. Class activation weights ``w[c, k]``, read off the auxiliary classifier (:mod:`camf_ros.network.rule`), over the channels
-   of all three scales: ``A_c[k] = w[c, k] F_c[k]``.
+1. Encoder, shared by both cameras: 3x3 convolutions with ReLU on the picture rearranged from 2 x 2 pixels to 4
+   channels, at 1/2, 1/4 and 1/8 of its size.
+2. Class activation weights ``w[c, k]``, read off the auxiliary classifier (:mod:`camf_ros.network.rule`), over the
+   channels of all three scales: ``A_c[k] = w[c, k] F_c[k]``.
 3. Heads, shared by both cameras, one for each scale: given ``[A_ir, A_vis]`` they give the amounts of infrared, given
    ``[A_vis, A_ir]`` those of visible. Only the pictures and ``w`` tell the cameras apart.
-4. Fused luminance: the Laplacian pyramid whose level l is ``a_l L_l(ir) + b_l L_l(vis)``, collapsed. So the picture is the
-   sum of a part made of infrared alone and one made of visible alone.
+4. Fused luminance: the Laplacian pyramid whose level l is ``a_l L_l(ir) + b_l L_l(vis)``, collapsed. So the picture is
+   the sum of a part made of infrared alone and one made of visible alone.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class BlendEncoder(nn.Module):
 class Heads(nn.Module):
     """Amounts of one camera from the class activation features of both; a head for each scale of the encoder.
 
-    What a head says of a level is enlarged and added to what the next finer head says of it. So a level is decided by the
-    features of its own scale and of all coarser ones.
+    What a head says of a level is enlarged and added to what the next finer head says of it. So a level is decided by
+    the features of its own scale and of all coarser ones.
     """
 
     def __init__(self, architecture: BlendArchitecture) -> None:
@@ -91,13 +91,15 @@ class Heads(nn.Module):
             hidden.append(nn.Conv2d(2 * width, head, 3, padding=1) if head else nn.Identity())
             outputs.append(nn.Conv2d(head or 2 * width, levels, 1))
         self.hidden, self.outputs = nn.ModuleList(hidden), nn.ModuleList(outputs)
-        for layer in outputs:
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
         # It begins as the average of both cameras: the detail whole, half of each low-pass rest.
+        detail, rest = (torch.logit(torch.tensor(amount / self.limit)) for amount in (1.0, 0.5))
         with torch.no_grad():
-            outputs[-1].bias += torch.logit(torch.tensor(1.0 / self.limit))
-            outputs[-1].bias[-1] = torch.logit(torch.tensor(0.5 / self.limit))
+            for layer in outputs:
+                bias = cast(Tensor, layer.bias)
+                nn.init.normal_(layer.weight, std=0.01)
+                bias.zero_()
+            bias += detail
+            bias[-1] = rest
 
     @property
     def head_levels(self) -> tuple[int, int, int]:
@@ -112,8 +114,8 @@ class Heads(nn.Module):
             other: Those of the other one.
 
         Returns:
-            For each level, finest first, (N, 1, h, w), 0 to the limit. The first is half as large as its level, the others
-            are of their level's size.
+            For each level, finest first, (N, 1, h, w), 0 to the limit. The first is half as large as its level, the
+            others are of their level's size.
         """
         said = []
         for mine, its, hidden, output in zip(own, other, self.hidden, self.outputs, strict=True):
@@ -179,7 +181,7 @@ class BlendNetwork(nn.Module):
 
     def amounts(self, infrared: Features, visible: Features, weights: Tensor) -> tuple[Tensor, ...]:
         """For each level (N, 2, h, w), from the features of both cameras before weighting."""
-        each = torch.split(weights, self.architecture.encoder, dim=1)
+        each = torch.split(weights, list(self.architecture.encoder), dim=1)
         a_ir = tuple(f * w[0, :, None, None] for f, w in zip(infrared, each, strict=True))
         a_vis = tuple(f * w[1, :, None, None] for f, w in zip(visible, each, strict=True))
         pairs = zip(self.heads(a_ir, a_vis), self.heads(a_vis, a_ir), strict=True)
@@ -214,7 +216,7 @@ def enlarged(image: Tensor) -> Tensor:
 
 
 def bands(image: Tensor, levels: int) -> list[Tensor]:
-    """Laplacian pyramid, finest first; the last level is the low-pass rest. Burt and Adelson, IEEE Trans. Comm. 31, 1983."""
+    """Laplacian pyramid, finest first, then the low-pass rest. Burt and Adelson, IEEE Trans. Comm. 31, 1983."""
     result = []
     for _ in range(levels - 1):
         smaller = reduced(image)
@@ -224,7 +226,7 @@ def bands(image: Tensor, levels: int) -> list[Tensor]:
 
 
 def blend(infrared: Tensor, visible: Tensor, amounts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Parts of the fused picture that are made of infrared and of visible, (N, 1, H, W) each, from (N, 2, h, w) amounts."""
+    """Parts of the fused picture made of infrared and of visible, (N, 1, H, W) each, from (N, 2, h, w) amounts."""
     parts = [
         collapse(bands(image, len(amounts)), [a[:, camera : camera + 1] for a in amounts])
         for camera, image in enumerate((infrared, visible))

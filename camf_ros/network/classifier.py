@@ -75,7 +75,8 @@ class AuxiliaryClassifier(nn.Module):
             ImageError: If the features are too small for the four 'valid' stages.
         """
         height, width = features[-1].shape[-2:]
-        if not torch.jit.is_tracing() and min(height, width) < MIN_FEATURE_SIZE:
+        traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if not traced and min(height, width) < MIN_FEATURE_SIZE:
             raise ImageError(
                 f"features of {width} x {height} are too small for the classifier",
                 expected=f"at least {MIN_FEATURE_SIZE} x {MIN_FEATURE_SIZE}",
