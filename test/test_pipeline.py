@@ -14,7 +14,6 @@ from small_model import SMALL_GAIN, open_small
 
 from camf_ros.engines.engine import EngineOutput, FusionEngine
 from camf_ros.errors import EngineError, ImageError, RegistrationError
-from camf_ros.explain.shares import infrared_share
 from camf_ros.imaging.blending import Blender
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.imaging.detail import shrunk, with_detail
@@ -22,7 +21,7 @@ from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.registration import Aligned, PlannedRegistration, Rig, resized
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.imaging.thermal import ThermalFrontEnd
-from camf_ros.pipeline import FusionPipeline
+from camf_ros.pipeline import FusionPipeline, infrared_share
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.settings.thermal import ThermalSettings
@@ -203,7 +202,7 @@ def test_frames_that_left_do_not_change_with_the_gain(paper: FusionEngine) -> No
     pipeline = FusionPipeline(paper)
     first = pipeline.fuse(counts(), colour(), 1.0)
     assert first.aligned is not None
-    values = [*first[:-2], first.aligned.thermal, first.aligned.rgb]
+    values = [*(v for v in first if isinstance(v, np.ndarray)), first.aligned.thermal, first.aligned.rgb]
     kept = [np.copy(value) for value in values]
     pipeline.configure(FusionSettings(gain=3.0))
     pipeline.fuse(counts(5), colour(6), 2.0)

@@ -32,6 +32,8 @@ Arrays = dict[str, NDArray[Any]]
 _T = TypeVar("_T")
 # Two cameras' sizes while one is replaced by the other; each prepared size can hold much memory.
 _KEPT_SIZES = 2
+# The classifier, which is part of the inspection graph, takes no smaller pictures.
+_LEAST_SIDE = 104
 
 
 class EngineOutput(NamedTuple):
@@ -230,6 +232,8 @@ class Inspector:
     def amounts(self, infrared: Picture, visible: Picture, weights: NDArray[np.float32]) -> Amounts:
         """Amounts of a pair with any class activation weights, as of :class:`EngineOutput`.
 
+        Small pictures are enlarged by repeating their border, which changes the amounts near that border a little.
+
         Args:
             infrared: (H, W), 0 to 255.
             visible: Likewise.
@@ -245,10 +249,17 @@ class Inspector:
         _check_pair(infrared, visible)
         levels = self.info.architecture.levels
         height, width = infrared.shape
-        missing = padding(height, width, levels)
+        wanted = [side + more for side, more in zip((height, width), padding(height, width, levels), strict=True)]
+        least = [max(side, _LEAST_SIDE) for side in wanted]
+        below, right = padding(least[0], least[1], levels)
+        missing = least[0] + below - height, least[1] + right - width
         inputs: Arrays = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing), WEIGHTS: weights}
         outputs = guarded(self._runtime, inputs)
-        return tuple(np.array(outputs[amounts_name(level)][0]) for level in range(levels))
+        amounts = []
+        for level in range(levels):
+            h, w = (side >> max(level, 1) for side in wanted)
+            amounts.append(np.array(outputs[amounts_name(level)][0, :, :h, :w]))
+        return tuple(amounts)
 
     def logits(self, infrared: Picture, visible: Picture) -> NDArray[np.float32]:
         """Scores (infrared, visible) of both pictures, (2, 2).

@@ -56,6 +56,30 @@ class Blender:
         one, other = (self._collapse(amounts, (source,))[:height, :width].copy() for source in (0, 1))
         return one, other
 
+    def bands(self, first: Grey, second: Grey, amounts: Amounts) -> list[tuple[Map, Map]]:
+        """What each picture gives to each level of the blended pyramid, finest first, grey levels.
+
+        Returns:
+            For each level ``a_l L_l(first)`` and ``b_l L_l(second)``, (h, w), ``h = ceil(H / 2 ** l)``; the last level
+            is the low-pass rest.
+        """
+        for pyramid, picture in zip(self._pictures, (first, second), strict=True):
+            self._reduce(pyramid, picture)
+        result, last = [], len(amounts) - 1
+        for level, (own, amount) in enumerate(zip(zip(*self._pictures, strict=True), amounts, strict=True)):
+            height, width = (-(-side >> level) for side in self._size)
+            size = own[0].shape[::-1]
+            weighted = []
+            for source, picture in enumerate(own):
+                detail = picture
+                if level < last:
+                    smaller = self._pictures[source][level + 1]
+                    detail = picture - cv2.resize(smaller, size, interpolation=cv2.INTER_LINEAR)
+                at = cv2.resize(amount[source], size, interpolation=cv2.INTER_LINEAR) if level == 0 else amount[source]
+                weighted.append(np.asarray(detail * at, np.float32)[:height, :width])
+            result.append((weighted[0], weighted[1]))
+        return result
+
     def _reduce(self, pyramid: list[Map], picture: Grey) -> None:
         """Gaussian pyramid of means of 2 x 2."""
         pyramid[0][...] = padded(picture, self._padding)

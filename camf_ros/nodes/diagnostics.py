@@ -126,6 +126,7 @@ def fusion_status(
         "dropped for a newer pair": dropped,
         "rejected": sum(snapshot.rejected.values()),
         **{f"rejected: {reason}": count for reason, count in sorted(snapshot.rejected.items())},
+        **{f"failed: {name}": count for name, count in sorted(snapshot.extras_failed.items())},
         "latency median (ms)": f"{1e3 * snapshot.latency.median:.1f}",
         "latency p95 (ms)": f"{1e3 * snapshot.latency.p95:.1f}",
         "inference median (ms)": f"{1e3 * snapshot.inference.median:.1f}",

@@ -116,6 +116,10 @@ class Fuser:
         """The newest 8-bit picture of each camera, before registration."""
         return self._pipeline.pictures
 
+    def keep_amounts(self, wanted: bool) -> None:
+        """Whether frames carry their amounts from the next one on, for an explanation; pictures stay the same."""
+        self._pipeline.keep_amounts = wanted
+
     def configure(self, settings: FusionSettings) -> None:
         """Use other settings from the next frame on.
 
