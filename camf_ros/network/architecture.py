@@ -140,7 +140,9 @@ def from_dict(data: Mapping[str, Any]) -> Architecture:
     known = {"kind", *(field.name for field in fields(kind))}
     if set(data) != known:
         raise CheckpointError(f"architecture has entries {shown(sorted(data))}", expected=f"{sorted(known)}")
-    entries: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"}
+    entries: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"
+    }
     return kind(**entries)
 
 

@@ -103,7 +103,8 @@ def test_model(data: Path, small_paper_model: Path, capsys: pytest.CaptureFixtur
         grey = data / f"{name}.png"
         cv2.imwrite(str(grey), pictures(data, name)[1] if name == "one" else luminance(data / "visible" / "two.png"))
         more = ["--output", data / "made" / f"{name}.png", "--device", "cpu", "--precision", "float32", "--quiet"]
-        assert main([*map(str, ["fuse", data / "infrared" / f"{name}.png", grey, "--model", small_paper_model, *more])]) == 0
+        given = [data / "infrared" / f"{name}.png", grey, "--model", small_paper_model]
+        assert main(["fuse", *map(str, [*given, *more])]) == 0
     capsys.readouterr()
     assert evaluate("--data", data, "--fused", data / "made") == 0
     assert capsys.readouterr().out.splitlines()[1:] == lines[""][1:]

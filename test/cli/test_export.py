@@ -15,6 +15,7 @@ from small_model import open_small
 from camf_ros.cli.main import main
 from camf_ros.engines import choose
 from camf_ros.engines.engine import Engine
+from camf_ros.engines.onnxruntime import tensorrt_cache
 from camf_ros.models import find_model
 
 pytestmark = pytest.mark.usefixtures("fresh_logging")
@@ -139,8 +140,6 @@ def test_tensorrt_engines_are_built_for_each_size(
         def build(infrared: Any, visible: Any) -> Any:
             asked.append((name, options, infrared.shape))
             if len(asked) > 2:
-                from camf_ros.engines.onnxruntime import tensorrt_cache
-
                 tensorrt_cache(engine.model_hash).mkdir(parents=True)
                 (tensorrt_cache(engine.model_hash) / "x.engine").touch()
             return fuse(infrared, visible)

@@ -18,7 +18,8 @@ def pair(height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def amounts_for(height: int, width: int, levels: int, most: float = 1.5) -> list[NDArray[np.float32]]:
-    rows, columns = (side + missing for side, missing in zip((height, width), padding(height, width, levels), strict=True))
+    below, right = padding(height, width, levels)
+    rows, columns = height + below, width + right
     random = np.random.default_rng(width)
     shapes = [(2, rows >> max(level, 1), columns >> max(level, 1)) for level in range(levels)]
     return [(most * random.random(shape)).astype(np.float32) for shape in shapes]
