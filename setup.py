@@ -42,19 +42,20 @@ setup(
     packages=find_packages(include=["camf_ros", "camf_ros.*"]),
     # The same places below the prefix as after a colcon build; camf_ros.resources looks there.
     data_files=[("share/camf_ros", ["package.xml"]), *shared_files("config", "models", "msg")],
-    # No torch here: on a Jetson it must come from NVIDIA's own wheels, and a plain dependency would put a build without
-    # CUDA over them. `pip install .[torch]` takes the package index's build.
+    # OpenVINO or ONNX Runtime run the .onnx files of a model, and need nothing else. No torch here: on a Jetson it must
+    # come from NVIDIA's own wheels, and a plain dependency would put a build without CUDA over them.
+    # `pip install .[torch]` takes the package index's build.
     install_requires=[
         "numpy>=1.21",
         "opencv-python-headless>=4.5",
-        "safetensors>=0.4",
         "PyYAML>=5.4",
         "tqdm>=4.57",
     ],
     extras_require={
-        "torch": ["torch>=2.4"],
-        "openvino": ["openvino>=2024.4", "onnx>=1.14"],
-        "onnxruntime": ["onnxruntime>=1.17", "onnx>=1.14"],
+        "torch": ["torch>=2.4", "safetensors>=0.4"],
+        "export": ["torch>=2.4", "safetensors>=0.4", "onnx>=1.14"],
+        "openvino": ["openvino>=2024.4"],
+        "onnxruntime": ["onnxruntime>=1.17"],
         "evaluation": ["scikit-image>=0.18"],
         "bag": ["rosbags>=0.11"],
         "benchmark": ["matplotlib>=3.5", "psutil>=5.8"],

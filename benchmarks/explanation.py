@@ -27,22 +27,22 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
-
 from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.explain.explainer import DEFAULT_CHANNELS, DEFAULT_LIMIT, Explainer
-from camf_ros.explain.explanation import INFRARED, VISIBLE
-from camf_ros.explain.panel import render
 from camf_ros.explain.place import Place, look_at, verdict_on
 from camf_ros.explain.placement import share_over_picture
 from camf_ros.explain.working_size import shrunk_to, working_size
 from camf_ros.frame_explanation import explain_frame
+from camf_ros.network.constants import BORDER, CONTRAST, GREY
+from camf_ros.network.numpy_network import STEP
+from numpy.typing import NDArray
+
+from camf_ros.explain.explanation import INFRARED, VISIBLE
+from camf_ros.explain.panel import render
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network import load_checkpoint
-from camf_ros.network.constants import BORDER, CONTRAST, GREY
-from camf_ros.network.numpy_network import STEP
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.scene import NightStreet
 from camf_ros.settings.fusion import FusionSettings

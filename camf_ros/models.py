@@ -34,9 +34,8 @@ class Model:
         Raises:
             CheckpointError: If a file cannot be used.
         """
-        if self.graph is not None:
-            return self.read_graph().info
-        assert self.checkpoint is not None
+        if self.checkpoint is None or self.graph is not None:
+            return self._read(self.graph or self.inspection).info
         return read_checkpoint_info(self.checkpoint)
 
     def read_graph(self) -> Graph:
@@ -57,9 +56,10 @@ class Model:
 
     def _read(self, path: Path | None) -> Graph:
         if path is None:
+            present = self.checkpoint or self.graph or self.inspection
             raise CheckpointError(
-                f"model {self.name} has no exported graph beside {self.checkpoint or self.graph}",
-                remedy=f"camf export {self.checkpoint}, on a machine with PyTorch",
+                f"there is no exported graph for this beside {present}",
+                remedy=f"camf export {self.checkpoint or 'of its checkpoint'}, on a machine with PyTorch",
             )
         graph = read_graph(path)
         if self.checkpoint is not None and (wanted := read_checkpoint_info(self.checkpoint).hash) != graph.info.hash:

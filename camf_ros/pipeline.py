@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from camf_ros.engines.engine import Engine, EngineOutput
 from camf_ros.errors import ImageError
-from camf_ros.explain.shares import infrared_share
 from camf_ros.imaging.blending import Amounts
 from camf_ros.imaging.camera_maps import Rig
 from camf_ros.imaging.detail import shrunk, with_detail
@@ -45,6 +44,7 @@ class FusedFrame(NamedTuple):
         undistorted: Whether the geometry is the reference camera's without the distortion of its lens.
         aligned: Both pictures as the network was given them; None if nobody registered them.
         amounts: Of both cameras at each level, where they were asked for; see :class:`EngineOutput`.
+        luminance: (H, W), the fused luminance before colour, and before what one camera sees alone is put in.
     """
 
     image: NDArray[np.uint8]
@@ -59,6 +59,7 @@ class FusedFrame(NamedTuple):
     undistorted: bool = False
     aligned: Aligned | None = None
     amounts: Amounts | None = None
+    luminance: NDArray[np.uint8] | None = None
 
 
 class PassedFrame(NamedTuple):
@@ -166,7 +167,7 @@ class FusionPipeline:
             self._steady.forget()
         else:
             gain, hold = self._steady.wanted(stamp, settings.gain_time_constant)
-        image, output, inference_time = self._infer(aligned, gain, hold)
+        image, luminance, output, inference_time = self._infer(aligned, gain, hold)
         if not settings.gain:
             self._steady.used(output.gain, stamp)
         weights = np.float32(output.gain) * self.engine.channel_weights()
@@ -183,6 +184,7 @@ class FusionPipeline:
             aligned.undistorted,
             aligned,
             output.amounts,
+            luminance,
         )
 
     def pass_through(self, camera: str, image: Image, stamp: float, rig: Rig = _UNKNOWN) -> PassedFrame:
@@ -224,26 +226,25 @@ class FusionPipeline:
             result = grey_as_colour(result)
         return PassedFrame(result, aligned.reference, aligned.undistorted)
 
-    def _infer(self, aligned: Aligned, gain: float, hold: float) -> tuple[NDArray[np.uint8], EngineOutput, float]:
-        """The fused picture, in colour where RGB is, what the engine says, and its time in seconds."""
-        image, output, inference_time = self._run(aligned.thermal, aligned.rgb, gain, hold)
+    def _infer(
+        self, aligned: Aligned, gain: float, hold: float
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], EngineOutput, float]:
+        """The fused picture, in colour where RGB is, its luminance, what the engine says, and its time in seconds.
+
+        The engine works at the size of the thermal picture, which may be smaller than that of the RGB picture.
+        """
+        self._worked = size = _size(aligned.thermal)
+        full = _size(aligned.rgb)
+        visible = Visible(aligned.rgb)
+        luminance = visible.luminance if size == full else shrunk(visible.luminance, size)
+        started = time.monotonic()
+        output = self.engine.fuse(aligned.thermal, luminance, gain=gain, hold=hold, keep_amounts=self.keep_amounts)
+        inference_time = time.monotonic() - started
+        fused = output.fused if size == full else with_detail(output.fused, luminance, visible.luminance)
+        image = visible.with_luminance(fused)
         if aligned.coverage is not None:
             image = aligned.coverage.fill(image, aligned.full_thermal, aligned.rgb)
-        return image, output, inference_time
-
-    def _run(
-        self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], gain: float, hold: float
-    ) -> tuple[NDArray[np.uint8], EngineOutput, float]:
-        """As :meth:`_infer`, of the whole frame; at the size of the grey picture, if that is smaller."""
-        size = _size(grey)
-        self._worked = size
-        visible = Visible(rgb)
-        luminance = visible.luminance if size == _size(rgb) else shrunk(visible.luminance, size)
-        started = time.monotonic()
-        output = self.engine.fuse(grey, luminance, gain=gain, hold=hold, keep_amounts=self.keep_amounts)
-        inference_time = time.monotonic() - started
-        fused = output.fused if size == _size(rgb) else with_detail(output.fused, luminance, visible.luminance)
-        return visible.with_luminance(fused), output, inference_time
+        return image, fused, output, inference_time
 
 
 def _check_thermal(image: Image) -> None:
@@ -265,3 +266,26 @@ def _check_rgb(image: Image) -> NDArray[np.uint8]:
 
 def _size(image: NDArray[np.generic]) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
+
+
+def infrared_share(
+    weights: NDArray[np.float32], infrared_activation: NDArray[np.float32], visible_activation: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Share of each channel's weighted activation that comes from infrared.
+
+    ``w_ir a_ir / (w_ir a_ir + w_vis a_vis)`` with the class activation weights w and the mean activations a: what the
+    channel says of both pictures, not what comes of it in the fused one (:mod:`camf_ros.explain` has that).
+
+    Args:
+        weights: (2, K), class activation weights, rows infrared and visible; before or after the gain, which cancels.
+        infrared_activation: (K,), mean activation of each channel over the infrared picture, at least 0.
+        visible_activation: (K,), likewise.
+
+    Returns:
+        (K,), 0 (all visible) to 1 (all infrared); 0.5 where the channel is silent in both.
+    """
+    infrared = weights[0] * infrared_activation
+    total = infrared + weights[1] * visible_activation
+    share = np.full(total.shape, 0.5, np.float32)
+    np.divide(infrared, total, out=share, where=total > 0)
+    return share

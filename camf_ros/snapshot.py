@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +10,10 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from camf_ros.errors import DataError, ImageError
-from camf_ros.explain.explainer import Explainer
+from camf_ros.errors import DataError
+from camf_ros.explain.explanation import Explainer
 from camf_ros.explain.panel import render
-from camf_ros.frame_explanation import explain_frame
+from camf_ros.explain.report import content
 from camf_ros.imaging.frames import Image
 from camf_ros.imaging.picture_files import write_png, write_tiff
 from camf_ros.pipeline import FusedFrame
@@ -31,7 +30,7 @@ def save_snapshot(
 ) -> Path:
     """Write thermal, RGB and fused picture, ``weights.json`` and ``parameters.yaml`` into a new folder.
 
-    With an explainer also ``explanation.png``, where the pictures are large enough for it.
+    With an explainer also ``explanation.png`` and ``explanation.json``.
 
     Args:
         folder: Made here; must not exist.
@@ -56,7 +55,9 @@ def save_snapshot(
         write_png(folder / "rgb.png", rgb)
         write_png(folder / "fused.png", frame.image)
         if explainer is not None:
-            _write_explanation(folder / "explanation.png", explainer, frame, automatic=not parameters.get("gain"))
+            explanation = explainer.explain(frame)
+            write_png(folder / "explanation.png", render(explanation))
+            (folder / "explanation.json").write_text(json.dumps(content(explanation)) + "\n", encoding="utf-8")
         (folder / "weights.json").write_text(json.dumps(_numbers(frame), indent=1) + "\n", encoding="utf-8")
         (folder / "parameters.yaml").write_text(
             yaml.safe_dump({"/**": {"ros__parameters": _nested(parameters)}}, sort_keys=False), encoding="utf-8"
@@ -64,11 +65,6 @@ def save_snapshot(
     except OSError as error:
         raise DataError(f"the snapshot {folder} cannot be written: {error}") from error
     return folder
-
-
-def _write_explanation(path: Path, explainer: Explainer, frame: FusedFrame, *, automatic: bool) -> None:
-    with contextlib.suppress(ImageError):  # too small to be judged
-        write_png(path, render(explain_frame(explainer, frame, automatic=automatic)))
 
 
 def _numbers(frame: FusedFrame) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The automatic gain of a video follows the scene slowly, so that the fused picture does not flicker."""
+"""The automatic gain of camf-paper follows the scene of a video slowly, so that the fused picture does not flicker."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from camf_ros.network import CamfNetwork
+    from camf_ros.network.blend import BlendNetwork
 
 # The same examples in every run, and no verdict that hangs on how busy the machine is.
 hypothesis.settings.register_profile("camf", derandomize=True, deadline=None, database=None)
@@ -44,8 +44,8 @@ def fresh_logging() -> Iterator[None]:
 
 
 @pytest.fixture
-def small_network() -> CamfNetwork:
-    """A network of a few channels, float32, in evaluation mode."""
+def small_network() -> BlendNetwork:
+    """A blending network of a few channels, float32, in evaluation mode."""
     from small_model import make_small_network  # noqa: PLC0415 - PyTorch takes seconds to import
 
     return make_small_network()
@@ -53,11 +53,15 @@ def small_network() -> CamfNetwork:
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Checkpoint file of the small network. Tests read it and never write it."""
-    from small_model import make_small_network  # noqa: PLC0415
+    """Checkpoint of the small network, with its graphs beside it. Tests read the files and never write them."""
+    from small_model import make_small_network, write_model  # noqa: PLC0415
 
-    from camf_ros.network import save_checkpoint  # noqa: PLC0415
+    return write_model(tmp_path_factory.mktemp("model") / "small.safetensors", make_small_network())
 
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_checkpoint(path, make_small_network(), name="small", training={"command": "made by a test"})
-    return path
+
+@pytest.fixture(scope="session")
+def small_paper_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of a small network of the paper's kind, which has a gain."""
+    from small_model import make_small_paper, write_model  # noqa: PLC0415
+
+    return write_model(tmp_path_factory.mktemp("paper") / "paper.safetensors", make_small_paper(), name="paper")

@@ -1,4 +1,4 @@
-"""The CAMF network written a second time, from the paper's description and in plain float64 NumPy.
+"""Both networks written a second time, from their description and in plain float64 NumPy.
 
 Slow and obvious on purpose: what the package computes is held against this.
 """
@@ -55,30 +55,30 @@ def resize(x: Array, height: int, width: int) -> Array:
     return upper * (1 - down)[:, None] + lower * down[:, None]
 
 
-def encode_layers(weights: Weights, image: Array) -> list[Array]:
-    """Output of each of the six encoder layers for one image (H, W)."""
-    x, outputs = image[None], []
-    for index, stride in enumerate(ENCODER_STRIDES):
-        layer = f"encoder.layers.{index}"
-        x = relu(convolve(x, weights[f"{layer}.weight"], weights[f"{layer}.bias"], stride, pad=1))
-        outputs.append(x)
-    return outputs
+def layers(weights: Weights, part: str, x: Array, strides: Sequence[int], pads: Sequence[int]) -> Array:
+    """3x3 convolutions with ReLU, one after another."""
+    for index, (stride, pad) in enumerate(zip(strides, pads, strict=True)):
+        name = f"{part}.layers.{index}"
+        x = relu(convolve(x, weights[f"{name}.weight"], weights[f"{name}.bias"], stride, pad))
+    return x
 
 
-def decode(weights: Weights, features: Mapping[int, Array], second: tuple[int, int], first: tuple[int, int]) -> Array:
-    """Image of features (K, h, w) by their encoder layer; ``second`` and ``first`` are the sizes of layers 2 and 1."""
+def encode(weights: Weights, image: Array) -> Array:
+    """Features (K, h, w) of the paper's encoder for one picture (H, W), grey levels 0 to 255."""
+    return layers(weights, "encoder", image[None] / 127.5 - 1, ENCODER_STRIDES, [1] * 6)
+
+
+def decode(weights: Weights, features: Array, height: int, width: int) -> Array:
+    """Picture of features; ``height`` and ``width`` are of the padded picture that the encoder was given."""
 
     def layer(x: Array, index: int, pad: int) -> Array:
         name = f"decoder.layers.{index}"
         return relu(convolve(x, weights[f"{name}.weight"], weights[f"{name}.bias"], pad=pad))
 
-    def with_finer(x: Array, number: int) -> Array:
-        return np.concatenate([x, features[number]]) if number in features else x
-
-    x = layer(layer(features[6], 0, 1), 1, 1)
-    x = layer(with_finer(resize(x, *second), 2), 2, 1)
-    x = layer(layer(with_finer(resize(x, *first), 1), 3, 0), 4, 0)
-    return np.tanh(convolve(x, weights["decoder.head.weight"], weights["decoder.head.bias"]))[0]
+    x = layer(layer(features, 0, 1), 1, 1)
+    x = layer(resize(x, (height + 1) // 2, (width + 1) // 2), 2, 1)
+    x = layer(layer(resize(x, height, width), 3, 0), 4, 0)
+    return (np.tanh(convolve(x, weights["decoder.head.weight"], weights["decoder.head.bias"]))[0] + 1) * 127.5
 
 
 def activation_weights(linear: NDArray[np.floating]) -> Array:
@@ -87,9 +87,10 @@ def activation_weights(linear: NDArray[np.floating]) -> Array:
     return np.stack([row / row.mean() for row in w])
 
 
-def automatic_gain(infrared: Array, visible: Array, w: Array, contrast: float = 1.0) -> float:
+def automatic_gain(infrared: Array, visible: Array, w: Array, contrast: float = 1.1) -> float:
     """As much energy (variance over the picture) in the weighted sum of features (K, h, w) as in both together."""
-    # 1 % of the brightness is as good as no contrast; the rest, so that two silent pictures have a gain, which is 1.
+    # Times 1.1, for the contrast that the decoder loses. 1 % of the brightness is as good as no contrast; the rest, so
+    # that two silent pictures have a gain, which is 1.
     apart = summed = 1e-12 + 1e-4 * sum(float(np.sum(x.mean((1, 2)) ** 2)) for x in (infrared, visible))
     for channel in range(infrared.shape[0]):
         apart += float(infrared[channel].var() + visible[channel].var())
@@ -98,7 +99,7 @@ def automatic_gain(infrared: Array, visible: Array, w: Array, contrast: float = 
 
 
 class Fused(NamedTuple):
-    """Fused image (H, W), the mean activations (K,) of both sources, and the gain."""
+    """Fused picture (H, W), the mean activations (K,) of both sources, and the gain."""
 
     image: Array
     infrared: Array
@@ -106,59 +107,120 @@ class Fused(NamedTuple):
     gain: float
 
 
-def fuse(
-    weights: Weights,
-    infrared: Array,
-    visible: Array,
-    gain: float | None = None,
-    *,
-    hold: float = 1.0,
-    layers: Sequence[int] = (6,),
+def fuse_paper(
+    weights: Weights, infrared: Array, visible: Array, gain: float | None = None, *, hold: float = 1.0
 ) -> Fused:
-    """The whole network for one pair (H, W) in -1 to 1.
+    """The paper's network for one pair (H, W), grey levels 0 to 255.
 
-    Without a gain that of the pair is taken; with one, ``hold`` of it and the rest of the pair's. ``layers`` are the
-    encoder layers that are fused.
+    Without a gain that of the pair is taken; with one, ``hold`` of it and the rest of the pair's.
     """
-    encoded = [encode_layers(weights, np.pad(image, 2, mode="edge")) for image in (infrared, visible)]
+    pair = [np.pad(image, 2, mode="edge") for image in (infrared, visible)]
+    ir, vis = (encode(weights, image) for image in pair)
     w = activation_weights(weights["classifier.linear.weight"])
-    own = automatic_gain(encoded[0][5], encoded[1][5], w[:, w.shape[1] - encoded[0][5].shape[0] :], contrast=1.1)
+    own = automatic_gain(ir, vis, w)
     used = own if gain is None else hold * gain + (1 - hold) * own
-    fused, start = {}, 0
-    for number in layers:
-        ir, vis = (outputs[number - 1] for outputs in encoded)
-        fused[number] = np.zeros_like(ir)
-        for channel in range(ir.shape[0]):
-            factors = w[:, start + channel]
-            fused[number][channel] = used * (factors[0] * ir[channel] + factors[1] * vis[channel])
-        start += ir.shape[0]
-    sizes = [(output.shape[1], output.shape[2]) for output in encoded[0]]
-    activations = [np.concatenate([outputs[number - 1].mean(axis=(1, 2)) for number in layers]) for outputs in encoded]
-    return Fused(decode(weights, fused, sizes[1], sizes[0]), *activations, used)
+    summed = used * (w[0, :, None, None] * ir + w[1, :, None, None] * vis)
+    return Fused(decode(weights, summed, *pair[0].shape), ir.mean(axis=(1, 2)), vis.mean(axis=(1, 2)), used)
+
+
+def rearrange(picture: Array) -> Array:
+    """2 x 2 pixels (H, W) as four channels: row by row within each square."""
+    return np.stack([picture[row::2, column::2] for row in (0, 1) for column in (0, 1)])
+
+
+def encode_scales(weights: Weights, image: Array, deeper: int = 0) -> list[Array]:
+    """Features of the blending network at 1/2, 1/4 and 1/8 for one picture (H, W), grey levels 0 to 255."""
+
+    def layer(x: Array, name: str, stride: int = 1) -> Array:
+        return relu(convolve(x, weights[f"encoder.{name}.weight"], weights[f"encoder.{name}.bias"], stride, 1))
+
+    first = layer(rearrange(image / 127.5 - 1), "first")
+    second = layer(first, "second", 2)
+    third = layer(second, "third.0", 2)
+    for number in range(deeper):
+        third = layer(third, f"third.{number + 1}")
+    return [first, second, third]
+
+
+def amounts_of_one(
+    weights: Weights, own: Sequence[Array], other: Sequence[Array], levels: int, limit: float
+) -> list[Array]:
+    """Amounts (h, w) of a camera for each level, from weighted features of both."""
+    said = []
+    for scale in range(3):
+        x = np.concatenate([own[scale], other[scale]])
+        if f"heads.hidden.{scale}.weight" in weights:
+            x = relu(convolve(x, weights[f"heads.hidden.{scale}.weight"], weights[f"heads.hidden.{scale}.bias"], pad=1))
+        said.append(convolve(x, weights[f"heads.outputs.{scale}.weight"], weights[f"heads.outputs.{scale}.bias"]))
+    fine, middle, coarse = said
+    middle = middle + enlarge(coarse[:3])
+    fine = fine + enlarge(middle[:2])
+    logits = [fine[0], fine[1], middle[2], coarse[3]]
+    for level in range(4, levels):
+        size = 2 ** (level - 3)
+        logits.append(shrink(coarse[level : level + 1], coarse.shape[1] // size, coarse.shape[2] // size)[0])
+    return [limit / (1 + np.exp(-x)) for x in logits]
+
+
+def enlarge(x: Array) -> Array:
+    """Twice the size, x (C, h, w)."""
+    return resize(x, 2 * x.shape[1], 2 * x.shape[2])
+
+
+class Blended(NamedTuple):
+    """Parts (H, W) of the picture before it is clipped, amounts (2, h, w) of each level, and mean activations (K,)."""
+
+    parts: tuple[Array, Array]
+    amounts: list[Array]
+    infrared: Array
+    visible: Array
+
+
+def blend(infrared: Array, visible: Array, amounts: Sequence[NDArray[np.floating]]) -> tuple[Array, Array]:
+    """Parts of two pictures (H, W) whose Laplacian pyramids are multiplied with amounts (2, h, w)."""
+    parts = []
+    for camera, picture in enumerate((infrared, visible)):
+        gaussian = [picture.astype(np.float64)[None]]
+        for _ in amounts[1:]:
+            gaussian.append(shrink(gaussian[-1], gaussian[-1].shape[1] // 2, gaussian[-1].shape[2] // 2))
+        result = gaussian[-1] * amounts[-1][camera]
+        for level in reversed(range(len(amounts) - 1)):
+            detail = gaussian[level] - enlarge(gaussian[level + 1])
+            amount = amounts[level][camera : camera + 1].astype(np.float64)
+            result = enlarge(result) + detail * (enlarge(amount) if level == 0 else amount)
+        parts.append(result[0])
+    return parts[0], parts[1]
+
+
+def fuse_blend(
+    weights: Weights, infrared: Array, visible: Array, *, deeper: int = 0, levels: int = 5, limit: float = 1.5
+) -> Blended:
+    """The blending network for one pair (H, W), grey levels 0 to 255; sides fit the pyramid."""
+    w = activation_weights(weights["classifier.linear.weight"])
+    scales = [encode_scales(weights, image, deeper) for image in (infrared, visible)]
+    weighted, means = [], []
+    for camera in range(2):
+        start, each = 0, []
+        for features in scales[camera]:
+            each.append(w[camera, start : start + len(features), None, None] * features)
+            start += len(features)
+        weighted.append(each)
+        # Places 16 pixels apart: every 8th at half size, and so on.
+        grids = [features[:, :: 8 >> scale, :: 8 >> scale] for scale, features in enumerate(scales[camera])]
+        means.append(np.concatenate([grid.mean(axis=(1, 2)) for grid in grids]))
+    one = amounts_of_one(weights, weighted[0], weighted[1], levels, limit)
+    other = amounts_of_one(weights, weighted[1], weighted[0], levels, limit)
+    amounts = [np.stack(pair) for pair in zip(one, other, strict=True)]
+    return Blended(blend(infrared, visible, amounts), amounts, means[0], means[1])
 
 
 def shrink(x: Array, height: int, width: int) -> Array:
-    """Means over the boxes that divide x (C, H, W) into height x width, each as wide as whole pixels need."""
-
-    def ends(index: int, new: int, old: int) -> slice:
-        return slice(index * old // new, -(-(index + 1) * old // new))
-
-    return np.array(
-        [
-            [
-                [
-                    plane[ends(row, height, x.shape[1]), ends(column, width, x.shape[2])].mean()
-                    for column in range(width)
-                ]
-                for row in range(height)
-            ]
-            for plane in x
-        ]
-    )
+    """Means over the equal boxes that divide x (C, H, W) into height x width."""
+    return x.reshape(x.shape[0], height, x.shape[1] // height, width, x.shape[2] // width).mean(axis=(2, 4))
 
 
 def classify(weights: Weights, features: Sequence[Array]) -> Array:
-    """Scores (infrared, visible) of the features (K, h, w) of each fused layer, finest first."""
+    """Scores (infrared, visible) of the features (K, h, w) of each scale, finest first."""
     *fine, deepest = features
     x = np.concatenate([*(shrink(layer, *deepest.shape[1:]) for layer in fine), deepest])
     for index, stride in enumerate(CLASSIFIER_STRIDES):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 
-from camf_ros.engines.create import ENGINES, choose_engine, open_engine
+from camf_ros.engines.choose import ENGINES, choose_engine, open_engine
 from camf_ros.engines.engine import Engine
 from camf_ros.models import find_model
 from camf_ros.settings.fusion import FusionSettings
@@ -37,7 +37,7 @@ def engine_of(arguments: argparse.Namespace) -> Engine:
     """The engine that the options name. One that is named and fails is an error here, not a reason for another.
 
     Raises:
-        CamfError: As :func:`camf_ros.engines.create.choose_engine`.
+        CamfError: As :func:`camf_ros.engines.choose.choose_engine`.
     """
     options = {"device": arguments.device, "precision": arguments.precision, "threads": arguments.threads}
     if arguments.engine != "auto":

@@ -24,13 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with infrared/ and visible/ pictures of equal names",
     )
     method = parser.add_mutually_exclusive_group(required=True)
-    method.add_argument("--model", metavar="NAME", help="fuse with a shipped model, or a .safetensors file")
+    method.add_argument("--model", metavar="NAME", help="fuse with a shipped model, or a .safetensors or .onnx file")
     method.add_argument("--fused", type=Path, metavar="DIR", help="folder of fused pictures with the same names")
     method.add_argument("--baseline", choices=("max", "average"), help="pixelwise maximum or mean of the two")
     parser.add_argument(
-        "--gain", type=float, metavar="G", help="constant gain of the fusion rule (default: automatic, of each pair)"
+        "--gain",
+        type=float,
+        metavar="G",
+        help="constant gain of camf-paper's fusion rule (default: automatic, of each pair)",
     )
-    add_engine_options(parser, engine="torch", precision="float32", why="alike on every machine")
+    add_engine_options(parser, engine="auto", precision="float32", why="alike on every machine")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, unrounded, to this file too")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -86,10 +89,13 @@ def _method(arguments: argparse.Namespace) -> tuple[str, Method]:
         return arguments.baseline, BASELINES[arguments.baseline]
     if arguments.fused is not None:
         return arguments.fused.resolve().name, given
+    from camf_ros.errors import ParameterError
     from camf_ros.settings.fusion import FusionSettings
     from camf_ros.settings.table import build
 
     settings = build(FusionSettings, {} if arguments.gain is None else {"gain": arguments.gain})
     engine = engine_of(arguments)
+    if arguments.gain is not None and not engine.has_gain:
+        raise ParameterError(f"--gain is given, and model {arguments.model} has none", remedy="leave it out")
     name = f"{engine.model_name}, gain {settings.gain:g}" if settings.gain else engine.model_name
     return name, by_model(engine, settings)

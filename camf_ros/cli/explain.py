@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 from camf_ros.cli.engine_options import engine_of
 from camf_ros.cli.settings_options import add_settings_options, settings_of
 from camf_ros.errors import DataError, ParameterError
-from camf_ros.explain.explainer import DEFAULT_LIMIT
+from camf_ros.explain.explanation import DEFAULT_LIMIT
 from camf_ros.settings.fusion import FusionSettings
 
 if TYPE_CHECKING:
-    from camf_ros.engines.engine import Engine
-    from camf_ros.explain.explainer import Explainer
-    from camf_ros.explain.explanation import Explanation
-    from camf_ros.explain.place import Place
+    from camf_ros.explain.explanation import Explanation, Place
+    from camf_ros.pipeline import FusedFrame
 
 _logger = logging.getLogger(__name__)
 
@@ -31,7 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FIGURE", help="figure for print: a .png, .pdf or .svg")
     parser.add_argument("--panel", type=Path, metavar="PNG", help="the panel that the node publishes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
-    parser.add_argument("--channel", type=int, metavar="K", help="one channel in large in the figure, counted from 0")
+    parser.add_argument(
+        "--channel",
+        type=int,
+        metavar="K",
+        nargs="+",
+        help="show these channels, counted from 0, instead of the strongest",
+    )
     parser.add_argument(
         "--at",
         type=int,
@@ -44,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=DEFAULT_LIMIT,
         metavar="PIXELS",
-        help="longer side at which the features are computed (default: %(default)s)",
+        help="longer side at which channels are left out (default: %(default)s)",
     )
     add_settings_options(parser)
 
@@ -55,47 +59,36 @@ def run(arguments: argparse.Namespace) -> int:
     pixel = arguments.at or settings.explained_pixel
     outputs = _checked_outputs(arguments, pixel)
 
-    from camf_ros.explain.explainer import Explainer
-    from camf_ros.explain.place import Place
-    from camf_ros.explain.wording import place_line
+    from camf_ros.explain.explanation import Explainer, Place
+    from camf_ros.explain.report import amounts_line, place_line
     from camf_ros.models import find_model
 
     explainer = Explainer(find_model(arguments.model), limit=arguments.limit)
-    if arguments.channel is not None and not 0 <= arguments.channel < explainer.channels:
-        raise ParameterError(
-            f"--channel is {arguments.channel}", expected=f"a number from 0 to {explainer.channels - 1}"
-        )
     if arguments.output is not None:
         from camf_ros.benchmark.plot import matplotlib_pyplot
 
         matplotlib_pyplot()  # now rather than after the work
-    engine = engine_of(arguments)
-    explanation = explained(explainer, engine, settings, arguments.infrared, arguments.visible)
+    frame = _fused(arguments, settings)
+    explanation = explainer.explain(frame, arguments.channel)
     place = Place(*pixel) if pixel else None
     if place is not None:
-        print(place_line(explanation, place))
-    _write(arguments, explainer, explanation, place)
+        print("\n".join(filter(None, (place_line(explanation, place), amounts_line(explanation, place)))))
+    _write(arguments, explanation, place)
     for path in outputs:
         _logger.info("%s written", path)
     return 0
 
 
-def explained(
-    explainer: Explainer, engine: Engine, settings: FusionSettings, infrared: Path, visible: Path
-) -> Explanation:
-    """Fuse two picture files as the node would, and explain the result.
-
-    Raises:
-        CamfError: If the pictures cannot be read, brought together, fused or explained.
-    """
-    from camf_ros.frame_explanation import explain_frame
+def _fused(arguments: argparse.Namespace, settings: FusionSettings) -> FusedFrame:
+    """The two picture files as the node would fuse them."""
     from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
     from camf_ros.pipeline import FusionPipeline
 
-    thermal = thermal_of(read_picture(infrared), str(infrared))
-    rgb = rgb_of(read_picture(visible), str(visible))
-    frame = FusionPipeline(engine, settings).fuse(thermal, rgb, stamp=0.0)
-    return explain_frame(explainer, frame, automatic=not settings.gain)
+    thermal = thermal_of(read_picture(arguments.infrared), str(arguments.infrared))
+    rgb = rgb_of(read_picture(arguments.visible), str(arguments.visible))
+    pipeline = FusionPipeline(engine_of(arguments), settings)
+    pipeline.keep_amounts = True
+    return pipeline.fuse(thermal, rgb, stamp=0.0)
 
 
 def _checked_outputs(arguments: argparse.Namespace, pixel: Sequence[int] | None) -> list[Path]:
@@ -116,8 +109,6 @@ def _checked_outputs(arguments: argparse.Namespace, pixel: Sequence[int] | None)
         outputs.append(guard.check(path))
     if not outputs and not pixel:
         raise ParameterError("there is nothing to write", expected="--output, --panel, --json or --at")
-    if arguments.channel is not None and arguments.output is None:
-        raise ParameterError("--channel is given without --output", remedy="name the figure that is to show it")
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise DataError(f"two outputs are {outputs[0]}", expected="a file for each")
     for path in outputs:
@@ -125,28 +116,20 @@ def _checked_outputs(arguments: argparse.Namespace, pixel: Sequence[int] | None)
     return outputs
 
 
-def _write(arguments: argparse.Namespace, explainer: Explainer, explanation: Explanation, place: Place | None) -> None:
+def _write(arguments: argparse.Namespace, explanation: Explanation, place: Place | None) -> None:
     from camf_ros.explain.panel import render
     from camf_ros.imaging.picture_files import write_png
 
     if arguments.panel is not None:
         write_png(arguments.panel, render(explanation, place=place))
     if arguments.output is not None:
-        from camf_ros.cli.explanation_figure import write_channel_figure, write_figure
+        from camf_ros.cli.explanation_figure import write_figure
 
-        if arguments.channel is None:
-            write_figure(arguments.output, explanation)
-        else:
-            e = explanation
-            alone = explainer.explain(
-                e.thermal, e.rgb, e.fused, e.gain, automatic=e.automatic, both=e.both, channels=[arguments.channel]
-            )
-            write_channel_figure(arguments.output, alone, alone.strongest[0])
+        write_figure(arguments.output, explanation)
     if arguments.json is not None:
         from camf_ros.explain.report import content
 
-        report = {"model_hash": explainer.model_hash, **content(explanation, place)}
         try:
-            arguments.json.write_text(json.dumps(report) + "\n", encoding="utf-8")
+            arguments.json.write_text(json.dumps(content(explanation, place)) + "\n", encoding="utf-8")
         except OSError as error:
             raise DataError(f"{arguments.json} cannot be written ({error.strerror})", remedy="name another") from error

@@ -1,4 +1,4 @@
-"""An explanation in print quality: the whole of it, or one channel in large."""
+"""An explanation in print quality."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from camf_ros.benchmark.plot import matplotlib_pyplot
 from camf_ros.errors import DataError
-from camf_ros.explain.colours import DIVERGING, INFRARED_COLOUR, VISIBLE_COLOUR, coloured
-from camf_ros.explain.explanation import INFRARED, VISIBLE, Channel, Explanation
-from camf_ros.explain.placement import FULL_SHARE, evidence_scale
-from camf_ros.explain.views import channel_views, evidence_view, share_view, without_view
-from camf_ros.explain.wording import WITHOUT, channel_title, gain_line, percent, share_title, verdict
+from camf_ros.explain.canvas import DIVERGING
+from camf_ros.explain.explanation import Explanation
+from camf_ros.explain.panel import change_scale, change_view, level_names, pictures
+from camf_ros.explain.report import channel_lines, percent
 
 _WIDTH = 7.16  # inches, two columns of a journal page
 _DOTS_PER_INCH = 200
 _FONT = 7.5
-_SHOWN = 5
+_SHOWN = 6
+_COLUMNS = 3
 # Text as text in the files that can hold it.
 _STYLE = {"font.size": _FONT, "axes.titlesize": _FONT, "pdf.fonttype": 42, "svg.fonttype": "none"}
+_ORANGE, _BLUE = (tuple(float(part) / 255 for part in DIVERGING[at]) for at in (-1, 0))
 
 
 def write_figure(path: Path, explanation: Explanation) -> None:
-    """Draw the whole explanation.
+    """Draw an explanation.
 
     Args:
         path: Ends in .png, .pdf or .svg.
@@ -37,121 +37,56 @@ def write_figure(path: Path, explanation: Explanation) -> None:
     """
     pyplot = matplotlib_pyplot()
     height, width = explanation.fused.shape[:2]
-    proportion = height / width
-    picture = _WIDTH / 3 * proportion
-    # Rows: pictures; maps with their scales; without one source, and weights; channels from thermal and from RGB.
-    heights = (picture, picture + 0.3, max(picture, 1.5), 2 * (_WIDTH / _SHOWN * proportion + 0.3))
+    picture = _WIDTH / _COLUMNS * height / width
+    rows = -(-len(explanation.channels[:_SHOWN]) // _COLUMNS)
+    heights = (2 * (picture + 0.25), 1.6, rows * (picture + 0.55))
     with pyplot.rc_context(_STYLE):
-        figure = pyplot.figure(figsize=(_WIDTH, sum(heights) + 0.5), layout="constrained")
-        pictures, maps, without, channels = figure.subfigures(4, 1, height_ratios=heights)
-        titled = (("Thermal", explanation.thermal), ("RGB", explanation.rgb), ("Fused", explanation.fused))
-        for axes, (title, image) in zip(pictures.subplots(1, 3), titled, strict=True):
-            _show(axes, image, title)
-        _maps(maps, explanation)
-        *places, last = without.subplots(1, 3)
-        for source, axes in enumerate(places):
-            _show(axes, without_view(explanation, source), WITHOUT[source])
-        _weights(last, explanation, explanation.strongest[:_SHOWN])
-        _channels(channels, explanation)
+        figure = pyplot.figure(figsize=(_WIDTH, sum(heights) + 0.3), layout="constrained")
+        upper, bars, channels = figure.subfigures(3, 1, height_ratios=heights)
+        for axes, (title, view, _) in zip(upper.subplots(2, _COLUMNS).flat, pictures(explanation), strict=True):
+            _show(axes, view, title)
+        _bars(bars, explanation)
+        _channels(channels, explanation, rows)
         _save(pyplot, figure, path)
 
 
-def write_channel_figure(path: Path, explanation: Explanation, channel: Channel) -> None:
-    """Draw one channel: what it adds from each source, beside the pictures that it sees.
-
-    Args:
-        path: As for :func:`write_figure`.
-        explanation: What it is part of.
-        channel: Which.
-
-    Raises:
-        EngineError: If matplotlib is not installed.
-        DataError: If the file cannot be written.
-    """
-    pyplot = matplotlib_pyplot()
-    height, width = explanation.fused.shape[:2]
-    with pyplot.rc_context(_STYLE):
-        figure = pyplot.figure(figsize=(_WIDTH, _WIDTH * height / width + 0.9), layout="constrained")
-        axes = figure.subplots(2, 2)
-        views = channel_views(channel, explanation.work)
-        rows = zip(("thermal", "RGB"), (explanation.thermal, explanation.rgb), views, strict=True)
-        for row, (name, picture, view) in enumerate(rows):
-            _show(axes[row, 0], picture, "Thermal" if row == INFRARED else "RGB")
-            words = f"{name}: weight {channel.weights[row]:.2f}, mean activation {channel.activation[row]:.3g}"
-            _show(axes[row, 1], view, f"{words}, {percent(channel.contribution[row])} of all features")
-        figure.suptitle(
-            f"{explanation.model}, {channel_title(channel)} of all features, encoder layer {channel.layer}; "
-            "both maps on one scale",
-            fontsize=_FONT + 0.5,
-        )
-        _save(pyplot, figure, path)
+def _bars(figure: Any, explanation: Explanation) -> None:
+    by_level, by_channel = figure.subplots(1, 2)
+    names = level_names(explanation)
+    shares = [level.share for level in explanation.levels]
+    by_level.barh(names, shares, color=_ORANGE, label="thermal")
+    by_level.barh(names, [1 - share for share in shares], left=shares, color=_BLUE, label="RGB")
+    by_level.invert_yaxis()
+    by_level.set(xlim=(0, 1), title=f"{explanation.model}: share by size of detail", xticks=(0, 0.5, 1))
+    by_level.set_xticklabels([percent(share) for share in (0, 0.5, 1)])
+    shown = explanation.channels[:_SHOWN]
+    numbers = [f"channel {channel.number}" for channel in shown]
+    towards = [channel.towards_thermal for channel in shown]
+    by_channel.barh(numbers, towards, color=_ORANGE, label="towards thermal")
+    by_channel.barh(numbers, [channel.towards_rgb for channel in shown], left=towards, color=_BLUE, label="towards RGB")
+    by_channel.invert_yaxis()
+    by_channel.set(title="effect of channels, grey levels")
+    for axes in (by_level, by_channel):
+        axes.legend(fontsize=_FONT - 1.5, loc="lower right")
+        axes.tick_params(labelsize=_FONT - 1, length=2)
 
 
-def _maps(figure: Any, explanation: Explanation) -> None:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, Normalize
-
-    colours = ListedColormap(DIVERGING / 255)
-    strong = evidence_scale(explanation)
-    views = (
-        (verdict(explanation, INFRARED), evidence_view(explanation, INFRARED), strong),
-        (verdict(explanation, VISIBLE), evidence_view(explanation, VISIBLE), strong),
-        (share_title(explanation), share_view(explanation), None),
+def _channels(figure: Any, explanation: Explanation, rows: int) -> None:
+    scale = change_scale(explanation.channels)
+    figure.suptitle(
+        f"What each channel makes brighter (white, {scale:.0f} grey levels) and darker (black)", fontsize=_FONT
     )
-    for axes, (title, view, scale) in zip(figure.subplots(1, 3), views, strict=True):
-        _show(axes, view, title)
-        norm = Normalize(1 - FULL_SHARE, FULL_SHARE) if scale is None else Normalize(-scale, scale)
-        bar = figure.colorbar(
-            ScalarMappable(norm, colours), ax=axes, orientation="horizontal", fraction=0.06, pad=0.03, extend="both"
-        )
-        if scale is None:
-            strong_share = percent(FULL_SHARE)
-            labels = [f"{strong_share} RGB", "both alike", f"{strong_share} thermal"]
-            bar.set_ticks([1 - FULL_SHARE, 0.5, FULL_SHARE], labels=labels)
-        else:
-            bar.set_ticks([-scale, 0, scale], labels=[f"visible {-scale:.1f}", "log-odds 0", f"{scale:+.1f} infrared"])
-        bar.ax.tick_params(labelsize=_FONT - 1, length=2)
-        bar.outline.set_visible(False)
+    grid = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, channel in zip(grid, explanation.channels[:_SHOWN], strict=False):
+        _show(axes, change_view(channel, scale), "\n".join(channel_lines(channel)[:2]))
 
 
-def _channels(figure: Any, explanation: Explanation) -> None:
-    shown = explanation.strongest[:_SHOWN]
-    grid = figure.subplots(2, len(shown), squeeze=False)
-    for column, channel in enumerate(shown):
-        for row, (view, name) in enumerate(
-            zip(channel_views(channel, explanation.work), ("thermal", "RGB"), strict=True)
-        ):
-            axes = grid[row, column]
-            _show(axes, view, channel_title(channel) if row == 0 else "")
-            axes.set_xlabel(f"{name} x {channel.weights[row]:.2f}", labelpad=2, color=_hue((INFRARED, VISIBLE)[row]))
-
-
-def _weights(axes: Any, explanation: Explanation, ringed: tuple[Channel, ...]) -> None:
-    infrared, visible = explanation.weights
-    hues = coloured(0.5 + (infrared - visible) / 2) / 255
-    low, high = min(1.0, float(explanation.weights.min())), max(1.0, float(explanation.weights.max()))
-    margin = 0.06 * high
-    limits = (max(0.0, low - margin), high + margin)
-    axes.plot(limits, limits, color="0.7", linewidth=0.7, zorder=0)
-    axes.scatter(visible, infrared, s=9, c=hues, edgecolors="0.45", linewidths=0.3)
-    for channel in ringed:
-        axes.plot(channel.weights[1], channel.weights[0], "o", mfc="none", mec="black", markersize=6, mew=0.8)
-    axes.set(xlim=limits, ylim=limits, xlabel="weight of RGB", ylabel="weight of thermal", aspect="equal")
-    how = "automatic" if explanation.automatic else "constant"
-    axes.set_title(f"{explanation.model}, {gain_line(explanation)} ({how})")
-    axes.tick_params(labelsize=_FONT - 1, length=2)
-
-
-def _hue(source: int) -> tuple[float, ...]:
-    return tuple(part / 255 for part in (INFRARED_COLOUR, VISIBLE_COLOUR)[source])
-
-
-def _show(axes: Any, picture: NDArray[np.uint8], title: str) -> None:
-    axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
+def _show(axes: Any, picture: Any, title: str) -> None:
+    axes.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255)
     axes.set_title(title, pad=3)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
+    axes.set_axis_off()
 
 
 def _save(pyplot: Any, figure: Any, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""camf export: write a model as ONNX or OpenVINO files, or build its TensorRT engines on this device."""
+"""camf export: write a model's graphs for runtimes other than PyTorch, or build its TensorRT engines on this device."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from camf_ros.cli.sizes import picture_sizes
-from camf_ros.errors import DataError, EngineError, ParameterError
-from camf_ros.models import find_model
+from camf_ros.errors import CheckpointError, DataError, EngineError, ParameterError
+from camf_ros.models import CHECKPOINT, GRAPH, INSPECTION, Model, find_model
 from camf_ros.settings.fusion import FusionSettings
 
 _logger = logging.getLogger(__name__)
@@ -21,11 +21,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model",
         nargs="?",
         default=FusionSettings().model,
-        help="name of a shipped model, or a .safetensors file (default: %(default)s)",
+        help="a .safetensors file, or name of a shipped model (default: %(default)s)",
     )
-    parser.add_argument("--onnx", type=Path, metavar="FILE", help="write this .onnx file, for pictures of any size")
-    parser.add_argument("--openvino", type=Path, metavar="FILE", help="write this .xml file, and a .bin beside it")
-    parser.add_argument("--half", action="store_true", help="float16 weights and arithmetic")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE.onnx",
+        help="where the graph that fuses goes; the one that explains goes beside it (default: beside the checkpoint)",
+    )
+    parser.add_argument(
+        "--openvino", type=Path, metavar="FILE.xml", help="write OpenVINO's own format instead, and a .bin beside it"
+    )
+    parser.add_argument(
+        "--half", action="store_true", help="float16: with --output the graph that fuses alone; also for --build-only"
+    )
     parser.add_argument(
         "--build-only", action="store_true", help="build the TensorRT engines of --sizes into the user's cache"
     )
@@ -37,51 +46,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write and build what was asked for."""
-    if not (arguments.onnx or arguments.openvino or arguments.build_only):
-        raise ParameterError("there is nothing to do", expected="--onnx FILE, --openvino FILE or --build-only")
-    for path, suffix in ((arguments.onnx, ".onnx"), (arguments.openvino, ".xml")):
+    for path, suffix in ((arguments.output, GRAPH), (arguments.openvino, ".xml")):
         if path is not None and path.suffix != suffix:
             raise ParameterError(f"{path} does not end in {suffix}", remedy=f"name it {path.with_suffix(suffix).name}")
     sizes = picture_sizes("--sizes", arguments.sizes)
     model = find_model(arguments.model)
-    if arguments.onnx or arguments.openvino:
-        _write(model, arguments)
+    try:
+        if arguments.output or not (arguments.openvino or arguments.build_only):
+            _write_graphs(model, arguments.output, half=arguments.half)
+        if arguments.openvino:
+            _write_openvino(model, arguments.openvino, half=arguments.half)
+    except OSError as error:
+        raise DataError(f"the model cannot be written ({error})", remedy="choose another place") from error
     if arguments.build_only:
         _build(model, arguments, sizes)
     return 0
 
 
-def _write(model: Path, arguments: argparse.Namespace) -> None:
-    from camf_ros.network.checkpoint_file import read_checkpoint_file
-    from camf_ros.network.onnx_graph import build_onnx
+def _write_graphs(model: Model, output: Path | None, *, half: bool) -> None:
+    if model.checkpoint is None:
+        raise CheckpointError(f"model {model.name} has no {CHECKPOINT} file to export", remedy="name one")
+    if half and output is None:
+        # Beside the checkpoint lies what CPUs run.
+        raise ParameterError("--half is given without a file", remedy="name it with --output FILE.onnx")
+    from camf_ros.files import write_whole
+    from camf_ros.network.checkpoint import load_checkpoint
+    from camf_ros.network.export import export, fusion_graph
 
-    graph = build_onnx(read_checkpoint_file(model), half=arguments.half)
+    checkpoint = load_checkpoint(model.checkpoint)
+    path = output or model.checkpoint.with_suffix(GRAPH)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if half:
+        write_whole(path, fusion_graph(checkpoint, half=True))
+        _logger.info("wrote %s", path)
+    else:
+        export(checkpoint, path)
+        _logger.info("wrote %s and %s", path, path.with_suffix(INSPECTION).name)
+
+
+def _write_openvino(model: Model, path: Path, *, half: bool) -> None:
+    import openvino
+
+    graph = model.read_graph()
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if arguments.onnx:
-            arguments.onnx.parent.mkdir(parents=True, exist_ok=True)
-            arguments.onnx.write_bytes(graph.SerializeToString())
-            _logger.info("wrote %s", arguments.onnx)
-        if arguments.openvino:
-            from camf_ros.engines.openvino_files import write_openvino
-
-            arguments.openvino.parent.mkdir(parents=True, exist_ok=True)
-            write_openvino(graph.SerializeToString(), arguments.openvino)
-            _logger.info("wrote %s and its .bin", arguments.openvino)
-    except OSError as error:
-        raise DataError(f"the model cannot be written ({error})", remedy="choose another place") from error
+        # It would round the weights to float16 without being asked.
+        openvino.save_model(openvino.Core().read_model(graph.data), path, compress_to_fp16=half)
+    except RuntimeError as error:
+        raise OSError(f"{path}: {error}") from error
+    _logger.info("wrote %s and its .bin", path)
 
 
-def _build(model: Path, arguments: argparse.Namespace, sizes: Sequence[tuple[int, int]]) -> None:
+def _build(model: Model, arguments: argparse.Namespace, sizes: Sequence[tuple[int, int]]) -> None:
     import numpy as np
 
-    from camf_ros.engines.create import open_engine
+    from camf_ros.engines.choose import open_engine
 
-    engine = open_engine("tensorrt", model, device=arguments.device, precision="auto" if arguments.half else "float32")
+    precision = "float16" if arguments.half else "float32"
+    engine = open_engine("tensorrt", model, device=arguments.device, precision=precision)
     for width, height in sizes:
         _logger.info("building for %d x %d; this takes minutes", width, height)
         engine.fuse(*np.zeros((2, height, width), np.uint8))
-    from camf_ros.engines.tensorrt_engine import cache_folder, is_prepared
+    from camf_ros.engines.onnxruntime import tensorrt_cache, tensorrt_is_prepared
 
-    if not is_prepared(engine.model_hash):
-        raise EngineError(f"TensorRT left no engine in {cache_folder(engine.model_hash)}", remedy="see its log")
-    _logger.info("built into %s", cache_folder(engine.model_hash))
+    if not tensorrt_is_prepared(engine.model_hash):
+        raise EngineError(f"TensorRT left no engine in {tensorrt_cache(engine.model_hash)}", remedy="see its log")
+    _logger.info("built into %s", tensorrt_cache(engine.model_hash))

@@ -1,36 +1,47 @@
-"""camf info: say what a checkpoint is: architecture, hash, training data and metrics."""
+"""camf info: say what a model is: architecture, hash, training data and metrics."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from camf_ros.models import find_model
+from camf_ros.errors import CheckpointError
+from camf_ros.models import Model, find_model
+from camf_ros.network.architecture import to_dict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", help="name of a shipped model, or a .safetensors file")
-    parser.add_argument("--markdown", action="store_true", help="the facts of a model card instead of JSON")
+    parser.add_argument("model", help="name of a shipped model, or a .safetensors or .onnx file")
+    parser.add_argument(
+        "--markdown",
+        action="store_true",
+        help="the facts of a model card instead of JSON; needs PyTorch, which counts the operations",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the description."""
-    from camf_ros.network import load_checkpoint
-
-    path = find_model(arguments.model)
-    checkpoint = load_checkpoint(path)
+    model = find_model(arguments.model)
     if arguments.markdown:
-        from camf_ros.training.card import card_facts
-
-        print(card_facts(checkpoint), end="")
+        print(_card(model), end="")
         return 0
+    info = model.info()
     description = {
-        "name": checkpoint.name,
-        "file": str(path),
-        "hash": checkpoint.hash,
-        "architecture": checkpoint.network.architecture.to_dict(),
-        "training": dict(checkpoint.training),
+        "name": info.name,
+        "files": [str(path) for path in (model.checkpoint, model.graph, model.inspection) if path is not None],
+        "hash": info.hash,
+        "architecture": to_dict(info.architecture),
+        "training": dict(info.training),
     }
     print(json.dumps(description, indent=2))
     return 0
+
+
+def _card(model: Model) -> str:
+    from camf_ros.network.checkpoint import load_checkpoint
+    from camf_ros.training.card import card_facts
+
+    if model.checkpoint is None:
+        raise CheckpointError(f"model {model.name} has no .safetensors file, of which the card is made")
+    return card_facts(load_checkpoint(model.checkpoint))

@@ -24,9 +24,12 @@ def add_settings_options(parser: argparse.ArgumentParser, *, steady: str = "") -
         steady: What to add to the help of ``--gain``.
     """
     default = FusionSettings()
-    parser.add_argument("--model", help=f"model name or .safetensors file (default: {default.model})")
+    parser.add_argument("--model", help=f"model name, or .safetensors or .onnx file (default: {default.model})")
     parser.add_argument(
-        "--gain", type=float, metavar="G", help=f"constant gain of the fusion rule (default: automatic{steady})"
+        "--gain",
+        type=float,
+        metavar="G",
+        help=f"constant gain of camf-paper's fusion rule (default: automatic{steady})",
     )
     parser.add_argument(
         "--reference", choices=("rgb", "thermal"), help=f"whose geometry (default: {default.reference})"

@@ -155,8 +155,7 @@ def choose_engine(settings: FusionSettings) -> ChosenEngine:
         EngineError: If no engine works.
         ParameterError: If the device is none, or no engine has the precision.
     """
-    if not _DEVICE.fullmatch(settings.device):
-        raise ParameterError(f"device is {settings.device!r}", expected="auto, cpu, cuda or cuda:N")
+    check_device(settings.device)
     model = find_model(settings.model)
     failures: list[tuple[str, CamfError]] = []
     for name, device in _candidates(settings, model):
@@ -171,10 +170,24 @@ def choose_engine(settings: FusionSettings) -> ChosenEngine:
     for kind in (ParameterError, CheckpointError):
         if all(isinstance(error, kind) for _, error in failures):
             raise failures[0][1]
+    cause = dict(failures)["torch"].__cause__  # which was tried in any case
+    if model.graph is None and isinstance(cause, ImportError):
+        raise EngineError(
+            f"model {model.name} is there as {model.checkpoint} alone, which engine torch runs, and PyTorch cannot be "
+            f"imported ({cause})",
+            remedy=f"run 'camf export {model.checkpoint}' on a machine with PyTorch: it writes the .onnx file for "
+            f"OpenVINO and ONNX Runtime; or pip install {_PACKAGES['torch']}",
+        )
     raise EngineError(
         "no inference engine works here: " + "; ".join(f"{name}: {error}" for name, error in failures),
         remedy="pip install openvino or onnxruntime, or torch and safetensors",
     )
+
+
+def check_device(device: str) -> None:
+    """Raise a ParameterError if this is no name of a device."""
+    if not _DEVICE.fullmatch(device):
+        raise ParameterError(f"device is {device!r}", expected="auto, cpu, cuda or cuda:N")
 
 
 def _candidates(settings: FusionSettings, model: Model) -> list[tuple[str, str]]:

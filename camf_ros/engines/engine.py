@@ -32,6 +32,8 @@ Arrays = dict[str, NDArray[Any]]
 _T = TypeVar("_T")
 # Two cameras' sizes while one is replaced by the other; each prepared size can hold much memory.
 _KEPT_SIZES = 2
+# The classifier, which is part of the inspection graph, takes no smaller pictures.
+_LEAST_SIDE = 104
 
 
 class EngineOutput(NamedTuple):
@@ -42,8 +44,8 @@ class EngineOutput(NamedTuple):
         infrared_activation: (K,), mean activation of each encoder channel over the infrared picture, at least 0.
         visible_activation: (K,), likewise for the visible picture.
         gain: Gain of the paper's fusion rule that was used; 1 for a blending network.
-        amounts: Amounts of both cameras that made the picture, for each level (2, h, w), where they were asked for and the
-            network blends; else None.
+        amounts: Amounts of both cameras that made the picture, for each level (2, h, w), where they were asked for and
+            the network blends; else None.
     """
 
     fused: Picture
@@ -74,11 +76,13 @@ class Engine(Protocol):
         description: Runtime, device and arithmetic, for people: ``openvino cpu bfloat16``.
         model_name: Name of the model.
         model_hash: SHA-256 (hex) of its weights.
+        has_gain: Whether its fusion rule has a gain, as the paper's has.
     """
 
     description: str
     model_name: str
     model_hash: str
+    has_gain: bool
 
     def fuse(
         self, infrared: Picture, visible: Picture, *, gain: float = 0.0, hold: float = 1.0, keep_amounts: bool = False
@@ -151,6 +155,7 @@ class FusionEngine:
         self.description = runtime.description
         self._weights, self._runtime = weights, runtime
         self._levels = info.architecture.levels if isinstance(info.architecture, BlendArchitecture) else 0
+        self.has_gain = not self._levels
         self._blenders: SizeCache[Blender] = SizeCache()
 
     def channel_weights(self) -> NDArray[np.float32]:
@@ -176,20 +181,18 @@ class FusionEngine:
         if not 0 <= hold <= 1:
             raise ParameterError(f"hold is {hold}", expected="a share from 0 to 1")
         run = self._blend if self._levels else self._reconstruct
-        output = run(infrared, visible, gain, hold, keep_amounts)
-        figures = (output.infrared_activation, output.visible_activation, output.gain)
-        if not all(np.isfinite(each).all() for each in figures):
-            raise EngineError(f"{self.description} gave values that are not finite", remedy="use precision float32")
-        return output
+        return run(infrared, visible, gain, hold, keep_amounts)
 
     def _blend(self, infrared: Picture, visible: Picture, _gain: float, _hold: float, keep: bool) -> EngineOutput:
-        missing = padding(*infrared.shape)
+        height, width = infrared.shape
+        missing = padding(height, width, self._levels)
         inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing)}
         outputs = guarded(self._runtime, inputs)
         amounts = [outputs[amounts_name(level)][0] for level in range(self._levels)]
-        blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), *infrared.shape)
-        fused = blender.blend(infrared, visible, amounts)
         activation = np.array(outputs[ACTIVATION], np.float32)
+        self._check_finite(activation, *(each.sum() for each in amounts))
+        blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), height, width)
+        fused = blender.blend(infrared, visible, amounts)
         kept = tuple(np.array(each) for each in amounts) if keep else None
         return EngineOutput(fused, activation[0], activation[1], 1.0, kept)
 
@@ -204,8 +207,13 @@ class FusionEngine:
             },
         )
         activation = np.array(outputs[ACTIVATION], np.float32)
-        fused = np.array(outputs[FUSED], np.uint8)[0, 0]
-        return EngineOutput(fused, activation[0], activation[1], float(outputs[USED_GAIN][0]))
+        used = float(outputs[USED_GAIN][0])
+        self._check_finite(activation, used)
+        return EngineOutput(np.array(outputs[FUSED], np.uint8)[0, 0], activation[0], activation[1], used)
+
+    def _check_finite(self, *figures: NDArray[np.float32] | float) -> None:
+        if not all(np.isfinite(each).all() for each in figures):
+            raise EngineError(f"{self.description} gave values that are not finite", remedy="use precision float32")
 
 
 class Inspector:
@@ -227,6 +235,8 @@ class Inspector:
     def amounts(self, infrared: Picture, visible: Picture, weights: NDArray[np.float32]) -> Amounts:
         """Amounts of a pair with any class activation weights, as of :class:`EngineOutput`.
 
+        Small pictures are enlarged by repeating their border, which changes the amounts near that border a little.
+
         Args:
             infrared: (H, W), 0 to 255.
             visible: Likewise.
@@ -241,10 +251,18 @@ class Inspector:
             )
         _check_pair(infrared, visible)
         levels = self.info.architecture.levels
-        missing = padding(*infrared.shape)
-        inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing), WEIGHTS: weights}
+        height, width = infrared.shape
+        wanted = [side + more for side, more in zip((height, width), padding(height, width, levels), strict=True)]
+        least = [max(side, _LEAST_SIDE) for side in wanted]
+        below, right = padding(least[0], least[1], levels)
+        missing = least[0] + below - height, least[1] + right - width
+        inputs: Arrays = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing), WEIGHTS: weights}
         outputs = guarded(self._runtime, inputs)
-        return tuple(np.array(outputs[amounts_name(level)][0]) for level in range(levels))
+        amounts = []
+        for level in range(levels):
+            h, w = (side >> max(level, 1) for side in wanted)
+            amounts.append(np.array(outputs[amounts_name(level)][0, :, :h, :w]))
+        return tuple(amounts)
 
     def logits(self, infrared: Picture, visible: Picture) -> NDArray[np.float32]:
         """Scores (infrared, visible) of both pictures, (2, 2).

@@ -10,6 +10,7 @@ import onnxruntime
 
 from camf_ros.engines.engine import Arrays, DeviceMemory, SizeCache
 from camf_ros.errors import EngineError, ParameterError
+from camf_ros.network.architecture import PaperArchitecture
 from camf_ros.network.graph_names import INFRARED
 from camf_ros.network.model_info import Graph
 
@@ -41,7 +42,8 @@ class OnnxRuntime:
         Args:
             graph: Of a model.
             device: ``auto`` (a GPU if ONNX Runtime has a provider for it), ``cpu``, ``cuda`` or ``cuda:N``.
-            precision: ``auto`` or ``float32``; with TensorRT also ``float16``, which is its ``auto``.
+            precision: ``auto`` or ``float32``; with TensorRT also ``float16``, which is its ``auto`` but for the
+                paper's network.
             threads: CPU threads; 0 leaves ONNX Runtime's choice.
             tensorrt: Use the TensorRT provider.
 
@@ -58,7 +60,8 @@ class OnnxRuntime:
                 remedy="pip install onnxruntime-gpu (on a Jetson NVIDIA's wheel), or use another engine",
             )
         if precision == "auto":
-            precision = "float16" if tensorrt else "float32"
+            paper = isinstance(graph.info.architecture, PaperArchitecture)
+            precision = "float16" if tensorrt and not paper else "float32"
         if precision != "float32" and not (tensorrt and precision == "float16"):
             raise ParameterError(
                 f"precision is {precision!r} with engine {'tensorrt' if tensorrt else 'onnxruntime'}",
@@ -103,7 +106,7 @@ class OnnxRuntime:
 
 
 def tensorrt_cache(model_hash: str) -> Path:
-    """Where TensorRT's engines of a model are kept: below the user's cache, by GPU, version of the runtime, and model."""
+    """Where TensorRT's engines of a model are kept: below the user's cache, by GPU, runtime and model."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     runtime = f"onnxruntime-{onnxruntime.__version__}"
     return root / "camf_ros" / "tensorrt" / f"{_gpu_name()}-{runtime}" / model_hash[:16]

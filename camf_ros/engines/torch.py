@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from camf_ros.engines.engine import Arrays, DeviceMemory, SizeCache
 from camf_ros.errors import ParameterError
+from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import Checkpoint
 from camf_ros.network.devices import choose_device, has_fast_bfloat16
 from camf_ros.network.graph_names import INFRARED
-from camf_ros.network.inference import BlendNetwork, inference, inspection
+from camf_ros.network.inference import inference, inspection
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # Runs before a CUDA graph is captured, in which libraries take their memory and choose their ways.
@@ -38,8 +39,8 @@ class TorchRuntime:
             checkpoint: The model.
             inspect: Run what explanation and source check ask, in float32, instead of what fuses.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-            precision: ``float32``, ``bfloat16``, ``float16`` (GPUs alone) or ``auto``: what the hardware computes fast. The
-                paper's network runs in float32.
+            precision: ``float32``, ``bfloat16``, ``float16`` (GPUs alone) or ``auto``: what the hardware computes fast.
+                The paper's network runs in float32.
             threads: CPU threads; 0 leaves PyTorch's choice.
 
         Raises:
@@ -70,7 +71,7 @@ class TorchRuntime:
             names: tuple[str, ...] = self._module.output_names
             return {name: value.cpu().numpy() for name, value in zip(names, outputs, strict=True)}
 
-    def forget(self, height: int, width: int) -> None:
+    def forget(self, height: int, width: int) -> None:  # noqa: ARG002 (the protocol's)
         """Drop all sizes: their memory may be what is wanted, and none of them is to be trusted."""
         self._graphs = SizeCache()
 
@@ -93,7 +94,7 @@ class _CudaGraph:
 
     def __init__(self, module: nn.Module, inputs: list[Tensor], device: torch.device) -> None:
         self._inputs = inputs
-        stream = torch.cuda.Stream(device)
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP):

@@ -1,1 +1,1 @@
-"""What the class activation weights say about a picture."""
+"""What of a fused picture came from which camera."""

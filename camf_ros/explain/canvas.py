@@ -1,4 +1,8 @@
-"""A canvas to lay a panel out on, in units that do not depend on its size, with OpenCV's letters: always there."""
+"""A canvas to lay a panel out on, in units that do not depend on its size, with OpenCV's letters: always there.
+
+And the colours of an explanation: blue for RGB, orange for thermal, light grey for both alike. Blue and orange differ
+for every common kind of colour blindness, and in brightness hardly: neither looks like more.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,16 @@ Colour = tuple[int, ...]
 BACKGROUND: Colour = (26, 26, 28)
 INK: Colour = (240, 240, 240)
 FAINT: Colour = (150, 150, 150)
+
+# From all RGB to all thermal: red, green, blue.
+_STOPS = (
+    (0.00, (20, 90, 200)),
+    (0.25, (110, 165, 235)),
+    (0.50, (232, 232, 232)),
+    (0.75, (250, 175, 90)),
+    (1.00, (225, 100, 0)),
+)
+_COLOURS = 256
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 # Height of a capital letter at scale 1, pixels.
@@ -131,3 +145,32 @@ def fitted(box: Box, shape: tuple[int, ...]) -> Box:
     scale = min(box.width / width, box.height / height)
     size = width * scale, height * scale
     return Box(box.x + (box.width - size[0]) / 2, box.y + (box.height - size[1]) / 2, *size)
+
+
+def _table() -> NDArray[np.uint8]:
+    places = np.linspace(0, 1, _COLOURS)
+    at = [stop for stop, _ in _STOPS]
+    columns = [np.interp(places, at, [colour[part] for _, colour in _STOPS]) for part in range(3)]
+    return np.rint(np.stack(columns, axis=1)).astype(np.uint8)
+
+
+#: (256, 3), red, green, blue, from RGB to thermal.
+DIVERGING = _table()
+
+
+def coloured(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Colours of a map.
+
+    Args:
+        values: (h, w), 0 (RGB) to 1 (thermal); what is beyond has the colour of the ends.
+
+    Returns:
+        (h, w, 3) red, green, blue.
+    """
+    levels = np.rint(np.clip(values, 0, 1) * (_COLOURS - 1)).astype(np.uint8)
+    return np.asarray(DIVERGING[levels], np.uint8)
+
+
+def grey(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Grey levels of a map as a picture: what is below 0 is black, what is above 255 white."""
+    return np.asarray(np.rint(np.clip(values, 0, 255)), np.uint8)

@@ -1,105 +1,227 @@
-"""What an explanation holds: numbers alone, which a panel or a figure can show."""
+"""The explanation of a fused frame: what came from which camera, at each place and scale, and by which channels."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from camf_ros.engines.choose import open_inspector
+from camf_ros.errors import EngineError, ParameterError
+from camf_ros.explain.channels import Channel, reduced, strongest_channels
+from camf_ros.explain.parts import Level, Parts, fused_pictures, levels_of, parts_of, seen_by_both, share_of
+from camf_ros.imaging.luminance import Visible
+from camf_ros.models import Model
+from camf_ros.network.architecture import BlendArchitecture
+from camf_ros.pipeline import FusedFrame
+
 Picture = NDArray[np.uint8]
 Map = NDArray[np.float32]
 
-#: Rows of everything that has one for each source.
-INFRARED, VISIBLE = 0, 1
-
-
-class Channel(NamedTuple):
-    """One fused channel in this frame.
-
-    Attributes:
-        number: From 0, as in ChannelWeights.
-        layer: Encoder layer that it comes from, from 1.
-        weights: Class activation weights (infrared, visible) before the gain, constants of the model with mean 1 over
-            the channels.
-        activation: Mean activation (infrared, visible) in this frame, at least 0.
-        contribution: Part of all fused features of this frame that is infrared's, and visible's, through this channel;
-            0 to 1.
-        infrared: (h, w), features of the thermal picture, at least 0, before weighting.
-        visible: (h, w), those of the RGB picture.
-    """
-
-    number: int
-    layer: int
-    weights: tuple[float, float]
-    activation: tuple[float, float]
-    contribution: tuple[float, float]
-    infrared: Map
-    visible: Map
+#: Longer side of the pictures from which channels are left out, pixels.
+DEFAULT_LIMIT = 320
+#: Shorter pictures than this say little about channels at one eighth of the size.
+LEAST_LIMIT = 32
+#: Channels that are shown, and those that are measured to find them.
+SHOWN, CANDIDATES = 6, 12
 
 
 class Explanation(NamedTuple):
     """Why one fused picture looks as it does.
 
-    Maps are about pictures at the working size (:attr:`work`), the rows and columns of both after shrinking. Rows of
-    all that has two are infrared and visible, in this order.
-
     Attributes:
         model: Name of the model.
-        thermal: (H, W), grey, in the geometry of the fused picture; 0 to 255.
+        model_hash: SHA-256 (hex) of its weights.
+        exact: Whether the parts are of the very amounts that made the picture. If not, the amounts were computed again,
+            in float32, and the rounding of :attr:`parts` includes the difference.
+        thermal: (h, w), grey, as it was fused, 0 to 255.
         rgb: (H, W, 3) red, green, blue, or (H, W).
-        fused: (H, W, 3) red, green, blue, or (H, W).
-        gain: Gain of the fusion rule that made the fused picture.
-        automatic: Whether the gain came from the frames, or is a constant that someone set.
-        work: (height, width) at which the network was asked.
-        weights: (2, K), class activation weights before the gain, each row with mean 1: constants of the model.
-        activation: (2, K), mean activation of each channel over the working picture, at least 0.
-        infrared_share: (K,), share of each fused channel that comes from infrared
-            (:func:`camf_ros.explain.shares.infrared_share`).
-        contribution: (2, K), ``w a`` as parts of their sum over all: adds up to 1. 0 everywhere if all is silent.
-        share_map: (h, w), share of the fused features that comes from infrared, by place, 0 to 1:
-            ``sum_k w_ir F_ir / (sum_k w_ir F_ir + sum_k w_vis F_vis)``. Exact for the sum over all channels, finer ones
-            averaged over a cell; the gain cancels. 0.5 where all is silent. A cell is 4 x 4 pixels of the working
-            picture with its border of 2.
-        mean_share: Mean of the map, 0 to 1; over the part that both cameras see, where that is known.
-        total_share: Share of the sum over channels and places, 0 to 1: ``contribution[0].sum()``; 0.5 if silent.
-        evidence: (2, h', w'), for each source's picture what each place says to the classifier in favour of infrared,
-            in log-odds: ``sum_k (v[infrared, k] - v[visible, k]) A_k``, the difference of both classes' activation
-            maps (Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016) with the
-            classifier's last feature maps A and its linear weights v.
-        bias: Difference of the linear layer's biases, infrared minus visible: log-odds before anything is seen.
-        log_odds: (2,), what the classifier says of each picture as a whole: mean evidence plus bias, exactly. Above
-            0: more like infrared.
-        whole: (H, W), 0 to 255, at the working size: luminance of what the decoder makes of all features. As the fused
-            picture but for the size, and so what ``without`` is to be compared with.
-        without: (2, H, W), likewise, without the features of infrared, and without those of visible; the gain stays.
-        strongest: Channels with the largest contribution of both sources together, largest first.
-        both: (H, W), 255 where both cameras see something, 0 where the fused picture shows one of them as it is (or
-            nothing), and the explanation has nothing to say; between them in the transition. None: everywhere.
+        fused: Likewise.
+        parts: Of the fused luminance.
+        share_map: (H, W), share of thermal at each pixel, ``|thermal| / (|thermal| + |rgb|)`` of the parts, 0 to 1.
+        share: The same of the sums over the picture.
+        levels: Of the pyramid, finest first.
+        both: (H, W), how much of each pixel is fused and not one camera's picture as it is, 0 to 1; None: all of it.
+        weights: (2, K), class activation weights, rows thermal and RGB.
+        activation: (2, K), mean activation of each channel in this frame.
+        channels: Those with the largest effect, largest first, or those that were asked for.
+        channels_size: (height, width) at which they were left out.
     """
 
     model: str
+    model_hash: str
+    exact: bool
     thermal: Picture
     rgb: Picture
     fused: Picture
-    gain: float
-    automatic: bool
-    work: tuple[int, int]
+    parts: Parts
+    share_map: Map
+    share: float
+    levels: tuple[Level, ...]
+    both: Map | None
     weights: Map
     activation: Map
-    infrared_share: Map
-    contribution: Map
-    share_map: Map
-    mean_share: float
-    total_share: float
-    evidence: Map
-    bias: float
-    log_odds: Map
-    whole: Picture
-    without: Picture
-    strongest: tuple[Channel, ...]
-    both: Picture | None = None
+    channels: tuple[Channel, ...]
+    channels_size: tuple[int, int]
 
-    def probability(self, source: int) -> float:
-        """What the classifier takes the picture of a source for: probability of infrared, 0 to 1 (softmax)."""
-        return float(1 / (1 + np.exp(-np.clip(np.float64(self.log_odds[source]), -700, 700))))
+
+class Place(NamedTuple):
+    """A pixel of the fused picture: column and row, from 0."""
+
+    x: int
+    y: int
+
+
+class PlaceNumbers(NamedTuple):
+    """One pixel in numbers: the fused luminance is the sum of the four parts.
+
+    Attributes:
+        fused: Fused luminance, 0 to 255.
+        from_thermal: Part of the thermal camera, grey levels.
+        from_rgb: Part of the RGB camera.
+        clipping: See :class:`~camf_ros.explain.parts.Parts`.
+        rounding: Likewise.
+        share: Share of thermal, 0 to 1.
+        thermal: Level of the thermal picture there, 0 to 255.
+        rgb: Luminance of the RGB picture there.
+        both: How much of the pixel is fused and not one camera's picture as it is, 0 to 1.
+        amounts: Amount of thermal and of RGB at each level, finest first.
+    """
+
+    fused: int
+    from_thermal: float
+    from_rgb: float
+    clipping: float
+    rounding: float
+    share: float
+    thermal: int
+    rgb: int
+    both: float
+    amounts: tuple[tuple[float, float], ...]
+
+
+class Explainer:
+    """Explains frames of one blending network. Any thread may ask; one at a time is answered.
+
+    Attributes:
+        model_hash: SHA-256 (hex) of the model's weights.
+        channels: Number of its channels.
+    """
+
+    def __init__(
+        self, model: Model, *, limit: int = DEFAULT_LIMIT, shown: int = SHOWN, candidates: int = CANDIDATES
+    ) -> None:
+        """Load the model once more, for one CPU thread.
+
+        Args:
+            model: That fuses.
+            limit: Longer side of the pictures from which channels are left out, pixels.
+            shown: How many channels to give.
+            candidates: How many to measure for that.
+
+        Raises:
+            CheckpointError: If the model cannot be used.
+            EngineError: If it does not blend, or no runtime works here.
+            ParameterError: If a number is out of range.
+        """
+        if limit < LEAST_LIMIT:
+            raise ParameterError(f"the longer side for channels is {limit}", expected=f"at least {LEAST_LIMIT} pixels")
+        if not 0 < shown <= candidates:
+            raise ParameterError(f"{shown} of {candidates} channels are to be shown", expected="1 or more of as many")
+        info = model.info()
+        if not isinstance(info.architecture, BlendArchitecture):
+            raise EngineError(
+                f"model {info.name} does not blend: its picture is no sum of two parts that could be shown",
+                remedy="use camf or camf-lite",
+            )
+        self.model_hash, self.channels = info.hash, info.architecture.channels
+        self._inspector = open_inspector(model)
+        self._limit, self._shown, self._candidates = limit, shown, candidates
+        self._lock = threading.Lock()
+
+    def explain(self, frame: FusedFrame, channels: Sequence[int] | None = None) -> Explanation:
+        """Explain a fused frame of this model.
+
+        Args:
+            frame: As the pipeline gave it, best with its amounts.
+            channels: Which to measure; the strongest when left out.
+
+        Raises:
+            ImageError: If the frame does not say what it was fused from.
+            ParameterError: If there is no such channel.
+            EngineError: If the runtime fails.
+        """
+        if channels is not None and not all(0 <= channel < self.channels for channel in channels):
+            raise ParameterError(
+                f"channels {list(channels)} are asked for", expected=f"numbers from 0 to {self.channels - 1}"
+            )
+        aligned, _, small = fused_pictures(frame)
+        activation = np.stack((frame.infrared_activation, frame.visible_activation))
+        pictures = reduced(aligned.thermal, self._limit), reduced(small, self._limit)
+        with self._lock:
+            amounts = frame.amounts
+            if amounts is None:
+                amounts = self._inspector.amounts(aligned.thermal, small, self._inspector.channel_weights())
+            strongest = strongest_channels(
+                self._inspector,
+                pictures,
+                activation,
+                seen=seen_by_both(aligned, pictures[0].shape),
+                shown=self._shown,
+                candidates=self._candidates,
+                numbers=channels,
+            )
+        parts = parts_of(frame, amounts)
+        totals = [float(np.abs(part).sum(dtype=np.float64)) for part in (parts.thermal, parts.rgb)]
+        return Explanation(
+            model=self._inspector.info.name,
+            model_hash=self.model_hash,
+            exact=frame.amounts is not None,
+            thermal=aligned.thermal,
+            rgb=aligned.rgb,
+            fused=frame.image,
+            parts=parts,
+            share_map=share_of(parts.thermal, parts.rgb),
+            share=totals[0] / sum(totals) if sum(totals) > 0 else 0.5,
+            levels=levels_of(frame, amounts),
+            both=seen_by_both(aligned, parts.fused.shape),
+            weights=frame.weights,
+            activation=activation,
+            channels=strongest,
+            channels_size=(pictures[0].shape[0], pictures[0].shape[1]),
+        )
+
+
+def within(explanation: Explanation, place: Place) -> bool:
+    """Whether a place is in the picture."""
+    height, width = explanation.parts.fused.shape
+    return bool(0 <= place.x < width and 0 <= place.y < height)
+
+
+def look_at(explanation: Explanation, place: Place) -> PlaceNumbers:
+    """The numbers of a place that is in the picture (:func:`within`)."""
+    parts, at = explanation.parts, (place.y, place.x)
+    # The same place in the pictures as they were fused, which may be smaller.
+    sizes = zip(at, explanation.thermal.shape, parts.fused.shape, strict=True)
+    row, column = (int((x + 0.5) * own / full) for x, own, full in sizes)
+    amounts = []
+    for number, level in enumerate(explanation.levels):
+        step = max(number, 1)  # the finest amounts are of half their level's size
+        thermal, rgb = level.amounts[:, row >> step, column >> step]
+        amounts.append((float(thermal), float(rgb)))
+    visible = Visible(explanation.rgb[place.y : place.y + 1, place.x : place.x + 1])
+    return PlaceNumbers(
+        fused=int(parts.fused[at]),
+        from_thermal=float(parts.thermal[at]),
+        from_rgb=float(parts.rgb[at]),
+        clipping=float(parts.clipping[at]),
+        rounding=float(parts.rounding[at]),
+        share=float(explanation.share_map[at]),
+        thermal=int(explanation.thermal[row, column]),
+        rgb=int(visible.luminance[0, 0]),
+        both=1.0 if explanation.both is None else float(explanation.both[at]),
+        amounts=tuple(amounts),
+    )

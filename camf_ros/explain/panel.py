@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import ParameterError
-from camf_ros.explain.canvas import FAINT, INK, Box, Canvas, fitted
-from camf_ros.explain.colours import DIVERGING, INFRARED_COLOUR, VISIBLE_COLOUR, coloured
-from camf_ros.explain.explanation import INFRARED, VISIBLE, Channel, Explanation
-from camf_ros.explain.place import Place, within
-from camf_ros.explain.placement import FULL_SHARE
-from camf_ros.explain.views import channel_views, evidence_view, share_view, without_view
-from camf_ros.explain.wording import (
-    NOTE,
-    WITHOUT,
-    channel_title,
-    gain_line,
-    percent,
-    place_line,
-    share_title,
-    verdict,
-)
+from camf_ros.explain.canvas import DIVERGING, FAINT, INK, Box, Canvas, Colour, coloured, fitted, grey
+from camf_ros.explain.channels import Channel
+from camf_ros.explain.explanation import Explanation, Place, look_at, within
+from camf_ros.explain.report import AGAIN, NOTE, channel_lines, percent, place_line, verdict
 
 #: (width, height) of the panel.
 DEFAULT_SIZE = (1280, 720)
@@ -30,24 +20,29 @@ LEAST_SIZE = (320, 180)
 #: Nothing that anyone looks at is larger.
 MOST_SIZE = (7680, 4320)
 #: Channels that there is room for.
-SHOWN = 5
+SHOWN = 6
 
 _LAYOUT = (1280, 720)
 _MARGIN, _GAP = 12.0, 10.0
 _COLUMNS = 4
 _COLUMN = (_LAYOUT[0] - 2 * _MARGIN - (_COLUMNS - 1) * _GAP) / _COLUMNS
-_TITLE, _PICTURE = 32.0, _COLUMN * 9 / 16
-_ROW = _TITLE + _PICTURE + 4
-_LEGEND, _BOTTOM = 2 * _ROW + 2, 2 * _ROW + 31
-_ANSWER, _NOTE = _LAYOUT[1] - 26.0, _LAYOUT[1] - 6.0
-_LETTER, _SMALL = 14.5, 12.0
-_THUMBNAIL = 158.0
-# Room around the dots, as part of the largest weight.
-_MARGIN_OF_WEIGHTS = 0.06
-# Of no map and of no picture.
-_RING = (80, 255, 80)
+_TITLE, _PICTURE = 30.0, _COLUMN * 9 / 16
+_ROW = _TITLE + _PICTURE + 6
+_BOTTOM = 2 * _ROW + 6
+_ANSWER, _NOTE = _LAYOUT[1] - 38.0, _LAYOUT[1] - 7.0
+_LETTER, _SMALL = 14.5, 11.5
+_THUMBNAIL = (_LAYOUT[0] - 2 * _MARGIN - (SHOWN - 1) * _GAP) / SHOWN
+_RING: Colour = (80, 255, 80)
 # Light enough to be letters on a dark ground.
-_ORANGE, _BLUE = (255, 165, 80), (125, 180, 255)
+_ORANGE: Colour = (255, 165, 80)
+_BLUE: Colour = (125, 180, 255)
+#: What the channels' maps and numbers are.
+CHANNELS = (
+    "Channels with the largest effect: mean change of the fused picture when the channel is left out, grey levels. "
+    "Maps: what it makes brighter (white) and darker (black)."
+)
+# Change of the picture at which a channel's map has its full colour: what so few of its pixels exceed, but not less.
+_QUANTILE, _LEAST_CHANGE = 0.99, 2.0
 
 
 def render(
@@ -72,34 +67,59 @@ def render(
             expected=f"{LEAST_SIZE[0]} x {LEAST_SIZE[1]} to {MOST_SIZE[0]} x {MOST_SIZE[1]} pixels",
         )
     canvas = Canvas(size, _LAYOUT)
-    views = (
-        ("Thermal", explanation.thermal),
-        ("RGB", explanation.rgb),
-        ("Fused", explanation.fused),
-        (share_title(explanation), share_view(explanation)),
-        (verdict(explanation, INFRARED), evidence_view(explanation, INFRARED)),
-        (verdict(explanation, VISIBLE), evidence_view(explanation, VISIBLE)),
-        (WITHOUT[INFRARED], without_view(explanation, INFRARED)),
-        (WITHOUT[VISIBLE], without_view(explanation, VISIBLE)),
-    )
-    for number, (title, view) in enumerate(views):
-        row, column = divmod(number, _COLUMNS)
-        x, y = _MARGIN + column * (_COLUMN + _GAP), row * _ROW
+    for number, (title, view, ink) in enumerate(pictures(explanation)):
         # All have the fused picture's proportions: they show one field of view.
+        x, y = _corner(number)
         box = fitted(Box(x, y + _TITLE, _COLUMN, _PICTURE), explanation.fused.shape)
-        canvas.text(title, (x + _COLUMN / 2, y + _TITLE - 8), height=_LETTER, align=0.5, width=_COLUMN)
+        canvas.text(title, (x + _COLUMN / 2, y + _TITLE - 8), height=_LETTER, align=0.5, width=_COLUMN, colour=ink)
         canvas.put(view, box)
         if place is not None and within(explanation, place):
             _ring(canvas, box, place, explanation)
-    _legend(canvas)
-    for number, channel in enumerate(explanation.strongest[:SHOWN]):
-        _channel(canvas, _MARGIN + number * (_THUMBNAIL + 8), channel, explanation)
-    _weights(canvas, _MARGIN + SHOWN * (_THUMBNAIL + 8) + 14, explanation)
+    _levels(canvas, _corner(6), explanation, place)
+    _sum(canvas, _corner(7), explanation, place)
+    scale = change_scale(explanation.channels)
+    canvas.text(CHANNELS, (_MARGIN, _BOTTOM + 14), height=_SMALL, colour=FAINT, width=_LAYOUT[0] - 2 * _MARGIN)
+    for number, channel in enumerate(explanation.channels[:SHOWN]):
+        _channel(canvas, _MARGIN + number * (_THUMBNAIL + _GAP), channel, scale)
     width = _LAYOUT[0] - 2 * _MARGIN
     if place is not None:
         canvas.text(place_line(explanation, place), (_MARGIN, _ANSWER), height=_LETTER, width=width)
-    canvas.text(NOTE, (_MARGIN, _NOTE), height=_SMALL, colour=FAINT, width=width)
+    canvas.text(NOTE if explanation.exact else NOTE + AGAIN, (_MARGIN, _NOTE), height=_SMALL, colour=FAINT, width=width)
     return canvas.picture
+
+
+def pictures(explanation: Explanation) -> list[tuple[str, NDArray[np.uint8], Colour]]:
+    """Title, picture and colour of the title, for panel and figure: cameras, fused, share, both parts."""
+    parts = explanation.parts
+    return [
+        ("Thermal", explanation.thermal, INK),
+        ("RGB", explanation.rgb, INK),
+        ("Fused", explanation.fused, INK),
+        (f"Share of thermal: {percent(explanation.share)}", coloured(explanation.share_map), INK),
+        ("Fused: part from thermal", grey(parts.thermal), _ORANGE),
+        ("Fused: part from RGB", grey(parts.rgb), _BLUE),
+    ]
+
+
+def change_scale(channels: Sequence[Channel]) -> float:
+    """Grey levels at which the colours of all channels' maps have their full strength; above 0."""
+    return max([_LEAST_CHANGE, *(float(np.quantile(np.abs(channel.change), _QUANTILE)) for channel in channels)])
+
+
+def change_view(channel: Channel, scale: float) -> NDArray[np.uint8]:
+    """Where a channel makes the fused picture brighter (white) or darker (black) than without it, (h, w)."""
+    return grey(127.5 * (1 + channel.change / scale))
+
+
+def level_names(explanation: Explanation) -> list[str]:
+    """Of the pyramid's levels, by the size of what they hold."""
+    last = len(explanation.levels) - 1
+    return [*(f"{2**level}-{2 ** (level + 1)} px" for level in range(last)), f"{2**last} px up"]
+
+
+def _corner(number: int) -> tuple[float, float]:
+    row, column = divmod(number, _COLUMNS)
+    return _MARGIN + column * (_COLUMN + _GAP), row * _ROW
 
 
 def _ring(canvas: Canvas, box: Box, place: Place, explanation: Explanation) -> None:
@@ -109,68 +129,77 @@ def _ring(canvas: Canvas, box: Box, place: Place, explanation: Explanation) -> N
         canvas.dot(at, radius, colour, ring=True)
 
 
-def _legend(canvas: Canvas) -> None:
-    middle, half, y = _LAYOUT[0] / 2, 150.0, _LEGEND
-    canvas.put(DIVERGING[None], Box(middle - half, y, 2 * half, 24))
-    canvas.text("both alike", (middle, y + 18), height=_SMALL, align=0.5, colour=(30, 30, 30))
-    strong = percent(FULL_SHARE)
-    canvas.text(strong, (middle - half + 6, y + 18), height=_SMALL - 1)
-    canvas.text(strong, (middle + half - 6, y + 18), height=_SMALL - 1, align=1)
-    canvas.text("from RGB / looks visible", (middle - half - 12, y + 19), height=_LETTER, align=1, colour=_BLUE)
-    canvas.text("from thermal / looks infrared", (middle + half + 12, y + 19), height=_LETTER, colour=_ORANGE)
+def _levels(canvas: Canvas, corner: tuple[float, float], explanation: Explanation, place: Place | None) -> None:
+    """Bars: the share of thermal and of RGB in each level, and the amounts at the place that is asked for."""
+    x, y = corner
+    canvas.text("Share by size of detail", (x + _COLUMN / 2, y + _TITLE - 8), height=_LETTER, align=0.5)
+    asked = place is not None and within(explanation, place)
+    amounts = look_at(explanation, place).amounts if asked and place is not None else ()
+    name, numbers = 74.0, 78.0 if asked else 0.0
+    left, width = x + name, _COLUMN - name - numbers
+    step = _PICTURE / (len(explanation.levels) + 1)
+    for row, (level, words) in enumerate(zip(explanation.levels, level_names(explanation), strict=True)):
+        top = y + _TITLE + row * step
+        middle = top + step / 2 + 3
+        canvas.text(words, (left - 8, middle), height=_SMALL, align=1, width=name - 8)
+        thermal = width * level.share
+        # At least a line of either colour: a canvas draws no box without width.
+        for at, size, colour in ((left, thermal, DIVERGING[-1]), (left + thermal, width - thermal, DIVERGING[0])):
+            if size >= 1:
+                canvas.put(colour[None, None], Box(at, top + 2, size, step - 4))
+        canvas.text(percent(level.share), (left + 6, middle), height=_SMALL)
+        if amounts:
+            there = f"{amounts[row][0]:.2f}/{amounts[row][1]:.2f}"
+            canvas.text(there, (x + _COLUMN, middle), height=_SMALL, align=1, width=numbers - 6)
+    foot = y + _TITLE + _PICTURE - 4
+    end = canvas.text("thermal", (left, foot), height=_SMALL, colour=_ORANGE)
+    canvas.text("RGB", (left + max(width, end + 40), foot), height=_SMALL, colour=_BLUE, align=1)
+    if amounts:
+        canvas.text("amounts", (x + _COLUMN, foot), height=_SMALL, align=1, width=numbers - 6, colour=FAINT)
 
 
-def _channel(canvas: Canvas, x: float, channel: Channel, explanation: Explanation) -> None:
-    y = _BOTTOM
-    canvas.text(channel_title(channel), (x + _THUMBNAIL / 2, y + 13), height=_SMALL, align=0.5, width=_THUMBNAIL)
-    lines = (("thermal", _ORANGE, INFRARED_COLOUR), ("RGB", _BLUE, VISIBLE_COLOUR))
-    views = channel_views(channel, explanation.work)
-    for row, (view, weight, (name, ink, edge)) in enumerate(zip(views, channel.weights, lines, strict=True)):
-        top = y + 20 + row * 102
-        box = fitted(Box(x, top, _THUMBNAIL, 84), view.shape)
-        canvas.put(view, box)
-        canvas.frame(box, edge)
-        words = f"{name} x {weight:.2f}"
-        canvas.text(words, (x + _THUMBNAIL / 2, top + 98), height=_SMALL - 1, align=0.5, colour=ink, width=_THUMBNAIL)
+def _sum(canvas: Canvas, corner: tuple[float, float], explanation: Explanation, place: Place | None) -> None:
+    """The sum: of the pixel that is asked for, or of the mean over the picture."""
+    x, y = corner
+    parts = explanation.parts
+    if place is not None and within(explanation, place):
+        n = look_at(explanation, place)
+        title, fused, share = f"Pixel {place.x}, {place.y}: {verdict(n)}", float(n.fused), n.share
+        values = [n.from_thermal, n.from_rgb, n.clipping + n.rounding]
+    else:
+        title, share = "Mean over the picture", explanation.share
+        fused, *values = (
+            float(np.mean(part, dtype=np.float64))
+            for part in (parts.fused, parts.thermal, parts.rgb, parts.clipping + parts.rounding)
+        )
+    canvas.text(title, (x + _COLUMN / 2, y + _TITLE - 8), height=_LETTER, align=0.5, width=_COLUMN)
+    names = ("from thermal", "from RGB", "clipping, rounding")
+    lines = [*zip(names, values, (_ORANGE, _BLUE, FAINT), strict=True), ("fused", fused, INK)]
+    step = 24.0
+    for row, (name, value, colour) in enumerate(lines):
+        base = y + _TITLE + 22 + row * step + (6 if name == "fused" else 0)
+        sign = "=" if name == "fused" else "+" if row else " "
+        canvas.text(sign, (x + 24, base), height=_LETTER, colour=FAINT)
+        canvas.text(name, (x + 46, base), height=_LETTER, colour=colour)
+        canvas.text(f"{value:.1f}", (x + _COLUMN - 24, base), height=_LETTER, colour=colour, align=1)
+    rule = y + _TITLE + 22 + 2.45 * step
+    canvas.line((x + 20, rule), (x + _COLUMN - 20, rule), FAINT)
+    scale = Box(x + 24, y + _TITLE + 128, _COLUMN - 48, 16)
+    canvas.put(DIVERGING[None], scale)
+    at = scale.x + share * scale.width
+    canvas.line((at, scale.y - 5), (at, scale.y + 21), INK)
+    foot = scale.y + 34
+    canvas.text("all RGB", (scale.x, foot), height=_SMALL, colour=_BLUE)
+    canvas.text(percent(share), (scale.x + scale.width / 2, foot), height=_SMALL, align=0.5)
+    canvas.text("all thermal", (scale.x + scale.width, foot), height=_SMALL, colour=_ORANGE, align=1)
 
 
-def _weights(canvas: Canvas, x: float, explanation: Explanation) -> None:
-    """The model's weights as dots, infrared upwards and visible to the right, and the gain."""
-    side, y = 168.0, _BOTTOM + 20
-    x += 22
-    right = x
-    for words, ink in (("weights: ", INK), ("thermal up, ", _ORANGE), ("RGB right", _BLUE)):
-        right += canvas.text(words, (right, y - 7), height=_SMALL, colour=ink)
-    canvas.frame(Box(x, y, side, side), FAINT, 1)
-    weights = explanation.weights
-    margin = _MARGIN_OF_WEIGHTS * max(float(weights.max()), 1.0)
-    low = max(0.0, min(1.0, float(weights.min())) - margin)
-    span = max(1.0, float(weights.max())) + margin - low
-
-    def place(infrared: float, visible: float) -> tuple[float, float]:
-        return x + (visible - low) / span * side, y + side - (infrared - low) / span * side
-
-    canvas.line(place(low, low), place(low + span, low + span), FAINT)
-    hues = coloured(0.5 + (weights[INFRARED] - weights[VISIBLE]) / 2)
-    for infrared, visible, hue in zip(*weights, hues, strict=True):
-        canvas.dot(place(infrared, visible), 3.2, tuple(map(int, hue)))
-    for channel in explanation.strongest[:SHOWN]:
-        canvas.dot(place(*channel.weights), 7.5, INK, ring=True)
-    at = place(1, 1)
-    canvas.line((at[0], y + side), (at[0], y + side - 5), INK)
-    canvas.line((x, at[1]), (x + 5, at[1]), INK)
-    canvas.text("1", (at[0], y + side + 15), height=_SMALL - 1, align=0.5, colour=FAINT)
-    canvas.text("1", (x - 6, at[1] + 5), height=_SMALL - 1, align=1, colour=FAINT)
-    left = x + side + 14
-    width = _LAYOUT[0] - _MARGIN - left
-    lines = (
-        (gain_line(explanation), INK, _LETTER),
-        ("automatic" if explanation.automatic else "constant", INK, _SMALL),
-        ("", INK, _SMALL),
-        (f"model {explanation.model}", INK, _SMALL),
-        ("weights are the", FAINT, _SMALL),
-        ("model's constants", FAINT, _SMALL),
-        ("ring: shown left", FAINT, _SMALL),
-    )
-    for row, (words, colour, height) in enumerate(lines):
-        canvas.text(words, (left, y + 16 + row * 25), height=height, colour=colour, width=width)
+def _channel(canvas: Canvas, x: float, channel: Channel, scale: float) -> None:
+    y, width = _BOTTOM + 24, _THUMBNAIL
+    name, weights, way = channel_lines(channel)
+    canvas.text(name, (x + width / 2, y + 14), height=_SMALL + 1, align=0.5, width=width)
+    view = change_view(channel, scale)
+    canvas.put(view, fitted(Box(x, y + 22, width, width * 9 / 16), view.shape))
+    top = y + 22 + width * 9 / 16
+    canvas.text(weights, (x + width / 2, top + 18), height=_SMALL, align=0.5, width=width)
+    canvas.text(way, (x + width / 2, top + 36), height=_SMALL, align=0.5, width=width)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.imaging.luminance import grey_as_colour
+
+
+class Shares(NamedTuple):
+    """What :meth:`Coverage.fill` mixes, (H, W) each, 0 to 1: their sum is 1, or 0 where no camera sees anything."""
+
+    fused: NDArray[np.float32]
+    thermal: NDArray[np.float32]
+    rgb: NDArray[np.float32]
 
 
 class Coverage:
@@ -66,6 +76,20 @@ class Coverage:
         if self._nothing is not None:
             result[self._nothing] = 0
         return result
+
+    def shares(self) -> Shares:
+        """How much of each picture :meth:`fill` takes at each place."""
+        shape = self._rgb_share.covered.shape
+        parts = [np.zeros(shape, np.float32) for _ in range(2)]
+        masks = self._thermal_only, self._rgb_only
+        for part, only, ramp in zip(parts, masks, (self._thermal_share, self._rgb_share), strict=True):
+            if only is not None:
+                part[only > 0] = 1
+                part.reshape(-1)[ramp.places] = ramp.share
+        fused = 1 - parts[0] - parts[1]
+        if self._nothing is not None:
+            fused[self._nothing] = 0
+        return Shares(fused, *parts)
 
 
 class _Ramp:

@@ -1,12 +1,13 @@
 """The shape of a network: how many channels each layer has.
 
 Two kinds of network fuse: the paper's, which reconstructs the picture from a sum of features, and the blending network,
-which decides how much of each camera goes into the picture. Strides and order of the layers are the method; the rest is a
-choice, stored in every checkpoint.
+which decides how much of each camera goes into the picture. Strides and order of the layers are the method; the rest is
+a choice, stored in every checkpoint.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
@@ -19,11 +20,25 @@ ENCODER_STRIDES = (1, 2, 2, 1, 1, 1)
 CLASSIFIER_STRIDES = (1, 2, 1, 2)
 #: Parallel depthwise convolutions that are summed in one classifier stage.
 CLASSIFIER_BRANCHES = 4
+#: The classifier looks at all scales at the size of this one (1/8), from 1: finer ones are averaged, coarser ones
+#: repeated.
+CLASSIFIER_SCALE = 3
 #: Rows of the classifier's linear layer, in this order.
 CLASSES = ("infrared", "visible")
 
+
+def _smallest_features() -> int:
+    size = 1
+    for stride in reversed(CLASSIFIER_STRIDES):
+        size = (size - 1) * stride + 3
+    return size
+
+
+#: Smallest height and width of the features that the classifier takes: its layers have no border.
+MIN_FEATURE_SIZE = _smallest_features()
+
 # A checkpoint is a file from anywhere: a width beyond this would only exhaust the memory.
-_MAX_WIDTH = 4096
+_MAX_WIDTH, _MAX_SCALES = 4096, 8
 
 
 @dataclass(frozen=True)
@@ -48,36 +63,36 @@ class PaperArchitecture:
         """Number of class activation weights of each source."""
         return self.encoder[-1]
 
+    @property
+    def reduction(self) -> int:
+        """By how much the features that the classifier looks at are smaller than the picture."""
+        return math.prod(ENCODER_STRIDES)
+
 
 @dataclass(frozen=True)
 class BlendArchitecture:
-    """Channel counts of a blending network.
+    """Channel counts of a blending network. The picture's pyramid has one level more than the encoder has scales.
 
     Attributes:
-        encoder: Output channels of the encoder at 1/2, 1/4 and 1/8 of the picture's size. All of them have class
+        encoder: Output channels of the encoder at 1/2, 1/4, 1/8, ... of the picture's size. All of them have class
             activation weights.
-        deeper: Further layers at 1/8.
-        heads: Hidden channels of the heads at 1/2, 1/4 and 1/8; 0: a linear head.
-        levels: Of the Laplacian pyramid, the low-pass rest included.
+        heads: Hidden channels of the head of each scale; 0: a linear head.
         limit: Largest amount of a camera.
     """
 
     kind: ClassVar[str] = "blend"
-    encoder: tuple[int, ...] = (16, 32, 64)
-    deeper: int = 0
-    heads: tuple[int, ...] = (8, 16, 32)
-    levels: int = 5
+    encoder: tuple[int, ...] = (16, 32, 64, 64, 64, 64)
+    heads: tuple[int, ...] = (8, 16, 32, 32, 32, 32)
     limit: float = 1.5
 
     def __post_init__(self) -> None:
-        _check_widths("encoder", self.encoder, 3)
-        _check_widths("heads", self.heads, 3, least=0)
-        for name, least, most in (("deeper", 0, 16), ("levels", 4, 8)):
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= most:
-                raise CheckpointError(
-                    f"architecture has {name} {shown(value)}", expected=f"a whole number from {least} to {most}"
-                )
+        scales = len(self.encoder) if isinstance(self.encoder, tuple) else 0
+        if not 2 <= scales <= _MAX_SCALES:
+            raise CheckpointError(
+                f"architecture has encoder widths {shown(self.encoder)}", expected=f"2 to {_MAX_SCALES} whole numbers"
+            )
+        _check_widths("encoder", self.encoder, scales)
+        _check_widths("heads", self.heads, scales, least=0)
         if type(self.limit) not in (int, float) or not 1 < self.limit <= 4:
             raise CheckpointError(f"architecture has limit {shown(self.limit)}", expected="a number above 1, at most 4")
 
@@ -87,9 +102,19 @@ class BlendArchitecture:
         return sum(self.encoder)
 
     @property
+    def levels(self) -> int:
+        """Levels of the Laplacian pyramid, the low-pass rest included."""
+        return len(self.encoder) + 1
+
+    @property
+    def reduction(self) -> int:
+        """By how much the features that the classifier looks at are smaller than the picture."""
+        return int(2 ** min(CLASSIFIER_SCALE, len(self.encoder)))
+
+    @property
     def step(self) -> int:
-        """Sides that are multiples of this halve evenly down to the last level of the pyramid."""
-        return int(2 ** (self.levels - 1))
+        """Sides of the pictures that the network takes are multiples of this."""
+        return int(2 ** len(self.encoder))
 
 
 Architecture = PaperArchitecture | BlendArchitecture
@@ -118,7 +143,9 @@ def from_dict(data: Mapping[str, Any]) -> Architecture:
     known = {"kind", *(field.name for field in fields(kind))}
     if set(data) != known:
         raise CheckpointError(f"architecture has entries {shown(sorted(data))}", expected=f"{sorted(known)}")
-    entries = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"}
+    entries: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"
+    }
     return kind(**entries)
 
 

@@ -1,18 +1,19 @@
 """The blending network: how much of each camera goes into the picture, at each place and scale.
 
-1. Encoder, shared by both cameras: 3x3 convolutions with ReLU on the picture rearranged from 2 x 2 pixels to 4 channels,
-   at 1/2, 1/4 and 1/8 of its size.
-2. Class activation weights ``w[c, k]``, read off the auxiliary classifier (:mod:`camf_ros.network.rule`), over the channels
-   of all three scales: ``A_c[k] = w[c, k] F_c[k]``.
+1. Encoder, shared by both cameras: 3x3 convolutions with ReLU on the picture rearranged from 2 x 2 pixels to 4
+   channels, one for each scale: 1/2, 1/4, 1/8, ... of its size.
+2. Class activation weights ``w[c, k]``, read off the auxiliary classifier (:mod:`camf_ros.network.rule`), over the
+   channels of all scales: ``A_c[k] = w[c, k] F_c[k]``.
 3. Heads, shared by both cameras, one for each scale: given ``[A_ir, A_vis]`` they give the amounts of infrared, given
    ``[A_vis, A_ir]`` those of visible. Only the pictures and ``w`` tell the cameras apart.
-4. Fused luminance: the Laplacian pyramid whose level l is ``a_l L_l(ir) + b_l L_l(vis)``, collapsed. So the picture is the
-   sum of a part made of infrared alone and one made of visible alone.
+4. Fused luminance: the Laplacian pyramid whose level l is ``a_l L_l(ir) + b_l L_l(vis)``, collapsed. So the picture is
+   the sum of a part made of infrared alone and one made of visible alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 import torch
@@ -34,7 +35,7 @@ class BlendOutput(NamedTuple):
         infrared_part: (N, 1, H, W), grey levels that come from infrared; may be outside 0 to 255.
         visible_part: (N, 1, H, W), likewise. Their sum, clipped, is the fused picture.
         amounts: For each level, finest first, (N, 2, h, w): amounts of infrared and visible.
-        infrared: Features of the infrared picture at 1/2, 1/4 and 1/8, at least 0, before weighting.
+        infrared: Features of the infrared picture at each scale, at least 0, before weighting.
         visible: Likewise.
     """
 
@@ -46,63 +47,63 @@ class BlendOutput(NamedTuple):
 
 
 class BlendEncoder(nn.Module):
-    """Grey picture to features at 1/2, 1/4 and 1/8 of its size."""
+    """Grey picture to features at 1/2, 1/4, 1/8, ... of its size."""
 
     def __init__(self, architecture: BlendArchitecture) -> None:
         super().__init__()
-        first, second, third = architecture.encoder
-        self.first = nn.Conv2d(4, first, 3, padding=1)
-        self.second = nn.Conv2d(first, second, 3, stride=2, padding=1)
-        third_layers = [nn.Conv2d(second, third, 3, stride=2, padding=1)]
-        third_layers += [nn.Conv2d(third, third, 3, padding=1) for _ in range(architecture.deeper)]
-        self.third = nn.ModuleList(third_layers)
+        widths = architecture.encoder
+        layers = [nn.Conv2d(4, widths[0], 3, padding=1)]
+        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in pairwise(widths)]
+        self.layers = nn.ModuleList(layers)
+        for layer in layers:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(cast(Tensor, layer.bias))
 
     def forward(self, grey: Tensor) -> Features:
         """Features of grey pictures.
 
         Args:
-            grey: (N, 1, H, W), grey levels 0 to 255; sides are multiples of 8.
+            grey: (N, 1, H, W), grey levels 0 to 255; sides are multiples of ``architecture.step``.
 
         Returns:
-            (N, K_1, H/2, W/2), (N, K_2, H/4, W/4) and (N, K_3, H/8, W/8), at least 0.
+            For each scale s, from 1: (N, K_s, H / 2^s, W / 2^s), at least 0.
         """
         x = F.pixel_unshuffle(grey * (1 / 127.5) - 1, 2)
-        first = F.relu(cast(Tensor, self.first(x)))
-        second = F.relu(cast(Tensor, self.second(first)))
-        third = second
-        for layer in self.third:
-            third = F.relu(cast(Tensor, layer(third)))
-        return first, second, third
+        features = []
+        for layer in self.layers:
+            x = F.relu(cast(Tensor, layer(x)))
+            features.append(x)
+        return tuple(features)
 
 
 class Heads(nn.Module):
     """Amounts of one camera from the class activation features of both; a head for each scale of the encoder.
 
-    What a head says of a level is enlarged and added to what the next finer head says of it. So a level is decided by the
-    features of its own scale and of all coarser ones.
+    The head of scale s speaks of the levels 0 to s. What it says of a level is enlarged and added to what the next
+    finer head says of it: a level is decided by the features of its own scale and of all coarser ones.
     """
 
     def __init__(self, architecture: BlendArchitecture) -> None:
         super().__init__()
-        self.levels = architecture.levels
         self.limit = architecture.limit
         hidden, outputs = [], []
-        for width, head, levels in zip(architecture.encoder, architecture.heads, self.head_levels, strict=True):
+        for number, (width, head) in enumerate(zip(architecture.encoder, architecture.heads, strict=True)):
             hidden.append(nn.Conv2d(2 * width, head, 3, padding=1) if head else nn.Identity())
-            outputs.append(nn.Conv2d(head or 2 * width, levels, 1))
+            outputs.append(nn.Conv2d(head or 2 * width, number + 2, 1))
         self.hidden, self.outputs = nn.ModuleList(hidden), nn.ModuleList(outputs)
-        for layer in outputs:
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
+        for layer in hidden:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(cast(Tensor, layer.bias))
         # It begins as the average of both cameras: the detail whole, half of each low-pass rest.
+        detail, rest = (torch.logit(torch.tensor(amount / self.limit)) for amount in (1.0, 0.5))
         with torch.no_grad():
-            outputs[-1].bias += torch.logit(torch.tensor(1.0 / self.limit))
-            outputs[-1].bias[-1] = torch.logit(torch.tensor(0.5 / self.limit))
-
-    @property
-    def head_levels(self) -> tuple[int, int, int]:
-        """Levels that each head speaks of: the finest two, the finest three, and all."""
-        return 2, 3, self.levels
+            for layer in outputs:
+                bias = cast(Tensor, layer.bias)
+                nn.init.normal_(layer.weight, std=0.01)
+                bias.zero_()
+            bias += detail
+            bias[-1] = rest
 
     def forward(self, own: Features, other: Features) -> tuple[Tensor, ...]:
         """Amounts of one camera.
@@ -112,43 +113,42 @@ class Heads(nn.Module):
             other: Those of the other one.
 
         Returns:
-            For each level, finest first, (N, 1, h, w), 0 to the limit: the first two at 1/2 of the picture's size, the third
-            at 1/4, all others at 1/8.
+            For each level, finest first, (N, 1, h, w), 0 to the limit. The first is half as large as its level, the
+            others are of their level's size.
         """
         said = []
         for mine, its, hidden, output in zip(own, other, self.hidden, self.outputs, strict=True):
             x = hidden(torch.cat((mine, its), dim=1))
             said.append(output(x if isinstance(hidden, nn.Identity) else F.relu(x)))
-        return amounts_of(said, self.levels, 1, self.limit)
+        return amounts_of(said, 1, self.limit)
 
 
-def amounts_of(said: Sequence[Tensor], levels: int, cameras: int, limit: float) -> tuple[Tensor, ...]:
+def amounts_of(said: Sequence[Tensor], cameras: int, limit: float) -> tuple[Tensor, ...]:
     """Amounts from what the heads say.
 
     Args:
-        said: At 1/2, 1/4 and 1/8: (N, levels of the head * cameras, h, w), level by level.
-        levels: Of the pyramid.
+        said: Of each scale s, from 1: (N, (s + 1) * cameras, h, w), level by level.
         cameras: How many channels a level has.
         limit: Largest amount.
     """
-    fine, middle, coarse = said
-    middle = middle + enlarged(coarse[:, : 3 * cameras])
-    fine = fine + enlarged(middle[:, : 2 * cameras])
-    logits = [fine[:, :cameras], fine[:, cameras:], middle[:, 2 * cameras :]]
-    for level in range(3, levels):
-        logits.append(coarse[:, level * cameras : (level + 1) * cameras])
-    return tuple(limit * torch.sigmoid(x) for x in logits)
+    x = said[-1]
+    logits = [x[:, -cameras:]]
+    for finer in reversed(said[:-1]):
+        x = finer + enlarged(x[:, :-cameras])
+        logits.insert(0, x[:, -cameras:])
+    logits.insert(0, x[:, :cameras])
+    return tuple(limit * torch.sigmoid(each) for each in logits)
 
 
 class BlendNetwork(nn.Module):
-    """Fuses grey infrared and visible pictures whose common size halves as often as the pyramid has levels, less one."""
+    """Fuses grey infrared and visible pictures of any common size that is a multiple of ``architecture.step``."""
 
     def __init__(self, architecture: BlendArchitecture | None = None) -> None:
         super().__init__()
         self.architecture = architecture or BlendArchitecture()
         self.encoder = BlendEncoder(self.architecture)
         self.heads = Heads(self.architecture)
-        self.classifier = AuxiliaryClassifier(self.architecture.channels, reductions=(4, 2, 1))
+        self.classifier = AuxiliaryClassifier(self.architecture.channels, scales=len(self.architecture.encoder))
 
     def class_activation_weights(self) -> Tensor:
         """Weights of the fusion rule, (2, K), rows infrared and visible, each with mean 1."""
@@ -178,7 +178,7 @@ class BlendNetwork(nn.Module):
 
     def amounts(self, infrared: Features, visible: Features, weights: Tensor) -> tuple[Tensor, ...]:
         """For each level (N, 2, h, w), from the features of both cameras before weighting."""
-        each = torch.split(weights, self.architecture.encoder, dim=1)
+        each = torch.split(weights, list(self.architecture.encoder), dim=1)
         a_ir = tuple(f * w[0, :, None, None] for f, w in zip(infrared, each, strict=True))
         a_vis = tuple(f * w[1, :, None, None] for f, w in zip(visible, each, strict=True))
         pairs = zip(self.heads(a_ir, a_vis), self.heads(a_vis, a_ir), strict=True)
@@ -213,7 +213,7 @@ def enlarged(image: Tensor) -> Tensor:
 
 
 def bands(image: Tensor, levels: int) -> list[Tensor]:
-    """Laplacian pyramid, finest first; the last level is the low-pass rest. Burt and Adelson, IEEE Trans. Comm. 31, 1983."""
+    """Laplacian pyramid, finest first, then the low-pass rest. Burt and Adelson, IEEE Trans. Comm. 31, 1983."""
     result = []
     for _ in range(levels - 1):
         smaller = reduced(image)
@@ -223,7 +223,7 @@ def bands(image: Tensor, levels: int) -> list[Tensor]:
 
 
 def blend(infrared: Tensor, visible: Tensor, amounts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Parts of the fused picture that are made of infrared and of visible, (N, 1, H, W) each, from (N, 2, h, w) amounts."""
+    """Parts of the fused picture made of infrared and of visible, (N, 1, H, W) each, from (N, 2, h, w) amounts."""
     parts = [
         collapse(bands(image, len(amounts)), [a[:, camera : camera + 1] for a in amounts])
         for camera, image in enumerate((infrared, visible))
@@ -236,11 +236,9 @@ def collapse(levels: Sequence[Tensor], amounts: Sequence[Tensor]) -> Tensor:
 
     Args:
         levels: Of :func:`bands`, each (N, 1, h, w).
-        amounts: One for each level, of the sizes that :class:`Heads` gives: the first is enlarged, those of small levels are
-            averaged down.
+        amounts: One for each level; the first has half its level's size and is enlarged.
     """
-    fitted = [F.avg_pool2d(x, 2 ** (level - 3)) if level > 3 else x for level, x in enumerate(amounts)]
-    picture = levels[-1] * fitted[-1]
-    for level, amount in zip(reversed(levels[1:-1]), reversed(fitted[1:-1]), strict=True):
+    picture = levels[-1] * amounts[-1]
+    for level, amount in zip(reversed(levels[1:-1]), reversed(amounts[1:-1]), strict=True):
         picture = enlarged(picture) + level * amount
-    return enlarged(picture) + levels[0] * enlarged(fitted[0])
+    return enlarged(picture) + levels[0] * enlarged(amounts[0])

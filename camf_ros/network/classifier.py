@@ -13,19 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camf_ros.errors import ImageError
-from camf_ros.network.architecture import CLASSES, CLASSIFIER_BRANCHES, CLASSIFIER_STRIDES
-
-
-def _smallest_input() -> int:
-    """Feature rows (or columns) below which a 'valid' stage would have nothing left."""
-    size = 1
-    for stride in reversed(CLASSIFIER_STRIDES):
-        size = (size - 1) * stride + 3
-    return size
-
-
-#: Smallest feature height and width that the classifier takes.
-MIN_FEATURE_SIZE = _smallest_input()
+from camf_ros.network.architecture import (
+    CLASSES,
+    CLASSIFIER_BRANCHES,
+    CLASSIFIER_SCALE,
+    CLASSIFIER_STRIDES,
+    MIN_FEATURE_SIZE,
+)
 
 
 class _Stage(nn.Module):
@@ -49,15 +43,16 @@ class _Stage(nn.Module):
 class AuxiliaryClassifier(nn.Module):
     """Four depthwise stages, global average pooling and one linear layer to (infrared, visible)."""
 
-    def __init__(self, channels: int, reductions: Sequence[int] = (1,)) -> None:
+    def __init__(self, channels: int, scales: int = 1) -> None:
         """Build the classifier.
 
         Args:
             channels: Of all scales together.
-            reductions: For each scale, by how much its features are averaged down to the size of the last one.
+            scales: Of the features. Each has half the size of the one before.
         """
         super().__init__()
-        self.reductions = tuple(reductions)
+        # The scale at whose size the classifier looks at all of them, from 0.
+        self.place = min(CLASSIFIER_SCALE, scales) - 1
         self.stages = nn.ModuleList(_Stage(channels, stride) for stride in CLASSIFIER_STRIDES)
         self.linear = nn.Linear(channels, len(CLASSES))
 
@@ -66,7 +61,7 @@ class AuxiliaryClassifier(nn.Module):
 
         Args:
             features: Of each scale that has class activation weights, finest first; the last have (h, w) of at least
-                :data:`MIN_FEATURE_SIZE`, and finer ones are averaged down to that.
+                :data:`~camf_ros.network.architecture.MIN_FEATURE_SIZE`, and finer ones are averaged down to that.
 
         Returns:
             (N, 2) logits, in the order of :data:`~camf_ros.network.architecture.CLASSES`.
@@ -74,16 +69,24 @@ class AuxiliaryClassifier(nn.Module):
         Raises:
             ImageError: If the features are too small for the four 'valid' stages.
         """
-        height, width = features[-1].shape[-2:]
-        if not torch.jit.is_tracing() and min(height, width) < MIN_FEATURE_SIZE:
+        height, width = features[self.place].shape[-2:]
+        traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if not traced and min(height, width) < MIN_FEATURE_SIZE:
             raise ImageError(
                 f"features of {width} x {height} are too small for the classifier",
                 expected=f"at least {MIN_FEATURE_SIZE} x {MIN_FEATURE_SIZE}",
                 remedy="give larger images",
             )
         # The mean keeps channels apart, and keeps how much of a texture there is, since no feature is negative.
-        pooled = [F.avg_pool2d(f, by) if by > 1 else f for f, by in zip(features, self.reductions, strict=True)]
-        x = torch.cat(pooled, dim=1)
+        sized = []
+        for number, scale in enumerate(features):
+            by = 2 ** abs(self.place - number)
+            if number < self.place:
+                scale = F.avg_pool2d(scale, by)  # noqa: PLW2901
+            elif number > self.place:
+                scale = F.interpolate(scale, scale_factor=by, mode="nearest")  # noqa: PLW2901
+            sized.append(scale)
+        x = torch.cat(sized, dim=1)
         for stage in self.stages:
             x = stage(x)
         logits: Tensor = self.linear(x.mean((-2, -1)))

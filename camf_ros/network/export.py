@@ -1,4 +1,4 @@
-"""Exports a checkpoint to ONNX: a graph that fuses, and one that explanation and source check ask. Needs torch and onnx."""
+"""Exports a checkpoint to ONNX: a graph that fuses, and one that explanation and source check ask."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import onnx
 import torch
 from torch import Tensor
 
+from camf_ros.errors import ParameterError
 from camf_ros.files import write_whole
 from camf_ros.network.architecture import to_dict
 from camf_ros.network.checkpoint import Checkpoint
 from camf_ros.network.graph_names import GAIN, HOLD, INFRARED, VISIBLE, WEIGHTS
 from camf_ros.network.inference import BlendInspection, PaperInference, inference, inspection
 from camf_ros.network.model_info import FORMAT_VERSION, GRAPH_FORMAT, split_graph
+from camf_ros.network.paper import PaperNetwork
 
 _OPSET = 17
 # Sides of the picture that the exporter traces with; height and width are free afterwards.
@@ -29,8 +31,13 @@ def fusion_graph(checkpoint: Checkpoint, *, half: bool = False) -> bytes:
 
     Args:
         checkpoint: The model.
-        half: Compute in float16, for GPUs; of blending networks alone.
+        half: Compute in float16, for GPUs.
+
+    Raises:
+        ParameterError: If ``half`` is asked of the paper's network, whose decoder hangs on every bit of its features.
     """
+    if half and isinstance(checkpoint.network, PaperNetwork):
+        raise ParameterError(f"model {checkpoint.name} does not compute in float16", remedy="export it without --half")
     module = inference(checkpoint.network, torch.float16 if half else torch.float32)
     extra = {GAIN: torch.zeros(1), HOLD: torch.zeros(1)} if isinstance(module, PaperInference) else {}
     return _graph(checkpoint, module, extra)

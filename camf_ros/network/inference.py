@@ -6,7 +6,7 @@ constants below.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,19 +17,19 @@ from camf_ros.network.graph_names import ACTIVATION, FUSED, LOGITS, USED_GAIN, a
 from camf_ros.network.paper import PaperNetwork
 
 Network: TypeAlias = BlendNetwork | PaperNetwork
-# A channel's mean activation is taken over places that are this far apart in the picture, pixels: the mean of all places
-# would take a tenth of the network's time.
+# A channel's mean activation is taken over places that are this far apart in the picture, pixels: the mean of all
+# places would take a tenth of the network's time.
 _GRID = 16
 
 
 class BlendInference(nn.Module):
     """The blending network for one pair, folded.
 
-    Both encoders are one of grouped convolutions, and both cameras' heads are one head with the class activation weights
-    in its first layer.
+    Both encoders are one of grouped convolutions, and both cameras' heads are one head with the class activation
+    weights in its first layer.
 
-    Takes ``infrared`` and ``visible``, (1, 1, H, W) uint8, sides multiples of 8. Gives for each level
-    (1, 2, h, w), amounts of infrared and visible, float32; and (2, K), float32, mean activation of each channel.
+    Takes ``infrared`` and ``visible``, (1, 1, H, W) uint8, sides multiples of ``architecture.step``. Gives for each
+    level (1, 2, h, w), amounts of infrared and visible, float32; and (2, K), float32, mean activation of each channel.
     """
 
     def __init__(self, network: BlendNetwork, dtype: torch.dtype = torch.float32) -> None:
@@ -37,25 +37,19 @@ class BlendInference(nn.Module):
         architecture = network.architecture
         self.architecture, self.dtype = architecture, dtype
         self.output_names = (*(amounts_name(level) for level in range(architecture.levels)), ACTIVATION)
-        encoder = network.encoder
-        self.encoder = nn.ModuleList(_doubled(layer) for layer in (encoder.first, encoder.second, *encoder.third))
-        weights = network.class_activation_weights().detach().split(architecture.encoder, dim=1)
+        self.encoder = nn.ModuleList(_doubled(cast(nn.Conv2d, layer)) for layer in network.encoder.layers)
+        weights = torch.split(network.class_activation_weights().detach(), list(architecture.encoder), dim=1)
         self.hidden, self.said = nn.ModuleList(), nn.ModuleList()
         for w, hidden, output in zip(weights, network.heads.hidden, network.heads.outputs, strict=True):
+            weight, bias = cast(Tensor, output.weight), cast(Tensor, output.bias)
             if isinstance(hidden, nn.Conv2d):
                 self.hidden.append(_both_cameras(hidden, w))
-                self.said.append(_by_level(output.weight, output.bias, output.weight.new_zeros(output.weight.shape)))
+                nothing = torch.zeros_like(weight)
+                rows = torch.cat((weight, nothing), 1), torch.cat((nothing, weight), 1)
             else:
-                own, other = output.weight.chunk(2, dim=1)
-                w_ir, w_vis = w[0, :, None, None], w[1, :, None, None]
                 self.hidden.append(nn.Identity())
-                self.said.append(
-                    _from_rows(
-                        torch.cat((own * w_ir, other * w_vis), 1),
-                        torch.cat((other * w_ir, own * w_vis), 1),
-                        output.bias,
-                    )
-                )
+                rows = _weighted(weight, w)
+            self.said.append(_by_level(*rows, bias))
         self.to(dtype).eval().requires_grad_(False)
 
     def forward(self, infrared: Tensor, visible: Tensor) -> tuple[Tensor, ...]:
@@ -63,16 +57,14 @@ class BlendInference(nn.Module):
         x = torch.cat((infrared, visible), dim=1).to(self.dtype) * (1 / 127.5) - 1
         x = F.pixel_unshuffle(x, 2)
         scales = []
-        for number, layer in enumerate(self.encoder):
+        for layer in self.encoder:
             x = F.relu(layer(x))
             scales.append(x)
-            if number > 2:  # the deeper layers are of one scale with the third
-                del scales[2]
         said = [
             output(scale if isinstance(hidden, nn.Identity) else F.relu(hidden(scale)))
             for scale, hidden, output in zip(scales, self.hidden, self.said, strict=True)
         ]
-        amounts = [x.float() for x in amounts_of(said, self.architecture.levels, 2, self.architecture.limit)]
+        amounts = [x.float() for x in amounts_of(said, 2, self.architecture.limit)]
         return (*amounts, _activation(scales))
 
 
@@ -80,7 +72,7 @@ def _activation(scales: list[Tensor]) -> Tensor:
     """Means of features (1, 2 K_s, h, w) of each scale over a grid of places, (2, K)."""
     means = []
     for number, scale in enumerate(scales):
-        step = _GRID // 2 ** (number + 1)
+        step = max(1, _GRID // 2 ** (number + 1))
         means.append(scale[:, :, ::step, ::step].float().mean((-2, -1)).reshape(2, -1))
     return torch.cat(means, dim=1)
 
@@ -88,8 +80,8 @@ def _activation(scales: list[Tensor]) -> Tensor:
 class BlendInspection(nn.Module):
     """The blending network with its class activation weights as an input, and its classifier.
 
-    Takes ``infrared`` and ``visible`` as :class:`BlendInference`, and ``weights``, (2, K). Gives the amounts, and (2, 2):
-    the classifier's scores (infrared, visible) of the infrared picture and of the visible one.
+    Takes ``infrared`` and ``visible`` as :class:`BlendInference`, and ``weights``, (2, K). Gives the amounts, and
+    (2, 2): the classifier's scores (infrared, visible) of the infrared picture and of the visible one.
     """
 
     def __init__(self, network: BlendNetwork) -> None:
@@ -109,8 +101,8 @@ class PaperInference(nn.Module):
     """The paper's network for one pair.
 
     Takes ``infrared`` and ``visible``, (1, 1, H, W) uint8 of any size, ``gain`` and ``hold``, (1,) float32, as
-    :meth:`camf_ros.network.paper.PaperNetwork.forward`. Gives the fused picture, (1, 1, H, W) uint8; (2, K), mean activation
-    of each channel; and (1,), the gain that was used.
+    :meth:`camf_ros.network.paper.PaperNetwork.forward`. Gives the fused picture, (1, 1, H, W) uint8; (2, K), mean
+    activation of each channel; and (1,), the gain that was used.
     """
 
     output_names = (FUSED, ACTIVATION, USED_GAIN)
@@ -171,23 +163,21 @@ def _doubled(layer: nn.Conv2d) -> nn.Conv2d:
 
 def _both_cameras(hidden: nn.Conv2d, w: Tensor) -> nn.Conv2d:
     """Hidden layer of both cameras' heads on unweighted features [F_ir, F_vis]: infrared's channels, then visible's."""
-    own, other = hidden.weight.chunk(2, dim=1)
-    w_ir, w_vis = w[0, :, None, None], w[1, :, None, None]
     result = nn.Conv2d(hidden.in_channels, 2 * hidden.out_channels, 3, padding=1)
     with torch.no_grad():
-        infrared = torch.cat((own * w_ir, other * w_vis), dim=1)
-        visible = torch.cat((other * w_ir, own * w_vis), dim=1)
-        result.weight.copy_(torch.cat((infrared, visible)))
+        result.weight.copy_(torch.cat(_weighted(hidden.weight, w)))
         result.bias.copy_(hidden.bias.repeat(2))  # type: ignore[union-attr]
     return result
 
 
-def _by_level(weight: Tensor, bias: Tensor, nothing: Tensor) -> nn.Conv2d:
-    """Output layer of both cameras' heads, from the hidden channels of infrared, then of visible."""
-    return _from_rows(torch.cat((weight, nothing), dim=1), torch.cat((nothing, weight), dim=1), bias)
+def _weighted(weight: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight of a head's layer for infrared and for visible, on unweighted features [F_ir, F_vis]."""
+    own, other = weight.chunk(2, dim=1)
+    w_ir, w_vis = w[0, :, None, None], w[1, :, None, None]
+    return torch.cat((own * w_ir, other * w_vis), 1), torch.cat((other * w_ir, own * w_vis), 1)
 
 
-def _from_rows(infrared: Tensor, visible: Tensor, bias: Tensor) -> nn.Conv2d:
+def _by_level(infrared: Tensor, visible: Tensor, bias: Tensor) -> nn.Conv2d:
     """1x1 layer that gives, level by level, what is said of infrared and of visible."""
     levels, inputs = infrared.shape[:2]
     result = nn.Conv2d(inputs, 2 * levels, 1)

@@ -1,6 +1,7 @@
 """What a model file says of itself, read without PyTorch, ONNX or safetensors.
 
-A .safetensors checkpoint and the .onnx graphs exported from it carry the same metadata, and the same hash of the weights.
+A .safetensors checkpoint and the .onnx graphs exported from it carry the same metadata, and the same hash of the
+weights.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _REMEDIES = {
 _LARGEST_HEADER = 1 << 24
 # Fields of ONNX's ModelProto and StringStringEntryProto (onnx.proto).
 _GRAPH_FIELD, _METADATA_FIELD = 7, 14
+# By how much the mean of stored class activation weights may differ from 1: they are rounded to float32.
+_MEAN_ERROR = 1e-3
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -87,7 +90,11 @@ def parse_info(path: Path, metadata: Mapping[str, str], kind: str) -> ModelInfo:
     for key in ("architecture", "name", "hash", "training"):
         if key not in metadata:
             raise CheckpointError(f"{path} lacks the metadata entry {key!r}", remedy=remedy)
-    architecture = from_dict(_json(path, "architecture", metadata["architecture"], dict, remedy))
+    entries = _json(path, "architecture", metadata["architecture"], dict, remedy)
+    try:
+        architecture = from_dict(entries)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}", remedy=remedy) from error
     training = _json(path, "training", metadata["training"], dict, remedy)
     weights = None
     if kind == GRAPH_FORMAT:
@@ -197,13 +204,15 @@ def _json(path: Path, key: str, text: str, kind: type, remedy: str) -> Any:
 
 def _weights(path: Path, rows: list[Any], architecture: Architecture, remedy: str) -> NDArray[np.float32]:
     try:
-        weights = np.array(rows, np.float32)
-    except (ValueError, TypeError) as error:
+        weights = np.array(rows, np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{path} has unreadable class activation weights", remedy=remedy) from error
-    if weights.shape != (2, architecture.channels) or not np.isfinite(weights).all():
+    wanted = (2, architecture.channels)
+    # Written so that a mean that is no number is wrong as well.
+    if weights.shape != wanted or weights.min() < 0 or not (abs(weights.mean(axis=1) - 1) < _MEAN_ERROR).all():
         raise CheckpointError(
-            f"{path} has class activation weights of shape {weights.shape}",
-            expected=f"(2, {architecture.channels}), finite",
+            f"{path} has unusable class activation weights, of shape {weights.shape}",
+            expected=f"shape {wanted}, at least 0, each row with mean 1",
             remedy=remedy,
         )
-    return weights
+    return weights.astype(np.float32)

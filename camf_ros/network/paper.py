@@ -24,7 +24,8 @@ BORDER = 2
 _CONTRAST = 1.1
 # Least and greatest automatic gain: what an odd pair (two blank pictures, a picture and its negative) may ask for.
 _GAIN_RANGE = (0.5, 1.5)
-# Contrast below this share of the brightness of the features (1 % in amplitude) is noise, and does not count in the gain.
+# Contrast below this share of the brightness of the features (1 % in amplitude) is noise, and does not count in the
+# gain.
 _FAINT = 1e-4
 _NOTHING = 1e-12
 
@@ -92,7 +93,7 @@ class PaperDecoder(nn.Module):
         x = F.relu(fifth(F.relu(fourth(x))))
         # bfloat16 has 8 bits, which is all of a picture: training with mixed precision ends in full precision.
         with torch.autocast(x.device.type, enabled=False):
-            return torch.tanh(self.head(x.to(self.head.weight.dtype)))
+            return torch.tanh(cast(Tensor, self.head(x.to(self.head.weight.dtype))))
 
 
 class PaperNetwork(nn.Module):
@@ -169,9 +170,9 @@ def _padded(image: Tensor) -> Tensor:
 def automatic_gain(infrared: Tensor, visible: Tensor, weights: Tensor) -> Tensor:
     """As much contrast in the fused features as both cameras have together.
 
-    ``gain² = contrast² sum_k (var F_ir[k] + var F_vis[k]) / sum_k var(w[ir, k] F_ir[k] + w[vis, k] F_vis[k])``, variances
-    over the pixels. It needs no constant for a data set: equal pictures give 0.71 and unrelated ones 1, which are about the
-    two constants that the paper's authors set by hand.
+    ``gain² = contrast² sum_k (var F_ir[k] + var F_vis[k]) / sum_k var(w[ir, k] F_ir[k] + w[vis, k] F_vis[k])``,
+    variances over the pixels. It needs no constant for a data set: equal pictures give 0.71 and unrelated ones 1, which
+    are about the two constants that the paper's authors set by hand.
 
     Args:
         infrared: (N, K, h, w), features, at least 0.

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
 from camf_ros.errors import CamfError
-from camf_ros.explain.explainer import Explainer
+from camf_ros.explain.explanation import Explainer
 from camf_ros.nodes import topics
 from camf_ros.nodes.fuser import FusedPair
 from camf_ros.snapshot import save_snapshot

@@ -126,6 +126,7 @@ def fusion_status(
         "dropped for a newer pair": dropped,
         "rejected": sum(snapshot.rejected.values()),
         **{f"rejected: {reason}": count for reason, count in sorted(snapshot.rejected.items())},
+        **{f"failed: {name}": count for name, count in sorted(snapshot.extras_failed.items())},
         "latency median (ms)": f"{1e3 * snapshot.latency.median:.1f}",
         "latency p95 (ms)": f"{1e3 * snapshot.latency.p95:.1f}",
         "inference median (ms)": f"{1e3 * snapshot.inference.median:.1f}",
@@ -162,13 +163,16 @@ def idle_status(name: str, values: Mapping[str, object]) -> DiagnosticStatus:
     return _status(name, OK, f"{values['state']}: not fusing", values)
 
 
-def gain_values(constant: float, used: float | None) -> dict[str, object]:
+def gain_values(constant: float, used: float | None, *, has_gain: bool) -> dict[str, object]:
     """The gain of the fusion rule, and where it comes from.
 
     Args:
         constant: The setting; 0 for the automatic gain.
         used: Gain of the last fused image; None before the first.
+        has_gain: Whether the model has one, as the paper's has.
     """
+    if not has_gain:
+        return {"gain": "1.000", "gain mode": "this model has none"}
     if constant:
         return {"gain": f"{constant:.3f}", "gain mode": "constant"}
     return {"gain": "none yet" if used is None else f"{used:.3f}", "gain mode": "automatic"}

@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable
 
-from camf_ros.engines.create import ChosenEngine, choose_engine
+from camf_ros.engines.choose import ChosenEngine, choose_engine
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError
 from camf_ros.models import find_model
@@ -22,14 +22,12 @@ def same_engine(one: FusionSettings, other: FusionSettings) -> bool:
 
 
 def check_model(settings: FusionSettings) -> None:
-    """Look whether the model is there and whole, which takes milliseconds.
+    """Look whether the model is there and what it says of itself, which takes milliseconds.
 
     Raises:
         CheckpointError: If it is not.
     """
-    from camf_ros.network.checkpoint_file import read_checkpoint_file  # noqa: PLC0415 (needs what may be missing)
-
-    read_checkpoint_file(find_model(settings.model))
+    find_model(settings.model).info()
 
 
 class EngineLoader:

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from camf_ros.explain.explainer import Explainer
+from camf_ros.errors import EngineError
+from camf_ros.explain.explanation import Explainer, Place
 from camf_ros.explain.panel import render
-from camf_ros.explain.place import Place
-from camf_ros.frame_explanation import explain_frame
-from camf_ros.models import find_model
+from camf_ros.models import Model, find_model
 from camf_ros.nodes import topics
 from camf_ros.nodes.background import Background
 from camf_ros.nodes.fuser import FusedPair, Fuser
@@ -35,7 +34,8 @@ class Explaining:
             failed: Called with a name and each exception in the thread.
         """
         self._node, self._settings, self._fuser = node, settings, fuser
-        self._explainer: Explainer | None = None
+        # Who explains a model, by its hash, or why nobody can.
+        self._known: tuple[str, Explainer | EngineError] | None = None
         self._shown: tuple[FusedPair, tuple[int, int] | None] | None = None
         self._publisher = publish(node, Image, topics.EXPLANATION)
         self._thread = Background("explanation", settings.explanation_period, self._explain, failed)
@@ -49,19 +49,30 @@ class Explaining:
 
         Raises:
             CheckpointError: If that one cannot be read.
+            EngineError: If it does not blend, or no runtime works.
         """
-        if self._explainer is None or self._explainer.model_hash != pair.model_hash:
-            self._explainer = Explainer(find_model(self._settings.model))
-        return self._explainer if self._explainer.model_hash == pair.model_hash else None
+        known = self._known
+        if known is None or known[0] != pair.model_hash:
+            model = find_model(self._settings.model)
+            if model.info().hash != pair.model_hash:
+                return None
+            known = pair.model_hash, _explainer_or_reason(model)
+            self._known = known
+        if isinstance(known[1], EngineError):
+            raise known[1].with_traceback(None)
+        return known[1]
 
     def close(self) -> None:
         """Stop, and destroy the publisher."""
         self._thread.stop()
+        self._fuser.keep_amounts(False)
         self._node.destroy_publisher(self._publisher)
 
     def _explain(self) -> None:
         pair, pixel = self._fuser.last, self._settings.explained_pixel
-        if pair is None or not self._publisher.get_subscription_count():
+        watched = self._publisher.get_subscription_count() > 0
+        self._fuser.keep_amounts(watched)
+        if pair is None or not watched:
             return
         if self._shown is not None and self._shown[0] is pair and self._shown[1] == pixel:
             return
@@ -69,6 +80,12 @@ class Explaining:
         explainer = self.explainer(pair)
         if explainer is None:
             return  # the next images come from the model that the settings name
-        explanation = explain_frame(explainer, pair.frame, automatic=not self._settings.gain)
-        panel = render(explanation, place=Place(*pixel) if pixel else None)
+        panel = render(explainer.explain(pair.frame), place=Place(*pixel) if pixel else None)
         self._publisher.publish(image_message(panel, "rgb8", pair.header))
+
+
+def _explainer_or_reason(model: Model) -> Explainer | EngineError:
+    try:
+        return Explainer(model)
+    except EngineError as error:
+        return error

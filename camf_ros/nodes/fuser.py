@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from camf_ros.engines.create import ChosenEngine
+from camf_ros.engines.choose import ChosenEngine
 from camf_ros.engines.engine import DeviceMemory, Engine, device_memory, engine_warnings
 from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.registration import PlannedRegistration
@@ -115,6 +115,10 @@ class Fuser:
     def pictures(self) -> Mapping[str, NDArray[np.uint8]]:
         """The newest 8-bit picture of each camera, before registration."""
         return self._pipeline.pictures
+
+    def keep_amounts(self, wanted: bool) -> None:
+        """Whether frames carry their amounts from the next one on, for an explanation; pictures stay the same."""
+        self._pipeline.keep_amounts = wanted
 
     def configure(self, settings: FusionSettings) -> None:
         """Use other settings from the next frame on.

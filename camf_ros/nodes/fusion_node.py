@@ -14,10 +14,10 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
-from camf_ros.engines.create import ChosenEngine, choose_engine
+from camf_ros.engines.choose import ChosenEngine, choose_engine
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError
-from camf_ros.explain.explainer import Explainer
+from camf_ros.explain.explanation import Explainer
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.nodes import topics
 from camf_ros.nodes.allocator import limit_arenas, trim
@@ -265,7 +265,13 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         pair = self._fuser.last if self._fuser else None
         if pair is None:
             return None
-        return pair, self._explaining.explainer(pair) if self._explaining else None
+        explainer = None
+        if self._explaining is not None:
+            try:
+                explainer = self._explaining.explainer(pair)
+            except CamfError as error:  # the rest of what was fused can be saved all the same
+                self._extra_failed("explanation", error)
+        return pair, explainer
 
     def _time_reports(self) -> None:
         """Report as often as the settings say at the moment."""
@@ -319,6 +325,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
 
     def _extra_failed(self, name: str, error: Exception) -> None:
         if self.context.ok():  # likewise
+            self._statistics.extra_failed(name)
             self._log.error(name, f"{name}: {_text(error)}")
 
     def _reject(self, reason: str, text: str) -> None:

@@ -50,6 +50,7 @@ class Snapshot:
         fused: Pairs that were fused and published.
         passed: Frames that were published alone, by camera.
         rejected: Pairs that were not fused and frames that were not published, by reason.
+        extras_failed: Failures of what runs beside the fusion (explanation, source check, diagnostics), by name.
         skew: Difference of the stamps in a pair, absolute, seconds.
         latency: Arrival of the later frame to publishing, seconds; frames that were published alone among them.
         inference: Time in the engine, seconds.
@@ -63,6 +64,7 @@ class Snapshot:
     fused: int
     passed: Mapping[str, int]
     rejected: Mapping[str, int]
+    extras_failed: Mapping[str, int]
     skew: Summary
     latency: Summary
     inference: Summary
@@ -84,6 +86,7 @@ class Statistics:
         self._fused = 0
         self._passed: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
+        self._extras_failed: Counter[str] = Counter()
         self._skew: deque[float] = deque(maxlen=_WINDOW)
         self._latency: deque[float] = deque(maxlen=_WINDOW)
         self._inference: deque[float] = deque(maxlen=_WINDOW)
@@ -131,6 +134,11 @@ class Statistics:
         with self._lock:
             self._rejected[reason] += 1
 
+    def extra_failed(self, name: str) -> None:
+        """Something beside the fusion failed."""
+        with self._lock:
+            self._extras_failed[name] += 1
+
     def snapshot(self, now: float) -> Snapshot:
         """All numbers at this moment."""
         with self._lock:
@@ -146,6 +154,7 @@ class Statistics:
                 self._fused,
                 {camera: self._passed[camera] for camera in self.cameras},
                 dict(self._rejected),
+                dict(self._extras_failed),
                 summarise(self._skew),
                 summarise(self._latency),
                 summarise(self._inference),

@@ -141,21 +141,24 @@ class FusionSettings:
     )
     model: str = setting(
         "camf",
-        "Name of a shipped model, or path of a .safetensors file made by 'camf train'. Another model, engine, device, "
-        "precision or number of threads is loaded while the one at work goes on, and takes over between two frames.",
+        "Name of a shipped model, or path of a .onnx file, or of a .safetensors file made by 'camf train'. PyTorch "
+        "runs the .safetensors, all other engines the .onnx beside it, which 'camf export' writes. Another model, "
+        "engine, device, precision or number of threads is loaded while the one at work goes on, and takes over "
+        "between two frames.",
         dynamic=True,
     )
     gain: float = setting(
         0.0,
-        "Gain of the fusion rule: the mean class activation weight of each source. 0: automatic, from what both "
-        "cameras show in the frame itself. Any other value is a constant.",
+        "Of camf-paper alone: gain of the fusion rule, the mean class activation weight of each source. 0: automatic, "
+        "from what both cameras show in the frame itself. Any other value is a constant. Other models have gain 1.",
         minimum=0.0,
         maximum=4.0,
         dynamic=True,
     )
     gain_time_constant: float = setting(
         1.0,
-        "Time in which the automatic gain follows a change of the scene by 63 %. 0: at once, which may flicker.",
+        "Of camf-paper alone: time in which the automatic gain follows a change of the scene by 63 %. 0: at once, "
+        "which may flicker.",
         minimum=0.0,
         maximum=60.0,
         unit="s",
@@ -165,8 +168,8 @@ class FusionSettings:
         "auto",
         "Runtime of the network: auto takes the best that works here, and says which and why in the log and in "
         "/diagnostics. openvino is the fastest on CPUs, torch on GPUs; tensorrt is ONNX Runtime with TensorRT, which "
-        "'camf export --build-only' prepares on the device. One that fails is replaced by the next best, with a "
-        "warning.",
+        "'camf export --build-only' prepares on the device. torch needs the model's .safetensors, the others its "
+        ".onnx. One that fails is replaced by the next best, with a warning.",
         choices=("auto", "torch", "openvino", "onnxruntime", "tensorrt"),
         dynamic=True,
     )
@@ -178,8 +181,9 @@ class FusionSettings:
     )
     precision: str = setting(
         "auto",
-        "Arithmetic of the network: auto takes bfloat16 where the processor computes it in hardware, and half "
-        "precision on a GPU.",
+        "Arithmetic of the network, which decides the amounts; the pictures are blended in float32. auto takes "
+        "bfloat16 where the processor computes it in hardware, and float16 on a GPU with torch or tensorrt; for "
+        "camf-paper float32.",
         choices=("auto", "float32", "bfloat16", "float16"),
         dynamic=True,
     )

@@ -1,4 +1,4 @@
-"""Pairs of pictures for the engines' tests, and how far a fused picture is from the plain network's."""
+"""Pairs of pictures for the engines' tests, and the grey levels that a network gives before they are rounded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from camf_ros.network import load_checkpoint
+from camf_ros.network.blend import BlendNetwork
+from camf_ros.network.checkpoint import load_checkpoint
 
 GreyImage = NDArray[np.uint8]
 
@@ -30,16 +31,14 @@ def smooth_pair(height: int, width: int, seed: int = 0) -> tuple[GreyImage, Grey
     return pictures[0], pictures[1]
 
 
-def reference(model: Path, infrared: GreyImage, visible: GreyImage, gain: float | None = None) -> NDArray[np.float64]:
-    """Fused grey levels before rounding, by the plain network in float64; automatic gain if none is given."""
+def reference(model: Path, infrared: GreyImage, visible: GreyImage) -> NDArray[np.float64]:
+    """Fused grey levels, clipped and not rounded, by the network as it is trained, in float64; automatic gain."""
     network = load_checkpoint(model).network.double()
-    images = (torch.from_numpy(((picture - 127.5) / 127.5)[None, None]) for picture in (infrared, visible))
-    constant = None if gain is None else torch.tensor([gain], dtype=torch.float64)
+    height, width = infrared.shape
+    step = network.architecture.step if isinstance(network, BlendNetwork) else 1
+    pad = ((0, -height % step), (0, -width % step))
+    images = [torch.from_numpy(np.pad(each.astype(float), pad, "edge"))[None, None] for each in (infrared, visible)]
     with torch.inference_mode():
-        fused = network(*images, network.class_activation_weights(), constant).fused
-    return np.asarray(fused[0, 0].numpy() * 127.5 + 127.5, np.float64)
-
-
-def psnr(picture: GreyImage, exact: NDArray[np.float64]) -> float:
-    """In dB, of grey levels."""
-    return float(10 * np.log10(255**2 / np.mean((picture - exact) ** 2)))
+        output = network(*images, network.class_activation_weights())
+    fused = output.infrared_part + output.visible_part if isinstance(network, BlendNetwork) else output.fused
+    return np.asarray(fused[0, 0, :height, :width].clamp(0, 255).numpy(), np.float64)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from camf_ros.engines.create import open_engine
+from camf_ros.engines.choose import open_engine
+from camf_ros.models import find_model
 
 
 @pytest.mark.parametrize("name", ["openvino", "torch", "onnxruntime"])
@@ -17,7 +18,7 @@ def test_engine_is_in_no_ring(name: str, small_model: Path) -> None:
     pytest.importorskip(name)
 
     def used() -> weakref.ref[object]:
-        engine = open_engine(name, small_model, device="cpu", precision="float32", threads=1)
+        engine = open_engine(name, find_model(str(small_model)), device="cpu", precision="float32", threads=1)
         for side in (32, 48):
             engine.fuse(*np.zeros((2, side, side), np.uint8))
         return weakref.ref(engine)

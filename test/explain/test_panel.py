@@ -1,36 +1,42 @@
-"""The panel and the numbers of a place: size, colours, and that it shows what the numbers say."""
+"""The panel: its size, and that it shows what the numbers say."""
 
 from __future__ import annotations
 
-import locale
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from explaining import GAIN, explain, grey, model
+from explaining import explain, explainer, grey, pipeline
 
 from camf_ros.errors import ParameterError
-from camf_ros.explain.canvas import BACKGROUND, Box, Canvas, fitted
-from camf_ros.explain.colours import BOTH_COLOUR, DIVERGING, INFRARED_COLOUR, VISIBLE_COLOUR, coloured, overlay
-from camf_ros.explain.explainer import Explainer
-from camf_ros.explain.explanation import INFRARED, VISIBLE
-from camf_ros.explain.panel import DEFAULT_SIZE, LEAST_SIZE, MOST_SIZE, render
-from camf_ros.explain.place import Place, PlaceNumbers, look_at, verdict_on
-from camf_ros.explain.placement import (
-    FULL_SHARE,
-    evidence_colours,
-    evidence_over_picture,
-    evidence_scale,
-    share_colours,
-    share_over_picture,
+from camf_ros.explain.canvas import BACKGROUND, DIVERGING, Box, Canvas, coloured, fitted
+from camf_ros.explain.canvas import grey as as_picture
+from camf_ros.explain.explanation import Explanation, Place
+from camf_ros.explain.panel import (
+    CHANNELS,
+    DEFAULT_SIZE,
+    LEAST_SIZE,
+    MOST_SIZE,
+    change_scale,
+    change_view,
+    level_names,
+    pictures,
+    render,
 )
-from camf_ros.explain.views import channel_views, evidence_view, share_view
-from camf_ros.explain.wording import NOTE, channel_title, gain_line, place_line, share_title, verdict
+from camf_ros.explain.report import AGAIN, NOTE, channel_lines, percent
+
+ORANGE, BLUE = DIVERGING[-1], DIVERGING[0]
 
 
-@pytest.mark.parametrize("size", [DEFAULT_SIZE, LEAST_SIZE, (640, 360), (640, 480), (500, 900), (1921, 1081)])
-def test_has_the_size_that_is_asked_for(tmp_path, size):
-    panel = render(explain(tmp_path), size)
+@pytest.fixture(scope="module")
+def e(tmp_path_factory) -> Explanation:
+    return explain(tmp_path_factory.mktemp("explained"), 72, 128)
+
+
+@pytest.mark.parametrize("size", [DEFAULT_SIZE, LEAST_SIZE, (640, 480), (500, 900), (1921, 1081)])
+def test_has_the_size_that_is_asked_for(e, size):
+    panel = render(e, size)
     assert (panel.shape, panel.dtype) == ((size[1], size[0], 3), np.uint8)
     # The layout is as large as it can be, and in the middle.
     drawn = (panel != BACKGROUND).any(axis=2)
@@ -42,213 +48,118 @@ def test_has_the_size_that_is_asked_for(tmp_path, size):
 
 
 @pytest.mark.parametrize("size", [(319, 720), (1280, 179), (0, 0), (MOST_SIZE[0] + 1, 720)])
-def test_sizes_that_cannot_be(tmp_path, size):
+def test_sizes_that_cannot_be(e, size):
     with pytest.raises(ParameterError, match="320 x 180"):
-        render(explain(tmp_path), size)
+        render(e, size)
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 400), (400, 48), (61, 61)])
 def test_any_proportions_and_grey(tmp_path, height, width):
-    pictures = [grey(seed, height, width) for seed in range(3)]
-    e = Explainer(model(tmp_path)).explain(*pictures, GAIN)
-    assert render(e).shape == (720, 1280, 3)
+    frame = pipeline(tmp_path).fuse(grey(1, height, width), grey(2, height, width), 0.0)
+    panel = render(explainer(tmp_path).explain(frame))
+    box = fitted(Box(12 + 2 * 316.5, 30, 306.5, 306.5 * 9 / 16), (height, width))
+    middle = panel[int(box.y + box.height / 2), int(box.x + 1) : int(box.x + box.width - 1)]
+    assert len(np.unique(middle)) > 5, "the fused picture"
 
 
-def test_shows_the_three_pictures(tmp_path):
-    flat = [np.full((72, 128), level, np.uint8) for level in (40, 120, 220)]
-    panel = render(Explainer(model(tmp_path)).explain(*flat, GAIN))
-    # The middle of the first three columns, in the upper row.
-    assert [panel[120, column].tolist() for column in (165, 481, 798)] == [[level] * 3 for level in (40, 120, 220)]
+def test_shows_cameras_fused_and_both_parts(e):
+    flat = np.ones((72, 128), np.float32)
+    levels = [40, 120, 220, 70, 150]
+    shown = e._replace(
+        thermal=np.uint8(flat * levels[0]),
+        rgb=np.uint8(flat * levels[1]),
+        fused=np.uint8(flat * levels[2]),
+        parts=e.parts._replace(thermal=flat * levels[3], rgb=flat * levels[4]),
+        share_map=flat * 0.25,
+    )
+    panel = render(shown)
+    middles = [(120, 165), (120, 481), (120, 798), (330, 165), (330, 481)]
+    assert [panel[at].tolist() for at in middles] == [[level] * 3 for level in levels]
+    assert panel[120, 1115].tolist() == coloured(np.array([[0.25]]))[0, 0].tolist()
+    assert [title for title, *_ in pictures(e)] == [
+        "Thermal",
+        "RGB",
+        "Fused",
+        f"Share of thermal: {percent(e.share)}",
+        "Fused: part from thermal",
+        "Fused: part from RGB",
+    ]
 
 
-def test_shows_what_is_left_without_a_source(tmp_path):
-    e = explain(tmp_path)
-    panel = render(e._replace(without=np.stack([np.full(e.work, level, np.uint8) for level in (30, 200)])))
-    assert [panel[330, column].tolist() for column in (798, 1115)] == [[30] * 3, [200] * 3]
+def test_bars_are_the_shares_of_the_levels(e):
+    shares = (0.9, 0.5, 0.2, 0.0, 1.0)
+    levels = tuple(level._replace(share=share) for level, share in zip(e.levels, shares, strict=True))
+    corner = render(e._replace(levels=levels))[238:412, 645:952]
+    widths = []
+    for row in range(5):
+        # Along the lower edge of the bar, below its letters.
+        line = corner[round((row + 1) * 172.4 / 6) - 4]
+        orange, blue = ((line == colour).all(axis=1).sum() for colour in (ORANGE, BLUE))
+        widths.append(orange / (orange + blue))
+    np.testing.assert_allclose(widths, shares, atol=0.02)
+    assert level_names(e) == ["1-2 px", "2-4 px", "4-8 px", "8-16 px", "16 px up"]
 
 
-def test_a_place_is_ringed_in_every_picture_and_said_in_numbers(tmp_path):
-    e = explain(tmp_path, 72, 128)
+def test_a_place_is_ringed_in_every_picture_and_said_in_numbers(e):
     plain, ringed = render(e), render(e, place=Place(64, 36))
     changed = (plain != ringed).any(axis=2)
-    upper = changed[:416].reshape(2, 208, 1280)[:, :, 12:1272]
-    for row in upper:
-        for left in (0, 316, 633, 950):
-            cell = np.argwhere(row[32:204, left : left + 306])
-            assert len(cell) > 50, "a ring"
-            middle = (cell.min(axis=0) + cell.max(axis=0)) / 2
-            assert np.abs(middle - (86, 153)).max() <= 3, "about its place"
-    assert changed[678:700].any(), "a sentence"
+    corners = [(0, column) for column in range(4)] + [(1, 0), (1, 1)]
+    for row, column in corners:
+        top, left = round(row * 208.4 + 30), round(12 + column * 316.5)
+        cell = np.argwhere(changed[top : top + 172, left : left + 306])
+        assert len(cell) > 50, "a ring"
+        middle = (cell.min(axis=0) + cell.max(axis=0)) / 2
+        assert np.abs(middle - (86, 153)).max() <= 3, "about its place"
+    assert changed[660:690].any(), "a sentence"
+    assert changed[240:400, 870:952].any(), "the amounts"
+    assert changed[240:350, 970:].any(), "the sum"
+    assert not changed[425:640].any(), "the channels are those of the whole picture"
     outside = render(e, place=Place(128, 36))
-    np.testing.assert_array_equal(outside[:675], plain[:675])
+    np.testing.assert_array_equal(outside[:655], plain[:655])
+    assert (outside[660:690] != plain[660:690]).any()
 
 
-def test_numbers_of_a_place(tmp_path):
-    flat = [np.full((72, 128), level, np.uint8) for level in (40, 120, 220)]
-    e = Explainer(model(tmp_path)).explain(*flat, GAIN)
-    without = np.zeros((2, *e.work), np.uint8)
-    without[INFRARED, 30:41, 50:61], without[VISIBLE, 30:41, 50:61] = 90, 150
-    e = e._replace(whole=np.full(e.work, 210, np.uint8), without=without)
-    numbers = look_at(e, Place(55, 35))
-    assert numbers[:6] == (40, 120, 220, 210, 90, 150)
-    assert numbers.share == pytest.approx(share_over_picture(e)[33:38, 53:58].mean())
-    assert numbers.both
-    assert look_at(e, Place(0, 0)).without_thermal == 0
-    for corner in (Place(0, 0), Place(127, 71)):
-        assert look_at(e, corner).fused == 220
-    alone = e._replace(both=np.zeros((72, 128), np.uint8))
-    assert not look_at(alone, Place(55, 35)).both
-
-
-def test_sentences_about_a_place(tmp_path):
-    flat = [np.full((72, 128), level, np.uint8) for level in (40, 120, 220)]
-    e = Explainer(model(tmp_path)).explain(*flat, GAIN)
-    e = e._replace(without=np.stack([np.full(e.work, level, np.uint8) for level in (90, 150)]))
-    e = e._replace(share_map=np.full_like(e.share_map, 0.25), whole=np.full(e.work, 215, np.uint8))
-    assert place_line(e, Place(3, 70)) == (
-        "At 3, 70: both cameras' doing; thermal 40, RGB 120, fused 220, without thermal 90, without RGB 150; "
-        "features 25 % thermal"
+def test_channels_are_shown_with_what_they_change(e):
+    panel = render(e)
+    assert len(e.channels) == 6
+    for number in range(6):
+        left = round(12 + number * 211)
+        thumbnail = panel[475:575, left + 5 : left + 195]
+        assert np.ptp(thumbnail) > 0
+    fewer = render(e._replace(channels=e.channels[:2]))
+    assert (fewer[470:640, 440:] == BACKGROUND).all()
+    np.testing.assert_array_equal(fewer[470:640, :430] != BACKGROUND, panel[470:640, :430] != BACKGROUND)
+    channel = e.channels[0]._replace(
+        number=7, scale=4, weights=(1.5, 0.25), effect=3.2, towards_thermal=2, towards_rgb=1.2
     )
-    assert place_line(e, Place(3, 72)) == "At 3, 72: outside of the picture, which is 128 x 72"
-    alone = place_line(e._replace(both=np.zeros((72, 128), np.uint8)), Place(3, 70))
-    assert "only one camera" in alone
-    assert "without" not in alone
-    assert NOTE.isascii()
-
-
-@pytest.mark.parametrize(
-    ("whole", "without_thermal", "without_rgb", "verdict"),
-    [
-        (175, 35, 219, "thermal's doing"),
-        (11, 61, 20, "thermal's doing"),
-        (180, 170, 60, "RGB's doing"),
-        (246, 198, 214, "both cameras' doing"),
-        (200, 190, 215, "either camera alone would do"),
-    ],
-)
-def test_whose_doing_it_is(whole, without_thermal, without_rgb, verdict):
-    assert verdict_on(PlaceNumbers(0, 0, 0, whole, without_thermal, without_rgb, share=0.5, both=True)) == verdict
-
-
-def test_outlines_leave_the_colours_of_a_map_alone():
-    """White in the picture is no white in the map."""
-    picture = np.zeros((80, 80), np.uint8)
-    picture[:, 40:] = 255
-    view = overlay(picture, np.full((80, 80), 1.0)).astype(int)
-    assert np.abs(view[:, :20] - view[:, 60:]).max() <= 1
-    assert np.abs(view[:, 39] - view[:, 40]).max() > 20, "but edges are seen"
-
-
-def test_does_not_hang_on_the_locale(tmp_path):
-    e, before = explain(tmp_path), locale.setlocale(locale.LC_ALL)
-    plain = render(e)
-    tried = 0
-    for name in ("de_DE.UTF-8", "C", "C.UTF-8"):
-        try:
-            locale.setlocale(locale.LC_ALL, name)
-        except locale.Error:
-            continue
-        tried += 1
-        np.testing.assert_array_equal(render(e), plain)
-    locale.setlocale(locale.LC_ALL, before)
-    assert tried
-
-
-def test_inputs_are_not_written(tmp_path):
-    e = explain(tmp_path)
-    copies = [array.copy() for array in (e.thermal, e.rgb, e.fused, e.share_map, e.evidence)]
-    render(e)
-    for copy, array in zip(copies, (e.thermal, e.rgb, e.fused, e.share_map, e.evidence), strict=True):
-        np.testing.assert_array_equal(copy, array)
-
-
-def test_blank_frame(tmp_path):
-    blank = np.zeros((60, 60), np.uint8)
-    assert render(Explainer(model(tmp_path)).explain(blank, blank, blank, GAIN)).shape == (720, 1280, 3)
-
-
-def test_colours_tell_the_sources_apart():
-    assert coloured(np.array([[-1.0, 0.5, 7.0]])).tolist() == [
-        [list(c) for c in (VISIBLE_COLOUR, BOTH_COLOUR, INFRARED_COLOUR)]
-    ]
-    red, _, blue = (DIVERGING[:, part].astype(int) for part in range(3))
-    assert (np.diff(red - blue) >= 0).all()  # one order, whoever looks
-    grey_middle = np.ptp(np.array(BOTH_COLOUR))
-    assert grey_middle < 16
-    picture = np.full((2, 2), 100, np.uint8)
-    assert (overlay(picture, np.zeros((2, 2)))[..., 2] > overlay(picture, np.ones((2, 2)))[..., 2]).all()
-
-
-def test_colours_of_shares_and_evidence():
-    shares = np.array([0, 1 - FULL_SHARE, 0.5, FULL_SHARE, 1], np.float32)
-    np.testing.assert_allclose(share_colours(shares), [0, 0, 0.5, 1, 1], atol=1e-6)
-    np.testing.assert_allclose(evidence_colours(np.array([-9, -3, 0, 3, 9], np.float32), 3), [0, 0, 0.5, 1, 1])
-
-
-def test_share_lies_over_its_place(tmp_path):
-    # Visible is flat, and thermal has something only in one corner.
-    thermal, flat = np.full((80, 80), 128, np.uint8), np.full((80, 80), 128, np.uint8)
-    thermal[8:28, 48:72] = grey(5, 20, 24)
-    explainer = Explainer(model(tmp_path))
-    plain = share_over_picture(explainer.explain(flat, flat, flat, GAIN))
-    difference = np.abs(share_over_picture(explainer.explain(thermal, flat, flat, GAIN)) - plain)
-    assert difference.shape == (80, 80)
-    within = np.zeros((80, 80), bool)
-    within[: 28 + 20, 48 - 20 :] = True
-    assert difference[~within].max() < 1e-5
-    row, column = np.unravel_index(np.argmax(difference), difference.shape)
-    assert 4 <= row < 32
-    assert 44 <= column < 76
-
-
-def test_evidence_lies_over_its_place(tmp_path):
-    e = explain(tmp_path, 160, 240)
-    rows, columns = e.evidence.shape[1:]
-    over = evidence_over_picture(e, INFRARED)
-    assert over.shape == (160, 240)
-    # The middle of what place (i, j) sees is the pixel (22 + 16 i, 22 + 16 j).
-    at = over[22 : 22 + 16 * rows : 16, 22 : 22 + 16 * columns : 16]
-    np.testing.assert_allclose(at, e.evidence[INFRARED], rtol=0, atol=1e-4 * np.abs(e.evidence).max())
-    assert evidence_scale(e) >= np.log(3) - 1e-6
-
-
-def test_views_have_the_working_size(tmp_path):
-    e = explain(tmp_path, 60, 80)
-    for view in (share_view(e), evidence_view(e, INFRARED), evidence_view(e, VISIBLE)):
-        assert (view.shape, view.dtype) == ((60, 80, 3), np.uint8)
-    infrared, visible = channel_views(e.strongest[0], e.work)
-    assert infrared.shape == visible.shape == (60, 80, 3)
-    # Orange has no more blue than red, blue no more red than blue.
-    assert (infrared[..., 0] >= infrared[..., 2]).all()
-    assert (visible[..., 2] >= visible[..., 0]).all()
-
-
-def test_what_one_camera_sees_alone_is_not_explained(tmp_path):
-    both = np.full((60, 80), 255, np.uint8)
-    both[:, 60:] = 0
-    e, whole = explain(tmp_path, both=both), explain(tmp_path)
-    np.testing.assert_array_equal(share_view(e)[:, :60], share_view(whole)[:, :60])
-    for view in (share_view(e), evidence_view(e, VISIBLE)):
-        outside = view[:, 60:].astype(int)
-        assert (np.ptp(outside, axis=2) == 0).all()
-        assert outside.mean() < 80
-
-
-def test_words(tmp_path):
-    e = explain(tmp_path)._replace(mean_share=0.426, gain=1.053, log_odds=np.array([np.log(3), -np.log(3)], np.float32))
-    assert share_title(e) == "Features: 43 % thermal, 57 % RGB"
-    assert gain_line(e) == "gain 1.05"
-    assert (verdict(e, INFRARED), verdict(e, VISIBLE)) == (
-        "Classifier on thermal: 75 % infrared",
-        "Classifier on RGB: 25 % infrared",
+    assert channel_lines(channel) == (
+        "channel 7 (1/4): 3.20 levels",
+        "weights: thermal 1.50, RGB 0.25",
+        "to thermal 2.00, to RGB 1.20",
     )
-    unsure = e._replace(log_odds=np.array([0.1, -1.0], np.float32))
-    assert verdict(unsure, INFRARED) == "Classifier on thermal: undecided, 52 % infrared"
-    assert verdict(unsure, VISIBLE) == "Classifier on RGB: undecided, 27 % infrared"
-    channel = e.strongest[0]._replace(number=7, contribution=(0.03, 0.04))
-    assert channel_title(channel) == "channel 7: 7 %"
-    for words in (share_title(e), gain_line(e), verdict(e, 0), channel_title(channel)):
+
+
+def test_views_of_changes(e):
+    change = np.float32([[-10, -5, 0, 5, 10]])
+    channels = [e.channels[0]._replace(change=change), e.channels[0]._replace(change=change / 100)]
+    assert change_scale(channels) == pytest.approx(10)
+    assert change_scale(channels[1:]) == 2, "what changes little looks little"
+    assert change_scale([]) == 2
+    assert change_view(channels[0], 10).tolist() == [[0, 64, 128, 191, 255]]
+
+
+def test_says_when_the_amounts_are_not_those_of_the_picture(e):
+    last = render(e)[705:], render(e._replace(exact=False))[705:]
+    assert (last[0] != last[1]).any()
+    for words in (NOTE, AGAIN, CHANNELS):
         assert words.isascii()
+
+
+def test_colours():
+    assert coloured(np.array([[0.0, 1.0, -3.0, 7.0]]))[0].tolist() == [x.tolist() for x in (BLUE, ORANGE, BLUE, ORANGE)]
+    middle = coloured(np.array([[0.5]]))[0, 0].astype(int)
+    assert np.ptp(middle) <= 1
+    assert as_picture(np.float32([[-40, 0.4, 99.6, 300]])).tolist() == [[0, 0, 100, 255]]
 
 
 def test_canvas_keeps_words_to_their_width():
@@ -272,7 +183,7 @@ def test_fitted_boxes():
     assert fitted(Box(0, 0, 160, 90), (90, 90)) == Box(35, 0, 90, 90)
 
 
-def test_written_and_read_again(tmp_path):
-    panel = render(explain(tmp_path))
+def test_written_and_read_again(e, tmp_path: Path):
+    panel = render(e)
     assert cv2.imwrite(str(tmp_path / "panel.png"), panel)
     assert (cv2.imread(str(tmp_path / "panel.png")) == panel).all()

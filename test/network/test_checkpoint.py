@@ -16,12 +16,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save
-from small_model import make_small_network
+from small_model import make_small_network, make_small_paper
 from torch import Tensor
 
 from camf_ros.errors import CheckpointError
-from camf_ros.network import Architecture, CamfNetwork, load_checkpoint, save_checkpoint
-from camf_ros.network.checkpoint_file import weights_hash
+from camf_ros.network.architecture import BlendArchitecture, to_dict
+from camf_ros.network.blend import BlendNetwork
+from camf_ros.network.checkpoint import load_checkpoint, save_checkpoint, weights_hash
+from camf_ros.network.inference import Network
 
 Tensors = dict[str, Tensor]
 Metadata = dict[str, str]
@@ -51,7 +53,7 @@ def refused(path: Path) -> str:
     return message
 
 
-def test_round_trip(tmp_path: Path, small_network: CamfNetwork) -> None:
+def test_round_trip(tmp_path: Path, small_network: BlendNetwork) -> None:
     path = tmp_path / "new" / "folder" / "model.safetensors"
     training = {"command": "camf train 'ü'", "metrics": {"psnr": 31.25, "folds": [1.0, 0.5]}, "note": None}
     digest = save_checkpoint(path, small_network, name="my model", training=training)
@@ -69,14 +71,15 @@ def test_round_trip(tmp_path: Path, small_network: CamfNetwork) -> None:
         assert got[name].numpy().tobytes() == value.numpy().tobytes()
 
 
-@pytest.mark.parametrize("fused", [(6,), (1, 6), (2, 6), (1, 2, 6)])
-def test_round_trip_of_the_fused_layers(tmp_path: Path, fused: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    "network",
+    [make_small_paper(), make_small_network(deeper=2), make_small_network(heads=(0, 2, 0), levels=6, limit=2.0)],
+)
+def test_round_trip_of_every_kind(tmp_path: Path, network: Network) -> None:
     path = tmp_path / "model.safetensors"
-    network = make_small_network(fused=fused)
     digest = save_checkpoint(path, network, name="a", training={})
     checkpoint = load_checkpoint(path)
     assert checkpoint.network.architecture == network.architecture
-    assert checkpoint.network.architecture.fused == fused
     assert checkpoint.hash == digest == hash_of(network.state_dict())
 
 
@@ -84,10 +87,10 @@ def test_file_says_nothing_of_a_gain(small_model: Path) -> None:
     """It is found for each pair, or set by the user."""
     entries = metadata_of(small_model)
     assert set(entries) == {"format", "format_version", "name", "architecture", "training", "hash"}
-    assert entries["format_version"] == "2"
+    assert entries["format_version"] == "3"
 
 
-def test_writing_again_replaces(tmp_path: Path, small_network: CamfNetwork) -> None:
+def test_writing_again_replaces(tmp_path: Path, small_network: BlendNetwork) -> None:
     path = tmp_path / "model.safetensors"
     for name in ("first", "second"):
         save_checkpoint(path, small_network, name=name, training={})
@@ -95,7 +98,7 @@ def test_writing_again_replaces(tmp_path: Path, small_network: CamfNetwork) -> N
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_memory_layout_and_precision_do_not_matter(tmp_path: Path, small_network: CamfNetwork) -> None:
+def test_memory_layout_and_precision_do_not_matter(tmp_path: Path, small_network: BlendNetwork) -> None:
     plain = save_checkpoint(tmp_path / "a.safetensors", small_network, name="a", training={})
     small_network.to(memory_format=torch.channels_last)
     assert save_checkpoint(tmp_path / "b.safetensors", small_network, name="a", training={}) == plain
@@ -104,7 +107,7 @@ def test_memory_layout_and_precision_do_not_matter(tmp_path: Path, small_network
     assert load_checkpoint(tmp_path / "c.safetensors").hash == plain
 
 
-def test_hash_is_of_the_weights_alone(tmp_path: Path, small_network: CamfNetwork) -> None:
+def test_hash_is_of_the_weights_alone(tmp_path: Path, small_network: BlendNetwork) -> None:
     path = tmp_path / "model.safetensors"
     digest = save_checkpoint(path, small_network, name="a", training={})
     assert len(digest) == 64
@@ -125,8 +128,8 @@ def test_hash_never_changes() -> None:
     assert hash_of(state) == "47a5ad50727e0fa14dc771f4ab80b6b20d8bb8bb086079d3aae9342983d25786"
 
 
-def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, small_network: CamfNetwork) -> None:
-    small_network.decoder.head.bias[0] = float("nan")
+def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, small_network: BlendNetwork) -> None:
+    small_network.heads.outputs[0].bias[0] = float("nan")
     path = tmp_path / "model.safetensors"
     with pytest.raises(CheckpointError, match="not finite"):
         save_checkpoint(path, small_network, name="a", training={})
@@ -206,7 +209,7 @@ def test_safetensors_of_something_else(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     for metadata in (None, {"format": "pt"}):
         path.write_bytes(save({"transformer.weight": torch.zeros(3, 3)}, metadata))
-        assert "is not a CAMF checkpoint" in refused(path)
+        assert "is not a CAMF model" in refused(path)
 
 
 def edited(source: Path, target: Path, *, tensors: Tensors | None = None, drop: str = "", **metadata: str) -> Path:
@@ -219,7 +222,7 @@ def edited(source: Path, target: Path, *, tensors: Tensors | None = None, drop: 
 
 
 def test_an_edited_copy_that_is_whole_is_accepted(tmp_path: Path, small_model: Path) -> None:
-    path = edited(small_model, tmp_path / "copy.safetensors", name="other", architecture=architecture())
+    path = edited(small_model, tmp_path / "copy.safetensors", name="other", architecture=architecture(limit=2))
     assert load_checkpoint(path).name == "other"
 
 
@@ -229,17 +232,17 @@ def test_metadata_entry_is_missing(tmp_path: Path, small_model: Path, entry: str
     assert entry in message or "format" in message
 
 
-def architecture(encoder: str = "[2,3,4,5,5,5]", decoder: str = "[5,5,4,3,3]", fused: str = "[6]") -> str:
-    """The small network's architecture as a checkpoint has it, with another entry."""
-    return f'{{"encoder": {encoder}, "decoder": {decoder}, "fused": {fused}}}'
+def architecture(**changes: Any) -> str:
+    """The small network's architecture as a checkpoint has it, with other entries."""
+    return json.dumps({**to_dict(make_small_network().architecture), **changes})
 
 
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"format": "other"}, "is not a CAMF checkpoint"),
-        ({"format_version": "1"}, "format version '1'; expected 2"),
-        ({"format_version": "3"}, "made by this version"),
+        ({"format": "other"}, "is not a CAMF model"),
+        ({"format_version": "2"}, "format version '2'; expected 3"),
+        ({"format_version": "4"}, "made by this version"),
         ({"hash": "0" * 64}, "damaged"),
         ({"hash": ""}, "damaged"),
         ({"training": "{"}, "unreadable training"),
@@ -249,20 +252,15 @@ def architecture(encoder: str = "[2,3,4,5,5,5]", decoder: str = "[5,5,4,3,3]", f
         ({"architecture": ""}, "unreadable architecture"),
         ({"architecture": "null"}, "architecture of type NoneType"),
         ({"architecture": "{}"}, "architecture"),
-        ({"architecture": '{"encoder": 3, "decoder": 4, "fused": 5}'}, "architecture"),
-        ({"architecture": '{"encoder": "abcdef", "decoder": "abcde", "fused": "f"}'}, "architecture"),
-        ({"architecture": '{"encoder": [2,3,4,5,5,5], "decoder": [5,5,4,3,3]}'}, "architecture has entries"),
-        ({"architecture": architecture(decoder="[5,5,4,3]")}, "decoder widths"),
-        ({"architecture": architecture(decoder="[5,5,4,3,1e3]")}, "decoder widths"),
-        ({"architecture": architecture(decoder="[5,5,4,3,NaN]")}, "decoder widths"),
-        ({"architecture": architecture(decoder="[5,5,4,3,1" + "0" * 40 + "]")}, "decoder widths"),
-        ({"architecture": architecture(fused="[]")}, "fused layers"),
-        ({"architecture": architecture(fused="[6.0]")}, "fused layers"),
-        ({"architecture": architecture(fused="[2, 1, 6]")}, "fused layers"),
-        ({"architecture": architecture(fused="null")}, "architecture"),
-        ({"architecture": architecture(encoder="[2,3,4,5,5,6]")}, "of shape"),
-        ({"architecture": architecture(decoder="[5,5,4,3,2]")}, "of shape"),
-        ({"architecture": architecture(fused="[1, 6]")}, "of shape"),
+        ({"architecture": architecture(kind="old")}, "architecture is of kind 'old'"),
+        ({"architecture": architecture(encoder=[3, 4])}, "encoder widths"),
+        ({"architecture": architecture(encoder=[3, 4, float("nan")])}, "encoder widths"),
+        ({"architecture": architecture(heads=[3, 4, 10**40])}, "heads widths"),
+        ({"architecture": architecture(levels=9)}, "levels 9"),
+        ({"architecture": architecture(encoder=[3, 4, 6])}, "of shape"),
+        ({"architecture": architecture(heads=[2, 3, 5])}, "of shape"),
+        ({"architecture": architecture(heads=[0, 3, 4])}, "unknown ['heads.hidden.0"),
+        ({"architecture": architecture(deeper=1)}, "missing ['encoder.third.1"),
     ],
 )
 def test_metadata_that_does_not_fit(tmp_path: Path, small_model: Path, metadata: Metadata, message: str) -> None:
@@ -270,23 +268,23 @@ def test_metadata_that_does_not_fit(tmp_path: Path, small_model: Path, metadata:
 
 
 def drop_tensor(state: Tensors) -> None:
-    del state["decoder.head.bias"]
+    del state["heads.outputs.1.bias"]
 
 
 def add_tensor(state: Tensors) -> None:
-    state["decoder.extra"] = torch.zeros(3)
+    state["heads.extra"] = torch.zeros(3)
 
 
 def reshape_tensor(state: Tensors) -> None:
-    state["decoder.head.bias"] = torch.zeros(2)
+    state["heads.outputs.1.bias"] = torch.zeros(2)
 
 
 def halve_tensor(state: Tensors) -> None:
-    state["decoder.head.bias"] = state["decoder.head.bias"].half()
+    state["heads.outputs.1.bias"] = state["heads.outputs.1.bias"].half()
 
 
 def whole_numbers(state: Tensors) -> None:
-    state["decoder.head.bias"] = torch.zeros(1, dtype=torch.int32)
+    state["heads.outputs.1.bias"] = torch.zeros(3, dtype=torch.int32)
 
 
 def not_a_number(state: Tensors) -> None:
@@ -294,19 +292,19 @@ def not_a_number(state: Tensors) -> None:
 
 
 def infinite(state: Tensors) -> None:
-    state["encoder.layers.0.weight"][0, 0, 1, 1] = float("-inf")
+    state["encoder.first.weight"][0, 0, 1, 1] = float("-inf")
 
 
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (drop_tensor, "missing ['decoder.head.bias']"),
-        (add_tensor, "unknown ['decoder.extra']"),
-        (reshape_tensor, "decoder.head.bias of shape (2,)"),
+        (drop_tensor, "missing ['heads.outputs.1.bias']"),
+        (add_tensor, "unknown ['heads.extra']"),
+        (reshape_tensor, "heads.outputs.1.bias of shape (2,)"),
         (halve_tensor, "type F16"),
         (whole_numbers, "type I32"),
         (not_a_number, "classifier.linear.weight that are not finite"),
-        (infinite, "encoder.layers.0.weight that are not finite"),
+        (infinite, "encoder.first.weight that are not finite"),
     ],
 )
 def test_tensors_that_do_not_fit(
@@ -332,7 +330,7 @@ def test_absurd_widths_cost_no_memory(tmp_path: Path, small_model: Path) -> None
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
-    huge = json.dumps(Architecture(encoder=(2048,) * 6, decoder=(2048,) * 5).to_dict())
+    huge = json.dumps(to_dict(BlendArchitecture(encoder=(4096,) * 3, deeper=0)))
     path = edited(small_model, tmp_path / "model.safetensors", architecture=huge)
     before = peak_mebibytes()
     assert "shape" in refused(path)

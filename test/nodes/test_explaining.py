@@ -53,15 +53,27 @@ def test_a_pixel_is_asked_for_while_the_picture_stands_still(processes, probe, m
     assert not np.array_equal(pixels(panels[0]), pixels(panels[1]))
 
 
-def test_pictures_that_are_too_small_are_fused_all_the_same(processes, probe, model):
-    process = started(processes, probe, model)
+def test_fused_pictures_are_the_same_whether_somebody_looks(processes, probe, model):
+    started(processes, probe, model)
+    before = [pixels(probe.fuse(*scene(seed))[0]) for seed in (1, 2)]
+    panels = []
+    probe.node.create_subscription(Image, TOPIC, panels.append, qos("reliable"))
+    assert probe.spin_until(lambda: bool(panels))
+    for seed, expected in zip((1, 2), before, strict=True):
+        count = len(panels)
+        np.testing.assert_array_equal(pixels(probe.fuse(*scene(seed))[0]), expected)
+        assert probe.spin_until(lambda count=count: len(panels) > count)
+
+
+def test_a_model_that_does_not_blend_is_said_once_and_counted(processes, probe, small_paper_model):
+    process = started(processes, probe, small_paper_model, diagnostics_period=0.2)
     panels = []
     probe.node.create_subscription(Image, TOPIC, panels.append, qos("reliable"))
     for seed in range(3):
-        probe.fuse(*scene(seed, (32, 24), (32, 24)))
+        probe.fuse(*scene(seed))
         probe.spin_for(0.3)
     assert panels == []
     process.terminate()
     log, _ = process.communicate(timeout=30)
-    assert log.count("explanation: ") == 1, log
+    assert log.count("explanation: model paper does not blend") == 1, log
     assert "Traceback" not in log

@@ -12,12 +12,14 @@ ROOT = Path(__file__).resolve().parents[2] / "camf_ros"
 # Parts from the ground up; a part may import itself and those in lower rows.
 FLOORS = (
     {"errors", "msg"},
-    {"resources", "scene"},
-    {"settings", "models"},
+    {"resources", "scene", "files"},
+    {"settings"},
     {"imaging", "network", "pairing"},
-    {"engines", "steady_gain", "source_check", "explain"},
+    {"models"},
+    {"engines", "steady_gain"},
+    {"source_check"},
     {"pipeline"},
-    {"evaluation", "benchmark", "calibration", "frame_explanation"},
+    {"evaluation", "benchmark", "calibration", "explain"},
     {"snapshot"},
     {"training"},
     {"nodes"},
@@ -28,11 +30,11 @@ FLOORS = (
 TORCH_IN_BENCHMARK = ("benchmark/eager.py", "benchmark/peak.py", "benchmark/gpu_memory.py")
 # Where what may be imported, by the first part of its name.
 HOMES = {
-    "torch": ("network", "training", "engines/torch_", "engines/cuda_", *TORCH_IN_BENCHMARK),
-    "safetensors": ("network",),
-    "onnx": ("network/onnx_builder.py", "network/onnx_graph.py"),
-    "openvino": ("engines/openvino_engine.py", "engines/openvino_files.py"),
-    "onnxruntime": ("engines/onnxruntime_engine.py", "engines/tensorrt_engine.py", "benchmark/peer_network.py"),
+    "torch": ("network", "training", "engines/torch.py", *TORCH_IN_BENCHMARK),
+    "safetensors": ("network/checkpoint.py",),
+    "onnx": ("network/export.py",),
+    "openvino": ("engines/openvino.py", "cli/export.py"),
+    "onnxruntime": ("engines/onnxruntime.py", "benchmark/peer_network.py"),
     "matplotlib": ("benchmark/plot.py", "cli/explanation_figure.py"),
     "rosbags": ("bag",),
     "tqdm": ("training", "cli"),

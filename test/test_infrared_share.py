@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camf_ros.explain.shares import infrared_share
+from camf_ros.pipeline import infrared_share
 
 POSITIVE = st.one_of(st.just(0.0), st.floats(2**-20, 1e6, width=32))
 
