@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import torch
 from caged import read_in_cage
-from camf_ros.network.architecture import BlendArchitecture, to_dict
-from camf_ros.network.checkpoint import load_checkpoint
-from camf_ros.network.model_info import read_graph, split_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from camf_ros.errors import CheckpointError
+from camf_ros.network.architecture import BlendArchitecture, to_dict
+from camf_ros.network.checkpoint import load_checkpoint
+from camf_ros.network.model_info import read_graph, split_graph
 
 READER = "camf_ros.network.checkpoint load_checkpoint"
 HEADER_READER = "camf_ros.network.model_info read_checkpoint_info"
