@@ -27,6 +27,8 @@ _REMEDIES = {
 }
 # Bytes of a file's header that are read at most: what training stores is some kilobytes.
 _LARGEST_HEADER = 1 << 24
+# Bytes of a graph: the largest shipped one has some millions.
+_LARGEST_GRAPH = 1 << 28
 # Fields of ONNX's ModelProto and StringStringEntryProto (onnx.proto).
 _GRAPH_FIELD, _METADATA_FIELD = 7, 14
 # By how much the mean of stored class activation weights may differ from 1: they are rounded to float32.
@@ -109,7 +111,11 @@ def read_graph(path: Path) -> Graph:
     Raises:
         CheckpointError: If the file is missing, damaged, or not one of 'camf export'.
     """
+    if not path.is_file():
+        raise CheckpointError(f"there is no model file {path}", remedy="check the path")
     try:
+        if (size := path.stat().st_size) > _LARGEST_GRAPH:
+            raise CheckpointError(f"{path} has {size} bytes", expected=f"a graph of at most {_LARGEST_GRAPH}")
         data = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror})", remedy=_REMEDIES[GRAPH_FORMAT]) from error

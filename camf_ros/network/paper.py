@@ -155,7 +155,8 @@ class PaperNetwork(nn.Module):
     def reconstruct(self, grey: Tensor) -> Tensor:
         """The auto-encoder alone: pictures (N, 1, H, W), grey levels 0 to 255, to the same."""
         images = _padded(normalised(grey))
-        return (self.decoder(self.encoder(images), (images.shape[-2], images.shape[-1])) + 1) * 127.5
+        decoded: Tensor = self.decoder(self.encoder(images), (images.shape[-2], images.shape[-1]))
+        return (decoded + 1) * 127.5
 
 
 def normalised(grey: Tensor) -> Tensor:
