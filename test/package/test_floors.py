@@ -36,7 +36,18 @@ HOMES = {
     "matplotlib": ("benchmark/plot.py", "cli/explanation_figure.py"),
     "rosbags": ("bag",),
     "tqdm": ("training", "cli"),
-    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "calibration", "source_check", "explain", "examples", "benchmark"),
+    "cv2": (
+        "imaging",
+        "scene",
+        "training",
+        "cli",
+        "evaluation",
+        "calibration",
+        "source_check",
+        "explain",
+        "examples",
+        "benchmark",
+    ),
     "vision_msgs": ("examples/boxes.py",),
     **dict.fromkeys(
         (
