@@ -82,7 +82,8 @@ PLAN = Plan(
 def test_table() -> None:
     lines = table(Results(ROWS, SKIPPED), str(PLAN.reference)).splitlines()
     # There is no GPU, and no column for it.
-    headings = "model engine precision size median ms p5 p95 pairs/s CPU ms of ref. CPU of ref. x floor CPU x floor MiB start s"
+    headings = "model engine precision size median ms p5 p95 pairs/s CPU ms of ref. CPU of ref."
+    headings += " x floor CPU x floor MiB start s"
     assert " ".join(lines[0].split()) == headings
     assert (
         " ".join(lines[2].split())
