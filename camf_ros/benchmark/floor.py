@@ -6,14 +6,14 @@ same arithmetic and with as many threads. The second is that of the blending: th
 rate at which ``cv2.add`` moves those of float32 pictures of this size.
 
 "Times the floor" is the measured time of an engine over this sum. Strides, activation functions, resizes and everything
-else are not in the floor. The best of several measurements counts, since whatever else runs can only make them slower.
+else are not in the floor. Wall and processor time are taken; on a machine with other work the latter is the
+one to believe. The best of several measurements counts, since whatever else runs can only make them slower.
 """
 
 from __future__ import annotations
 
 import functools
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from camf_ros.benchmark.timing import Sample
 from camf_ros.errors import EngineError
 from camf_ros.imaging.blending import padding
 from camf_ros.models import find_model
@@ -67,13 +68,13 @@ class Floor:
     """Least time of one pair.
 
     Attributes:
-        convolutions: Seconds.
-        blending: Seconds; 0 for a network that does not blend.
+        convolutions: Seconds, wall and processor.
+        blending: Likewise; 0 for a network that does not blend.
         flops: Floating point operations of the convolutions.
     """
 
-    convolutions: float
-    blending: float
+    convolutions: Sample
+    blending: Sample
     flops: int
 
 
@@ -101,8 +102,10 @@ def floor_of(model: str, width: int, height: int, precision: str, threads: int) 
     levels = architecture.levels if isinstance(architecture, BlendArchitecture) else 1
     missing = padding(height, width, levels)
     layers = convolutions(openvino.Core().read_model(graph.data), height + missing[0], width + missing[1])
-    seconds = sum(count * chain_seconds(layer, precision, threads) for layer, count in Counter(layers).items())
-    blending = blending_bytes(architecture, width, height) / bandwidth(width, height)
+    times = [chain_seconds(layer, precision, threads) for layer in layers]
+    seconds = Sample(sum(each.wall for each in times), sum(each.cpu for each in times))
+    moved, each = blending_bytes(architecture, width, height), seconds_of_a_byte(width, height)
+    blending = Sample(moved * each.wall, moved * each.cpu)
     return Floor(seconds, blending, sum(layer.flops for layer in layers))
 
 
@@ -141,14 +144,15 @@ def blending_bytes(architecture: Architecture, width: int, height: int) -> int:
     return means + result + 2 * (stored[-1] + amounts[-1]) + stored[-1]
 
 
-def bandwidth(width: int, height: int) -> float:
-    """Bytes a second, read and written, of ``cv2.add`` on float32 pictures."""
+def seconds_of_a_byte(width: int, height: int) -> Sample:
+    """Time that ``cv2.add`` on float32 pictures takes for each byte that it reads or writes."""
     first, second, total = (np.ones((height, width), np.float32) for _ in range(3))
-    return 3 * total.nbytes / _best(lambda: cv2.add(first, second, total))
+    best = _best(lambda: cv2.add(first, second, total))
+    return Sample(*(seconds / (3 * total.nbytes) for seconds in best))
 
 
 @functools.cache
-def chain_seconds(layer: Convolution, precision: str, threads: int) -> float:
+def chain_seconds(layer: Convolution, precision: str, threads: int) -> Sample:
     """Time of one convolution in a chain of its like, in OpenVINO on the CPU: back and forth between both widths.
 
     Raises:
@@ -165,7 +169,7 @@ def chain_seconds(layer: Convolution, precision: str, threads: int) -> float:
         }
         request = openvino.Core().compile_model(_chain(layer, pairs), "CPU", options).create_infer_request()
         request.set_input_tensor(openvino.Tensor(np.ones(request.get_input_tensor().shape, np.float32)))
-        return _best(request.infer) / (2 * pairs)
+        return Sample(*(seconds / (2 * pairs) for seconds in _best(request.infer)))
     except RuntimeError as error:
         raise EngineError(f"a chain of convolutions in {precision} failed ({error})") from error
 
@@ -186,12 +190,13 @@ def _chain(layer: Convolution, pairs: int) -> openvino.Model:
     return openvino.Model([x], [picture], "chain")
 
 
-def _best(work: Callable[[], object]) -> float:
+def _best(work: Callable[[], object]) -> Sample:
     """Least seconds that some work takes when it is repeated for a time."""
     work()
-    best, done, started = float("inf"), 0, time.perf_counter()
-    while done < _LEAST_TIMES or time.perf_counter() - started < _SECONDS:
-        before = time.perf_counter()
+    samples: list[Sample] = []
+    started = time.perf_counter()
+    while len(samples) < _LEAST_TIMES or time.perf_counter() - started < _SECONDS:
+        before, worked = time.perf_counter(), time.process_time()
         work()
-        best, done = min(best, time.perf_counter() - before), done + 1
-    return best
+        samples.append(Sample(time.perf_counter() - before, time.process_time() - worked))
+    return Sample(min(each.wall for each in samples), min(each.cpu for each in samples))

@@ -43,6 +43,7 @@ class Row:
         cpu_ratio: Processor time likewise.
         floor_ms: See :mod:`camf_ros.benchmark.floor`.
         blending_floor_ms: The part of it that is the blending's.
+        floor_cpu_ms: The floor in processor time.
         gflop: Billions of floating point operations of the convolutions.
         memory_mib: Growth of the resident memory of the process, from before the runtime was loaded to the peak.
         gpu_memory_mib: Growth of what is in use on the GPU, without the empty context.
@@ -66,6 +67,7 @@ class Row:
     cpu_ratio: float | None
     floor_ms: float | None
     blending_floor_ms: float | None
+    floor_cpu_ms: float | None
     gflop: float | None
     memory_mib: float
     gpu_memory_mib: float | None
@@ -218,6 +220,7 @@ class Measurement:
             cpu_ratio=None if quotient is None else quotient.cpu,
             floor_ms=None,
             blending_floor_ms=None,
+            floor_cpu_ms=None,
             gflop=None,
             memory_mib=memory["memory_mib"] or 0.0,
             gpu_memory_mib=memory["gpu_memory_mib"],
@@ -242,8 +245,14 @@ class Measurement:
             self._closed.add(kind)
             self.results.skipped.append(Skipped(*kind, None, None, str(error)))
             return row
-        total = floor["convolutions"] + floor["blending"]
-        return replace(row, floor_ms=total * 1e3, blending_floor_ms=floor["blending"] * 1e3, gflop=floor["flops"] / 1e9)
+        convolutions, blending = Sample(*floor["convolutions"]), Sample(*floor["blending"])
+        return replace(
+            row,
+            floor_ms=1e3 * (convolutions.wall + blending.wall),
+            blending_floor_ms=1e3 * blending.wall,
+            floor_cpu_ms=1e3 * (convolutions.cpu + blending.cpu),
+            gflop=floor["flops"] / 1e9,
+        )
 
     def _tell(self, case: Case) -> None:
         task = case.task

@@ -29,6 +29,7 @@ _HEADINGS = (
     ("of ref.", ">"),
     ("CPU of ref.", ">"),
     ("x floor", ">"),
+    ("CPU x floor", ">"),
     ("MiB", ">"),
     ("GPU MiB", ">"),
     ("start s", ">"),
@@ -38,6 +39,7 @@ _NOTES = {
     "of ref.": "time as a share of that of {} in the same rounds",
     "CPU of ref.": "processor time likewise",
     "x floor": "time as a multiple of the computed floor: bare convolutions and the bytes of the blending",
+    "CPU x floor": "likewise in processor time",
     "MiB": "peak growth of the process",
     "start s": "from nothing to the first fused pair",
 }
@@ -110,6 +112,7 @@ def _cells(row: Row) -> list[str]:
         short(row.ratio),
         short(row.cpu_ratio),
         short(None if row.floor_ms is None else row.median_ms / row.floor_ms),
+        short(None if not row.floor_cpu_ms else row.cpu_ms / row.floor_cpu_ms),
         f"{row.memory_mib:.0f}",
         "-" if row.gpu_memory_mib is None else f"{row.gpu_memory_mib:.0f}",
         f"{row.start_s:.1f}",

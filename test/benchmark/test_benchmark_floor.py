@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from camf_ros.benchmark import floor
 from camf_ros.benchmark.floor import Convolution, blending_bytes, chain_seconds, convolutions, floor_of
+from camf_ros.benchmark.timing import Sample
 from camf_ros.errors import CamfError
 from camf_ros.models import find_model
 from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
@@ -54,18 +55,19 @@ def test_bytes_of_the_blending_by_hand() -> None:
 
 
 def test_floor_is_the_sum_over_convolutions_and_the_blending(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(floor, "chain_seconds", lambda *_: 1.0)
-    monkeypatch.setattr(floor, "bandwidth", lambda *_: 1000.0)
+    monkeypatch.setattr(floor, "chain_seconds", lambda *_: Sample(1.0, 2.0))
+    monkeypatch.setattr(floor, "seconds_of_a_byte", lambda *_: Sample(0.5, 0.25))
     found = floor_of(str(tiny_model), 96, 64, "float32", 1)
     layers = convolutions(openvino.Core().read_model(find_model(str(tiny_model)).read_graph().data), 64, 96)
-    assert found.convolutions == len(layers)
-    assert found.blending == blending_bytes(BlendArchitecture(), 96, 64) / 1000.0
+    assert found.convolutions == (len(layers), 2 * len(layers))
+    moved = blending_bytes(BlendArchitecture(), 96, 64)
+    assert found.blending == (0.5 * moved, 0.25 * moved)
     assert found.flops == sum(layer.flops for layer in layers)
 
 
 def test_chains_run_for_every_kernel() -> None:
     for kernel in ((3, 3), (1, 1)):
-        assert chain_seconds(Convolution(2, 3, 5, kernel, (16, 24)), "float32", 1) > 0
+        assert chain_seconds(Convolution(2, 3, 5, kernel, (16, 24)), "float32", 1).wall > 0
 
 
 def test_what_has_no_floor(tiny_model: Path) -> None:

@@ -36,6 +36,7 @@ def row(model: str = "camf", engine: str = "torch", ratio: float | None = 0.2123
         "cpu_ratio": ratio,
         "floor_ms": 2.0,
         "blending_floor_ms": 0.5,
+        "floor_cpu_ms": 4.0,
         "gflop": 1.5,
         "memory_mib": 123.456,
         "gpu_memory_mib": None,
@@ -47,7 +48,17 @@ def row(model: str = "camf", engine: str = "torch", ratio: float | None = 0.2123
 ROWS = [
     row("camf-paper", "openvino", 1.0, median_ms=60.0, p5_ms=58.0, p95_ms=70.0),
     row(),
-    row("OtherNet", "onnxruntime", 2.0, precision="float32", peer=True, floor_ms=None, gflop=None, width=640),
+    row(
+        "OtherNet",
+        "onnxruntime",
+        2.0,
+        precision="float32",
+        peer=True,
+        floor_ms=None,
+        floor_cpu_ms=None,
+        gflop=None,
+        width=640,
+    ),
 ]
 SKIPPED = [
     Skipped("camf", "tensorrt", "auto", None, None, "not installed"),
@@ -71,11 +82,15 @@ PLAN = Plan(
 def test_table() -> None:
     lines = table(Results(ROWS, SKIPPED), str(PLAN.reference)).splitlines()
     # There is no GPU, and no column for it.
-    headings = "model engine precision size median ms p5 p95 pairs/s CPU ms of ref. CPU of ref. x floor MiB start s"
+    headings = "model engine precision size median ms p5 p95 pairs/s CPU ms of ref. CPU of ref."
+    headings += " x floor CPU x floor MiB start s"
     assert " ".join(lines[0].split()) == headings
-    assert " ".join(lines[2].split()) == "camf torch bfloat16 320x256 12.3 12.0 14.5 81.0 24.0 0.212 0.212 6.17 123 1.2"
+    assert (
+        " ".join(lines[2].split())
+        == "camf torch bfloat16 320x256 12.3 12.0 14.5 81.0 24.0 0.212 0.212 6.17 6.00 123 1.2"
+    )
     assert "of ref.: time as a share of that of camf-paper/openvino/bfloat16 in the same rounds" in lines
-    assert lines[3].split()[-4:] == ["2.00", "-", "123", "1.2"]
+    assert lines[3].split()[-4:] == ["-", "-", "123", "1.2"]
     assert len({len(line) for line in lines[:4]}) == 1
     assert lines[-2:] == [
         "skipped tensorrt (camf auto, camf float32): not installed",

@@ -26,19 +26,28 @@ FLOORS = (
     {"bag", "examples"},
     {"cli"},
 )
-# The plain network, what PyTorch reaches at best, and the GPU's memory. All else in there runs without it.
-TORCH_IN_BENCHMARK = ("benchmark/eager.py", "benchmark/peak.py", "benchmark/gpu_memory.py")
 # Where what may be imported, by the first part of its name.
 HOMES = {
-    "torch": ("network", "training", "engines/torch.py", *TORCH_IN_BENCHMARK),
+    "torch": ("network", "training", "engines/torch.py", "benchmark/gpu_memory.py"),
     "safetensors": ("network/checkpoint.py",),
     "onnx": ("network/export.py",),
-    "openvino": ("engines/openvino.py", "cli/export.py"),
+    "openvino": ("engines/openvino.py", "cli/export.py", "benchmark/floor.py"),
     "onnxruntime": ("engines/onnxruntime.py", "benchmark/peer_network.py"),
     "matplotlib": ("benchmark/plot.py", "cli/explanation_figure.py"),
     "rosbags": ("bag",),
     "tqdm": ("training", "cli"),
-    "cv2": ("imaging", "scene", "training", "cli", "evaluation", "calibration", "source_check", "explain", "examples"),
+    "cv2": (
+        "imaging",
+        "scene",
+        "training",
+        "cli",
+        "evaluation",
+        "calibration",
+        "source_check",
+        "explain",
+        "examples",
+        "benchmark",
+    ),
     "vision_msgs": ("examples/boxes.py",),
     **dict.fromkeys(
         (
