@@ -1,4 +1,4 @@
-"""What each part of the method and of its training brings: the same training with one thing changed, over several seeds.
+"""What each part of the method and of its training brings: one training with one thing changed, over several seeds.
 
     python3 benchmarks/ablation.py --data DIR --json docs/figures/ablation.json
 
@@ -98,7 +98,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with the recipe's data folders")
     parser.add_argument("--recipe", type=Path, default=Path("config/training/camf.yaml"), metavar="FILE")
-    parser.add_argument("--run", type=Path, default=Path("runs/ablation"), metavar="DIR", help="folder of all trainings")
+    parser.add_argument(
+        "--run", type=Path, default=Path("runs/ablation"), metavar="DIR", help="folder of all trainings"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--seeds", type=int, default=3, help="seeds 1 to so many (default: %(default)s)")
     parser.add_argument("--classifier-steps", type=int, default=800, help="default: %(default)s")
