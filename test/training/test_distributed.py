@@ -114,7 +114,7 @@ def blend_case(recipe: BlendRecipe, data: Path) -> tuple[BlendNetwork, list[Sour
 
 
 @pytest.mark.parametrize(
-    ("build", "changes"),
+    "case",
     [
         (autoencoder_case, PAPER),
         (classifier_case, PAPER),
@@ -129,10 +129,10 @@ def test_mean_of_the_shares_gradients_is_the_batchs(
     tmp_path: Path,
     data: Path,
     as_process: Callable[[int, int], None],
-    build: Callable[..., Stage],
-    changes: dict[str, Any],
+    case: tuple[Callable[..., Stage], dict[str, Any]],
     count: int,
 ) -> None:
+    build, changes = case
     recipe = make_recipe(tmp_path, changes)
 
     def gradients(rank: int, processes: int) -> dict[str, Tensor]:
