@@ -1,4 +1,4 @@
-"""A training in seconds: generated pictures, and a recipe for a network of a few channels."""
+"""A training in seconds: generated pictures, and recipes for networks of a few channels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNT = 8
 RECIPE: dict[str, Any] = {
     "name": "small",
     "seed": 3,
-    "architecture": {"encoder": [2, 3, 4, 5, 5, 5], "decoder": [5, 5, 4, 3, 3], "fused": [6]},
+    "architecture": {"kind": "paper", "encoder": [2, 3, 4, 5, 5, 5], "decoder": [5, 5, 4, 3, 3]},
     "autoencoder": {
         "images": ["natural", "pairs"],
         "validation": 0.3,
@@ -37,14 +37,16 @@ RECIPE: dict[str, Any] = {
         "fold_steps": 2,
     },
 }
-#: A third stage, for the recipes that have one.
-FUSION: dict[str, Any] = {
+#: The same for a blending network. The classifier is asked, and every term of the loss counts.
+BLEND: dict[str, Any] = {
+    "name": "small",
+    "seed": 3,
+    "architecture": {"kind": "blend", "encoder": [3, 4, 5], "heads": [2, 3, 4], "levels": 5, "limit": 2.0},
     "pairs": ["pairs"],
     "validation": 0.3,
-    "steps": 6,
-    "batch": 4,
-    "crop": 64,
-    "learning_rate": 0.01,
+    "crops": {"side": 112},
+    "classifier": {"steps": 6, "batch": 4, "learning_rate": 0.01},
+    "fusion": {"steps": 6, "batch": 4, "learning_rate": 0.01, "coarse_gradient_weight": 0.2},
 }
 
 
@@ -75,9 +77,9 @@ def write_data(folder: Path) -> Path:
     return folder
 
 
-def recipe_with(changes: dict[str, Any]) -> dict[str, Any]:
-    """The small recipe with entries changed by dotted name; an entry of ``...`` is taken out."""
-    recipe = copy.deepcopy(RECIPE)
+def recipe_with(changes: dict[str, Any], base: dict[str, Any] = RECIPE) -> dict[str, Any]:
+    """A small recipe with entries changed by dotted name; an entry of ``...`` is taken out."""
+    recipe = copy.deepcopy(base)
     for name, value in changes.items():
         *parts, leaf = name.split(".")
         place = recipe
@@ -90,6 +92,6 @@ def recipe_with(changes: dict[str, Any]) -> dict[str, Any]:
     return recipe
 
 
-def write_recipe(path: Path, changes: dict[str, Any] | None = None) -> Path:
-    path.write_text(yaml.safe_dump(recipe_with(changes or {})), encoding="utf-8")
+def write_recipe(path: Path, changes: dict[str, Any] | None = None, base: dict[str, Any] = RECIPE) -> Path:
+    path.write_text(yaml.safe_dump(recipe_with(changes or {}, base)), encoding="utf-8")
     return path

@@ -72,14 +72,14 @@ def train(arguments: list[str]) -> int:
     return status
 
 
-def killed_in_autoencoder(arguments: list[str]) -> int:
+def killed_in_classifier(arguments: list[str]) -> int:
     """Every process is killed in mid-run."""
-    after(autoencoder, "random_crops", 4, kill)
+    after(classifier, "pair_crops", 4, kill)
     return train(arguments)
 
 
 def killed_in_fusion(arguments: list[str]) -> int:
-    """Likewise, in a later stage."""
+    """Likewise, in the later stage."""
     after(fusion, "pair_crops", 3, kill)
     return train(arguments)
 
@@ -91,7 +91,7 @@ def failed(arguments: list[str]) -> int:
         if os.environ["RANK"] == "1":
             raise DataError("the disk of one process is gone")
 
-    after(autoencoder, "random_crops", 3, fail)
+    after(classifier, "pair_crops", 3, fail)
     return train(arguments)
 
 
@@ -149,7 +149,7 @@ def run(data: str, recipe: str, folder: Path) -> None:
 
     outcomes = {
         "unbroken": together(train, arguments("unbroken")),
-        "killed first": together(killed_in_autoencoder, arguments("killed")),
+        "killed first": together(killed_in_classifier, arguments("killed")),
         "killed again": together(killed_in_fusion, arguments("killed")),
         "killed": together(train, arguments("killed")),
         "failed": together(failed, arguments("failed")),

@@ -14,30 +14,34 @@ from typing import Any
 
 import pytest
 import torch
-from small_training import FUSION, write_data, write_recipe
+from small_training import BLEND, write_data, write_recipe
 from torch import Tensor
 from torch import distributed as dist
 from torchrun_runs import COUNT, in_float32, regression
 
 from camf_ros.cli.main import build_parser
 from camf_ros.errors import CamfError, ParameterError
-from camf_ros.network import CamfNetwork, load_checkpoint
+from camf_ros.network.blend import BlendNetwork
+from camf_ros.network.checkpoint import load_checkpoint, network_of
+from camf_ros.network.inference import Network
+from camf_ros.network.paper import PaperNetwork
 from camf_ros.training import distributed
 from camf_ros.training.autoencoder import autoencoder_stage
-from camf_ros.training.classifier import classifier_stage, load_sources
-from camf_ros.training.config import Recipe, load_recipe
-from camf_ros.training.fusion import fusion_stage
+from camf_ros.training.classifier import blend_task, joint_stage, paper_stage, paper_task
+from camf_ros.training.config import BlendRecipe, PaperRecipe, Recipe, load_recipe
+from camf_ros.training.fusion import fusion_stage, linear_weight
 from camf_ros.training.loop import Stage, Trainer
 from camf_ros.training.recipe_run import check_batches, train
+from camf_ros.training.sources import Sources, load_sources
 
 CPU = torch.device("cpu")
-FUSES = {
+PAPER = {
     "autoencoder.batch": 12,
     "classifier.batch": 12,
     "classifier.folds": 0,
-    "fusion": {**FUSION, "batch": 12, "steps": 4},
+    "architecture": {"kind": "paper", "encoder": [4, 6, 8, 8, 8, 8], "decoder": [8, 8, 6, 4, 4]},
 }
-DETAILED = {"architecture": {"encoder": [4, 6, 8, 8, 8, 8], "decoder": [8, 8, 6, 4, 4], "fused": [1, 2, 6]}}
+FUSES = {"classifier.batch": 12, "fusion.batch": 12, "fusion.steps": 4}
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +50,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_recipe(folder: Path, changes: dict[str, Any]) -> Recipe:
+    """Of the paper's network where the changes are of one, else of a blending network."""
     folder.mkdir(parents=True, exist_ok=True)
-    return load_recipe(write_recipe(folder / "small.yaml", changes))
+    base = {} if "architecture" in changes else {"base": BLEND}
+    return load_recipe(write_recipe(folder / "small.yaml", changes, **base))
 
 
 @pytest.fixture
@@ -83,30 +89,38 @@ def test_shares(as_process: Callable[[int, int], None], rows: int, count: int) -
     assert sorted(seen) == list(range(rows))
 
 
-def autoencoder_case(recipe: Recipe, data: Path, network: CamfNetwork) -> Stage:
-    return autoencoder_stage(network, recipe, data, CPU)
+def autoencoder_case(recipe: PaperRecipe, data: Path) -> Stage:
+    return autoencoder_stage(PaperNetwork(recipe.architecture), recipe, data, CPU)
 
 
-def classifier_case(recipe: Recipe, data: Path, network: CamfNetwork) -> Stage:
+def classifier_case(recipe: PaperRecipe, data: Path) -> Stage:
     sources = load_sources(data, ["pairs"], 64)
-    settings = recipe.classifier
-    return classifier_stage(
-        "classifier", network.encoder, network.classifier, sources, settings, steps=1, seed=1, device=CPU
-    )
+    network = PaperNetwork(recipe.architecture)
+    return paper_stage(paper_task(network, recipe, sources, sources.choose([]), CPU), recipe, 1)
 
 
-def fusion_case(recipe: Recipe, data: Path, network: CamfNetwork) -> Stage:
-    return fusion_stage(network, recipe, data, CPU)
+def joint_case(recipe: BlendRecipe, data: Path) -> Stage:
+    network, folders = blend_case(recipe, data)
+    return joint_stage(blend_task(network, recipe, folders, [], CPU), recipe)
+
+
+def fusion_case(recipe: BlendRecipe, data: Path) -> Stage:
+    network, folders = blend_case(recipe, data)
+    return fusion_stage(network, recipe, folders, [], linear=linear_weight(network, recipe), device=CPU)
+
+
+def blend_case(recipe: BlendRecipe, data: Path) -> tuple[BlendNetwork, list[Sources]]:
+    return BlendNetwork(recipe.architecture), [load_sources(data, ["pairs"], recipe.crops.side)]
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        (autoencoder_case, {}),
-        (classifier_case, {}),
+        (autoencoder_case, PAPER),
+        (classifier_case, PAPER),
+        (joint_case, FUSES),
         # Three pairs are judged: they cannot be shared equally by two processes or by four.
-        (fusion_case, {}),
-        (fusion_case, {"fusion.train_encoder": False, "fusion.gain": 0.8}),
+        (fusion_case, {**FUSES, "fusion.classifier_weight": 5.0}),
     ],
 )
 @pytest.mark.parametrize("count", [2, 4])
@@ -119,12 +133,12 @@ def test_mean_of_the_shares_gradients_is_the_batchs(
     count: int,
 ) -> None:
     build, changes = case
-    recipe = make_recipe(tmp_path, {**FUSES, **DETAILED, "fusion.classifier_weight": 5.0, **changes})
+    recipe = make_recipe(tmp_path, changes)
 
     def gradients(rank: int, processes: int) -> dict[str, Tensor]:
         as_process(rank, processes)
         torch.manual_seed(1)
-        stage = build(recipe, data, CamfNetwork(recipe.architecture))
+        stage = build(recipe, data)
         stage.loss(0).backward()  # type: ignore[no-untyped-call]
         return {name: p.grad.double() for name, p in stage.module.named_parameters() if p.grad is not None}
 
@@ -137,22 +151,28 @@ def test_mean_of_the_shares_gradients_is_the_batchs(
         torch.testing.assert_close(mean, gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max()), msg=name)
 
 
-@pytest.mark.parametrize("stage", ["autoencoder", "classifier", "fusion"])
+@pytest.mark.parametrize(
+    ("changes", "stage"),
+    [(PAPER, "autoencoder"), (PAPER, "classifier"), (FUSES, "classifier"), (FUSES, "fusion")],
+)
 def test_batch_that_cannot_be_shared(
-    tmp_path: Path, data: Path, as_process: Callable[[int, int], None], stage: str
+    tmp_path: Path, data: Path, as_process: Callable[[int, int], None], changes: dict[str, Any], stage: str
 ) -> None:
-    recipe = make_recipe(tmp_path, {**FUSES, f"{stage}.batch": 10})
+    recipe = make_recipe(tmp_path, {**changes, f"{stage}.batch": 10})
     as_process(1, 2)
     check_batches(recipe)
     as_process(1, 4)
     with pytest.raises(ParameterError, match=rf"{stage}\.batch is 10.*4 processes.*multiple of 4"):
-        train(recipe, data=data, run=tmp_path / "run", output=tmp_path / "x", device=CPU, command=[], quiet=True)
+        train(
+            recipe,
+            data=data,
+            run=tmp_path / "run",
+            output=tmp_path / "x.safetensors",
+            device=CPU,
+            command=[],
+            quiet=True,
+        )
     assert not (tmp_path / "run").exists()
-
-
-def test_stage_that_is_left_out_may_have_any_batch(tmp_path: Path, as_process: Callable[[int, int], None]) -> None:
-    as_process(0, 4)
-    check_batches(make_recipe(tmp_path, {**FUSES, "fusion.batch": 10, "fusion.steps": 0}))
 
 
 @pytest.fixture
@@ -230,7 +250,7 @@ def test_command_line_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert parsed.training_script_args == ["train", *ours]
 
 
-def weights(network: CamfNetwork) -> Tensor:
+def weights(network: Network) -> Tensor:
     return torch.cat([value.flatten() for value in network.state_dict().values()])
 
 
@@ -248,7 +268,7 @@ class Runs:
 def runs(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Runs:
     """See torchrun_runs.py."""
     folder = tmp_path_factory.mktemp("runs")
-    recipe = write_recipe(folder / "small.yaml", FUSES)
+    recipe = write_recipe(folder / "small.yaml", FUSES, BLEND)
     script = Path(__file__).parents[1] / "torchrun_runs.py"
     result = subprocess.run(
         [sys.executable, script, data, recipe, folder],
@@ -270,9 +290,9 @@ def test_several_processes_give_the_model_of_one(tmp_path: Path, data: Path, run
     train(recipe, data=data, run=tmp_path / "one", output=path, device=CPU, command=[], quiet=True)
     alone, many = (load_checkpoint(p) for p in (path, runs.folder / "unbroken" / "small.safetensors"))
     torch.manual_seed(recipe.seed)
-    start, end, other = (weights(n) for n in (CamfNetwork(recipe.architecture), alone.network, many.network))
+    start, end, other = (weights(n) for n in (network_of(recipe.architecture), alone.network, many.network))
     assert float((other - end).norm()) < 0.01 * float((end - start).norm())
-    for stage in ("autoencoder", "classifier", "fusion"):
+    for stage in ("classifier", "fusion"):
         ours, theirs = many.training["metrics"][stage], alone.training["metrics"][stage]
         assert ours.keys() == theirs.keys()
         assert all(math.isclose(ours[key], theirs[key], rel_tol=0.05) for key in ours if key != "seconds")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,10 +15,14 @@ from torch import Tensor
 
 from camf_ros.evaluation.metrics import METRICS
 from camf_ros.training import fusion_losses
+from camf_ros.training.config import FusionRecipe
 from camf_ros.training.fusion_losses import (
+    coarse_gradient_loss,
     difference_loss,
     edge_loss,
+    gradient_loss,
     information_loss,
+    range_loss,
     structure_loss,
     weighted_losses,
 )
@@ -25,7 +30,7 @@ from camf_ros.training.fusion_losses import (
 Picture = NDArray[np.uint8]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 LOSSES: list[Loss] = [information_loss, edge_loss, difference_loss, structure_loss]
-TERMS = ("information", "edges", "differences", "structure")
+TERMS = ("information", "edge", "difference", "structure", "gradient", "coarse_gradient", "range")
 #: Standard deviations of the blur, pixels: from noise to clouds.
 BLURS = (0.0, 0.7, 1.5, 4.0, 8.0)
 
@@ -196,31 +201,99 @@ def test_smallest_pictures(size: int, loss: Loss) -> None:
     assert bool(torch.isfinite(loss(*images)))
 
 
+def plain_gradient(infrared: Picture, visible: Picture, fused: Picture, boost: float) -> float:
+    """Pixel by pixel, from its left and its upper neighbour."""
+
+    def slope(image: NDArray[Any], row: int, column: int) -> tuple[float, float]:
+        here = float(image[row, column])
+        return here - float(image[row, column - 1]), here - float(image[row - 1, column])
+
+    total, height, width = 0.0, *infrared.shape
+    for row in range(1, height):
+        for column in range(1, width):
+            own, other = slope(infrared, row, column), slope(visible, row, column)
+            goal = own if np.hypot(*own) >= np.hypot(*other) else other
+            got = slope(fused, row, column)
+            total += abs(got[0] - boost * goal[0]) + abs(got[1] - boost * goal[1])
+    return total / ((height - 1) * (width - 1))
+
+
+@pytest.mark.parametrize("boost", [1.0, 1.15])
+def test_gradient_loss(boost: float) -> None:
+    for triple in triples(1.5):
+        small = [image[:20, :25] for image in triple]
+        loss = float(gradient_loss(*(batch(image) for image in small), boost))
+        assert loss == pytest.approx(plain_gradient(*small, boost), rel=1e-5)
+
+
+def test_coarse_gradient_loss() -> None:
+    def halved(image: NDArray[np.float64]) -> NDArray[np.float64]:
+        height, width = (side // 2 for side in image.shape)
+        return image[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean((1, 3))
+
+    for triple in triples(4):
+        images, terms = [image.astype(np.float64) for image in triple], []
+        for _ in range(4):
+            images = [halved(image) for image in images]
+            terms.append(plain_gradient(*images, 1.3))
+        loss = float(coarse_gradient_loss(*(batch(image) for image in triple), 1.3))
+        assert loss == pytest.approx(np.mean(terms), rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", [gradient_loss, coarse_gradient_loss], ids=lambda loss: loss.__name__)
+def test_copy_of_one_camera_does_not_satisfy_the_gradient(loss: Loss) -> None:
+    """Each source has detail where the other has none: only a picture with both is without loss."""
+    left, right = (batch(picture(seed, 3, 96, 192)) for seed in (1, 2))
+    left[..., 96:], right[..., :96] = 128, 128
+    both = torch.cat((left[..., :96], right[..., 96:]), dim=-1)
+    lost = {name: float(loss(left, right, made)) for name, made in (("left", left), ("right", right), ("both", both))}
+    assert lost["both"] < 0.1 * min(lost["left"], lost["right"])
+    # Nor does the average, which halves everything, nor a negative.
+    assert float(loss(left, right, (left + right) / 2)) > 5 * lost["both"]
+    assert float(loss(left, right, 255 - both)) > 1.9 * float(loss(left, right, torch.full_like(both, 128)))
+
+
+def test_range_loss() -> None:
+    fused = torch.tensor([0.0, 255, 128, -3, 265]).reshape(1, 1, 1, 5)
+    assert float(range_loss(fused)) == pytest.approx(13 / 5)
+
+
+def recipe(**weights: float) -> FusionRecipe:
+    return FusionRecipe(**{**{f"{term}_weight": 0.0 for term in TERMS}, **weights})  # type: ignore[arg-type]
+
+
 def test_weighted_sum() -> None:
     rows = triples(1.5)
-    images = [batch(*images) for images in zip(*rows, strict=True)]
-    weights = {"information": 1.0, "edges": 2.5, "differences": 0.5, "structure": 3.0}
-    expected = sum(weight * float(loss(*images)) for (_, weight), loss in zip(weights.items(), LOSSES, strict=True))
-    assert float(weighted_losses(*images, **weights)) == pytest.approx(expected, rel=1e-5)
-    for name, loss in zip(TERMS, LOSSES, strict=True):
-        alone = weighted_losses(*images, **{**dict.fromkeys(TERMS, 0.0), name: 2.0})
-        assert float(alone) == pytest.approx(2 * float(loss(*images)), rel=1e-5)
+    infrared, visible, fused = (batch(*images) for images in zip(*rows, strict=True))
+    images = infrared, visible, 3 * fused - 256
+    every = [*LOSSES, gradient_loss, coarse_gradient_loss]
+    weights = dict(zip(TERMS, (1.0, 2.5, 0.5, 3.0, 0.2, 0.7, 0.3), strict=True))
+    values = [float(loss(*images)) for loss in every] + [float(range_loss(images[2]))]
+    settings = recipe(
+        **{f"{term}_weight": weight for term, weight in weights.items()}, gradient_boost=1, coarse_gradient_boost=1
+    )
+    expected = sum(weight * value for weight, value in zip(weights.values(), values, strict=True))
+    assert float(weighted_losses(*images, settings)) == pytest.approx(expected, rel=1e-5)
+    boosted = recipe(gradient_weight=1.0, coarse_gradient_weight=1.0, gradient_boost=1.2, coarse_gradient_boost=1.4)
+    expected = float(gradient_loss(*images, 1.2)) + float(coarse_gradient_loss(*images, 1.4))
+    assert float(weighted_losses(*images, boosted)) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("left_out", range(4))
+@pytest.mark.parametrize("left_out", range(7))
 def test_term_of_weight_0_is_not_computed(monkeypatch: pytest.MonkeyPatch, left_out: int) -> None:
     called = []
 
-    def spy(name: str) -> Loss:
-        def loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
+    def spy(name: str) -> Callable[..., Tensor]:
+        def loss(*images: Any) -> Tensor:
             called.append(name)
-            return fused.mean()
+            return torch.ones(())
 
         return loss
 
-    for name, loss in zip(TERMS, LOSSES, strict=True):
-        monkeypatch.setattr(fusion_losses, loss.__name__, spy(name))
-    weights = {name: float(number != left_out) for number, name in enumerate(TERMS)}
+    names = [loss.__name__ for loss in (*LOSSES, gradient_loss, coarse_gradient_loss, range_loss)]
+    for term, name in zip(TERMS, names, strict=True):
+        monkeypatch.setattr(fusion_losses, name, spy(term))
+    weights = {f"{term}_weight": float(number != left_out) for number, term in enumerate(TERMS)}
     images = [batch(picture(seed, 1)) for seed in range(3)]
-    weighted_losses(*images, **weights)
-    assert called == [name for name in TERMS if weights[name]]
+    assert float(weighted_losses(*images, recipe(**weights))) == 6
+    assert called == [term for number, term in enumerate(TERMS) if number != left_out]

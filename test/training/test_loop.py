@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from small_training import FUSION, write_data, write_recipe
+from small_training import BLEND, write_data, write_recipe
 from torch import Tensor, nn
 
 from camf_ros.errors import DataError, ParameterError
@@ -237,15 +237,14 @@ def test_folder_from_before_data_were_noted(tmp_path: Path) -> None:
 
 def test_run_goes_on_with_the_data_it_began_with(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data")
-    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"classifier.folds": 0, "fusion": FUSION}))
+    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", base=BLEND))
 
     def go() -> str:
         run, device = tmp_path / "run", torch.device("cpu")
-        return train(recipe, data=data, run=run, output=run / "m", device=device, command=[], quiet=True)
+        return train(recipe, data=data, run=run, output=run / "m.safetensors", device=device, command=[], quiet=True)
 
     digest = go()
     assert go() == digest
-    # Of any stage: this one is in the folders of the first and the third.
     picture = data / "pairs" / "visible" / "p3.jpg"
     original = picture.read_bytes()
     picture.write_bytes((data / "pairs" / "visible" / "p4.jpg").read_bytes())
@@ -256,10 +255,9 @@ def test_run_goes_on_with_the_data_it_began_with(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("folder", "word"), [("nowhere", "nowhere"), ("pairs", "leaves none of 8")])
-def test_material_of_the_third_stage_is_checked_first(tmp_path: Path, folder: str, word: str) -> None:
+def test_pairs_of_a_blending_network_are_checked_first(tmp_path: Path, folder: str, word: str) -> None:
     data = write_data(tmp_path / "data")
-    fusion = {**FUSION, "pairs": [folder], "validation": 0.9999}
-    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"fusion": fusion}))
+    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"pairs": [folder], "validation": 0.9999}, BLEND))
     with pytest.raises(DataError, match=word):
         check_data(recipe, data)
 
@@ -269,9 +267,9 @@ def test_pairs_of_two_sizes_are_named_first(tmp_path: Path) -> None:
     picture = data / "pairs" / "visible" / "p3.jpg"
     height, width = cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE).shape
     cv2.imwrite(str(picture), np.full((height + 1, width), 90, np.uint8))
-    two_stages = load_recipe(write_recipe(tmp_path / "small.yaml"))
-    check_data(two_stages, data)  # which never fuse
-    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"fusion": FUSION}))
+    paper = load_recipe(write_recipe(tmp_path / "small.yaml"))
+    check_data(paper, data)  # which never fuses in training
+    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", base=BLEND))
     with pytest.raises(DataError, match=rf"p3.* has {width} x {height} pixels .*p3.* has {width} x {height + 1}"):
         check_data(recipe, data)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
-from small_training import FUSION, RECIPE, write_recipe
+from small_training import BLEND, RECIPE, write_recipe
 
 from camf_ros.errors import CamfError, DataError, ParameterError
-from camf_ros.network import Architecture
-from camf_ros.training.config import load_recipe
+from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
+from camf_ros.training.config import BlendRecipe, PaperRecipe, load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 NAN, INF = float("nan"), float("inf")
@@ -20,35 +20,39 @@ NAN, INF = float("nan"), float("inf")
 def test_entries_arrive(tmp_path: Path) -> None:
     recipe = load_recipe(write_recipe(tmp_path / "small.yaml"))
     assert (recipe.name, recipe.seed) == ("small", 3)
-    assert recipe.architecture == Architecture((2, 3, 4, 5, 5, 5), (5, 5, 4, 3, 3))
+    assert isinstance(recipe, PaperRecipe)
+    assert recipe.architecture == PaperArchitecture((2, 3, 4, 5, 5, 5), (5, 5, 4, 3, 3))
     assert (recipe.autoencoder.images, recipe.autoencoder.steps) == (("natural", "pairs"), 6)
     assert (recipe.classifier.pairs, recipe.classifier.folds) == (("pairs",), 2)
-    assert recipe.fusion.steps == 0
+    assert recipe.held_out == ()
 
 
-def test_entries_of_the_fusion_stage_arrive(tmp_path: Path) -> None:
-    changes = {"fusion": FUSION, "fusion.train_encoder": False, "fusion.gain": 0.7, "architecture.fused": [1, 2, 6]}
-    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", changes))
-    assert recipe.architecture.fused == (1, 2, 6)
-    assert (recipe.fusion.pairs, recipe.fusion.steps, recipe.fusion.crop) == (("pairs",), 6, 64)
-    assert (recipe.fusion.train_encoder, recipe.fusion.gain) == (False, 0.7)
+def test_entries_of_a_blending_network_arrive(tmp_path: Path) -> None:
+    changes = {"fusion.weights": "shuffled", "crops.invert": 0.25, "architecture.levels": 4, "held_out": ["p3"]}
+    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", changes, BLEND))
+    assert isinstance(recipe, BlendRecipe)
+    assert recipe.architecture == BlendArchitecture((3, 4, 5), 0, (2, 3, 4), 4, 2.0)
+    assert (recipe.pairs, recipe.validation, recipe.held_out) == (("pairs",), 0.3, ("p3",))
+    assert (recipe.crops.side, recipe.crops.invert) == (112, 0.25)
+    assert (recipe.classifier.steps, recipe.fusion.batch, recipe.fusion.weights) == (6, 4, "shuffled")
 
 
 def test_what_is_left_out_has_the_papers_value(tmp_path: Path) -> None:
     path = tmp_path / "short.yaml"
     path.write_text("name: short\nautoencoder: {images: [a]}\nclassifier: {pairs: [b]}\n", encoding="utf-8")
     recipe = load_recipe(path)
-    assert recipe.architecture == Architecture()
+    assert isinstance(recipe, PaperRecipe)
+    assert recipe.architecture == PaperArchitecture()
     assert (recipe.autoencoder.mse_weight, recipe.autoencoder.laplacian_weight) == (5, 1)
     assert (recipe.autoencoder.learning_rate, recipe.autoencoder.batch, recipe.autoencoder.crop) == (1e-4, 32, 256)
     assert (recipe.classifier.learning_rate, recipe.classifier.batch, recipe.classifier.crop) == (1e-4, 16, 256)
     assert (recipe.classifier.steps, recipe.classifier.folds) == (20_000, 5)
-    assert recipe.fusion.steps == 0, "the paper has two stages"
 
 
-def test_recipe_as_plain_data(tmp_path: Path) -> None:
+@pytest.mark.parametrize("base", [RECIPE, BLEND], ids=["paper", "blend"])
+def test_recipe_as_plain_data(tmp_path: Path, base: dict[str, Any]) -> None:
     """What a checkpoint carries can be written to a file and trained again."""
-    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"fusion": FUSION}))
+    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"held_out": ["p1", "p2"]}, base))
     again = tmp_path / "again.yaml"
     again.write_text(yaml.safe_dump(yaml.safe_load(yaml.safe_dump(listed(recipe.to_dict())))), encoding="utf-8")
     assert load_recipe(again) == recipe
@@ -62,7 +66,48 @@ def listed(value: Any) -> Any:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config" / "training").glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_recipes(path: Path) -> None:
-    assert load_recipe(path).name == path.stem
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    assert isinstance(recipe, PaperRecipe) == (path.stem == "camf-paper")
+
+
+def test_held_out_names_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("# Not these.\np3\n\n  p10 \n", encoding="utf-8")
+    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"held_out": "names.txt"}, BLEND))
+    assert recipe.held_out == ("p3", "p10")
+    with pytest.raises(DataError, match=r"held_out: .*none\.txt cannot be read"):
+        load_recipe(write_recipe(tmp_path / "small.yaml", {"held_out": "none.txt"}, BLEND))
+
+
+@pytest.mark.parametrize(
+    ("base", "part", "kind"),
+    [(RECIPE, "fusion", "paper"), (RECIPE, "crops", "paper"), (BLEND, "autoencoder", "blend")],
+)
+def test_part_of_the_other_kind(tmp_path: Path, base: dict[str, Any], part: str, kind: str) -> None:
+    path = write_recipe(tmp_path / "small.yaml", {part: {"steps": 3}}, base)
+    with pytest.raises(ParameterError, match=rf"of kind {kind}, which has no part {part}; expected .*classifier"):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize("kind", [None, "other", 3, ["blend"], ...])
+def test_kind_of_the_architecture(tmp_path: Path, kind: object) -> None:
+    path = write_recipe(tmp_path / "small.yaml", {"architecture.kind": kind}, BLEND)
+    with pytest.raises(ParameterError, match=r"architecture\.kind is .*expected paper or blend"):
+        load_recipe(path)
+
+
+def test_crops_fit_the_pyramid(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path / "small.yaml", {"architecture.levels": 6}, BLEND)
+    with pytest.raises(ParameterError, match=r"crops\.side is 112; expected a multiple of 32, for .* 6 levels"):
+        load_recipe(path)
+
+
+def test_at_least_one_term_compares_the_pictures(tmp_path: Path) -> None:
+    terms = ("information", "edge", "difference", "structure", "gradient", "coarse_gradient")
+    none = {f"fusion.{term}_weight": 0 for term in terms}
+    with pytest.raises(ParameterError, match=r"fusion\.edge_weight.* are all 0"):
+        load_recipe(write_recipe(tmp_path / "small.yaml", none, BLEND))
+    load_recipe(write_recipe(tmp_path / "small.yaml", {**none, "fusion.gradient_weight": 0.1}, BLEND))
 
 
 @pytest.mark.parametrize(
@@ -99,8 +144,6 @@ def test_missing_file(tmp_path: Path) -> None:
         # Unknown and missing.
         ("typo", 1),
         ("gain", 0.7),
-        ("fusion.typo", 1),
-        ("fusion.pairs", ...),
         ("autoencoder.typo", 1),
         ("classifier.typo", 1),
         ("name", ...),
@@ -135,24 +178,14 @@ def test_missing_file(tmp_path: Path) -> None:
         ("classifier.crop", [64]),
         ("classifier.folds", 2.0),
         ("classifier.fold_steps", None),
-        ("fusion", 3),
-        ("fusion", ["pairs"]),
-        ("fusion.pairs", "pairs"),
-        ("fusion.pairs", [1]),
-        ("fusion.steps", 6.0),
-        ("fusion.batch", "4"),
-        ("fusion.crop", 64.5),
-        ("fusion.train_encoder", "yes"),
-        ("fusion.train_encoder", 1),
-        ("fusion.gain", "automatic"),
-        ("fusion.edge_weight", None),
-        ("fusion.vary", [0.3]),
         # Impossible values.
         ("name", ""),
         ("name", "a/b"),
         ("seed", -1),
-        ("architecture", {"encoder": [1, 2, 3], "decoder": [5, 5, 4, 3, 3]}),
-        ("architecture", {"encoder": [2, 3, 4, 5, 5, 5]}),
+        ("architecture", {"kind": "paper", "encoder": [1, 2, 3]}),
+        ("architecture.deeper", 1),
+        ("held_out", [3]),
+        ("held_out", {"p3": 1}),
         ("architecture.encoder", [2, 3, 4, 5, 5, 0]),
         ("architecture.decoder", [5, 5, 4, 3, 3.5]),
         ("architecture.decoder", 5),
@@ -182,37 +215,79 @@ def test_missing_file(tmp_path: Path) -> None:
         ("classifier.folds", 1),
         ("classifier.folds", -1),
         ("classifier.fold_steps", 0),
-        ("architecture.fused", [1, 2]),
-        ("architecture.fused", []),
-        ("architecture.fused", 6),
-        ("architecture.fused", [6.0]),
-        ("autoencoder.skip_dropout", -0.1),
-        ("autoencoder.skip_dropout", 1.1),
-        ("autoencoder.skip_dropout", NAN),
-        ("fusion.pairs", []),
-        ("fusion.steps", -1),
-        ("fusion.batch", 0),
-        ("fusion.crop", 63),
-        ("fusion.validation", 1),
-        ("fusion.validation", NAN),
-        ("fusion.learning_rate", 0),
-        ("fusion.learning_rate", INF),
-        ("fusion.final_rate", 1.5),
-        ("fusion.gain", -0.7),
-        ("fusion.gain", 4.5),
-        ("fusion.gain", NAN),
-        ("fusion.information_weight", -1),
-        ("fusion.edge_weight", NAN),
-        ("fusion.difference_weight", INF),
-        ("fusion.structure_weight", -1),
-        ("fusion.classifier_weight", -0.1),
-        ("fusion.vary", 1.5),
-        ("fusion.blank", -0.1),
     ],
 )
 def test_mistakes(tmp_path: Path, name: str, value: object) -> None:
     """The message names the entry; nothing but a ParameterError comes out."""
-    path = write_recipe(tmp_path / "small.yaml", {"fusion": FUSION, name: value})
+    refused(write_recipe(tmp_path / "small.yaml", {name: value}), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        # Unknown and missing.
+        ("typo", 1),
+        ("gain", 0.7),
+        ("fusion.gain", 0.7),
+        ("fusion.pairs", ["pairs"]),
+        ("classifier.folds", 2),
+        ("pairs", ...),
+        ("name", ...),
+        # Wrong types.
+        ("fusion", 3),
+        ("crops", [112]),
+        ("pairs", "pairs"),
+        ("pairs", [1]),
+        ("held_out", [None]),
+        ("fusion.steps", 6.0),
+        ("fusion.batch", "4"),
+        ("fusion.weights", 1),
+        ("fusion.edge_weight", None),
+        ("fusion.gradient_boost", "much"),
+        ("crops.vary", [0.3]),
+        ("crops.side", 112.5),
+        # Impossible values.
+        ("pairs", []),
+        ("validation", 1),
+        ("validation", NAN),
+        ("architecture.heads", [1, 2]),
+        ("architecture.levels", 3),
+        ("architecture.limit", 1),
+        ("architecture.decoder", [5, 5, 4, 3, 3]),
+        ("crops.side", 96),
+        ("crops.side", 113),
+        ("crops.rescale", 1.5),
+        ("crops.vary", 1.5),
+        ("crops.blank", -0.1),
+        ("crops.invert", NAN),
+        ("crops.noise", 2),
+        ("crops.sigma", 0.5),
+        ("crops.sigma", INF),
+        ("classifier.steps", 0),
+        ("classifier.batch", 3),
+        ("classifier.learning_rate", 0),
+        ("fusion.weights", "random"),
+        ("fusion.steps", 0),
+        ("fusion.batch", 0),
+        ("fusion.learning_rate", INF),
+        ("fusion.final_rate", 1.5),
+        ("fusion.validate_every", 0),
+        ("fusion.information_weight", -1),
+        ("fusion.edge_weight", NAN),
+        ("fusion.difference_weight", INF),
+        ("fusion.structure_weight", -1),
+        ("fusion.gradient_weight", -1),
+        ("fusion.gradient_boost", -1),
+        ("fusion.coarse_gradient_weight", NAN),
+        ("fusion.range_weight", -0.1),
+        ("fusion.classifier_weight", -0.1),
+    ],
+)
+def test_mistakes_in_a_recipe_of_a_blending_network(tmp_path: Path, name: str, value: object) -> None:
+    refused(write_recipe(tmp_path / "small.yaml", {name: value}, BLEND), name)
+
+
+def refused(path: Path, name: str) -> None:
     with pytest.raises(ParameterError) as caught:
         load_recipe(path)
     message = str(caught.value)
@@ -232,11 +307,6 @@ def test_no_folds_need_no_steps(tmp_path: Path) -> None:
     assert recipe.classifier.folds == 0
 
 
-@pytest.mark.parametrize("entries", [{"steps": 0}, {"pairs": [], "steps": 0}, {"steps": 0, "batch": 1}, {}])
-def test_a_fusion_stage_that_is_left_out_needs_no_pairs(tmp_path: Path, entries: dict[str, Any]) -> None:
-    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"fusion": entries}))
-    assert (recipe.fusion.steps, recipe.fusion.pairs) == (0, ())
-
-
 def test_the_small_recipe_is_what_the_tests_think() -> None:
     assert set(RECIPE) == {"name", "seed", "architecture", "autoencoder", "classifier"}
+    assert set(BLEND) == {"name", "seed", "architecture", "pairs", "validation", "crops", "classifier", "fusion"}

@@ -1,4 +1,4 @@
-"""The first two stages on generated pictures: they learn what can be learned, keep to what is theirs, and resume."""
+"""The paper's two stages on generated pictures: they learn what can be learned, keep to what is theirs, and resume."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from small_training import FUSION, soft, write_data
-from trainings import CPU, DETAILED, WIDER, bits, kill_and_resume, log, make_recipe, run
+from small_training import soft, write_data
+from trainings import CPU, WIDER, bits, kill_and_resume, log, make_blend, make_recipe, run
 
 from camf_ros.errors import CamfError, DataError
-from camf_ros.network import CamfNetwork, load_checkpoint
+from camf_ros.network.checkpoint import load_checkpoint
+from camf_ros.network.paper import PaperNetwork
 from camf_ros.training import autoencoder, classifier
 from camf_ros.training.autoencoder import autoencoder_stage
-from camf_ros.training.classifier import cross_validate, load_sources, train_classifier
+from camf_ros.training.classifier import cross_validate, train_classifier
 from camf_ros.training.config import Recipe
 from camf_ros.training.loop import Trainer
 from camf_ros.training.recipe_run import data_hash
+from camf_ros.training.sources import load_sources
 
 
 def test_autoencoder_learns(tmp_path: Path, data: Path) -> None:
@@ -33,7 +35,7 @@ def test_autoencoder_learns(tmp_path: Path, data: Path) -> None:
         autoencoder__images=["pairs/infrared"],
     )
     torch.manual_seed(1)
-    network = CamfNetwork(recipe.architecture)
+    network = PaperNetwork(recipe.architecture)
     before = bits(network)
     figures = Trainer(tmp_path / "run", recipe.to_dict(), quiet=True).run(autoencoder_stage(network, recipe, data, CPU))
     losses = [entry["loss"] for entry in log(tmp_path / "run") if "loss" in entry]
@@ -45,57 +47,10 @@ def test_autoencoder_learns(tmp_path: Path, data: Path) -> None:
         assert (after[name] != before[name]) == (not name.startswith("classifier.")), name
 
 
-def test_skip_dropout_means_nothing_to_the_papers_network(tmp_path: Path, data: Path) -> None:
-    """Not even to its random choices: such a training ends as it would if the setting did not exist."""
-    hashes = {
-        run(make_recipe(tmp_path, autoencoder__skip_dropout=share, classifier__folds=0), data, tmp_path / f"run{share}")
-        for share in (0, 0.5, 1)
-    }
-    assert len(hashes) == 1
-
-
-def test_skip_dropout_matters_where_finer_layers_are_fused(tmp_path: Path, data: Path) -> None:
-    small = {"architecture": DETAILED, "classifier__steps": 1, "classifier__folds": 0}
-    recipes = {share: make_recipe(tmp_path, autoencoder__skip_dropout=share, **small) for share in (0, 1)}
-    hashes = [run(recipe, data, tmp_path / f"run{share}") for share, recipe in recipes.items()]
-    assert len(set(hashes)) == 2
-    assert run(recipes[0], data, tmp_path / "again") == hashes[0]
-
-
-@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 10, 30), (1.0, 40, 40)])
-def test_share_of_crops_without_finer_features(tmp_path: Path, data: Path, share: float, least: int, most: int) -> None:
-    recipe = make_recipe(tmp_path, architecture=DETAILED, autoencoder__skip_dropout=share)
+def test_classifier_learns_on_a_frozen_encoder(tmp_path: Path, data: Path) -> None:
+    recipe = make_recipe(tmp_path, architecture=WIDER, classifier__steps=100, classifier__fold_steps=100)
     torch.manual_seed(1)
-    network = CamfNetwork(recipe.architecture)
-    stage = autoencoder_stage(network, recipe, data, CPU)
-    dropped: list[list[bool]] = []
-
-    def look(_module: torch.nn.Module, arguments: tuple[list[torch.Tensor], tuple[int, int]]) -> None:
-        first, second, deepest = arguments[0]
-        rows = [[not bool(row.any()) for row in layer] for layer in (first, second, deepest)]
-        assert rows[0] == rows[1], "both finer layers go together"
-        assert not any(rows[2]), "the deepest layer always stays"
-        dropped.append(rows[0])
-
-    network.decoder.register_forward_pre_hook(look)
-    before = bits(network)
-    for step in range(10):
-        stage.loss(step)
-    assert least <= sum(map(sum, dropped)) <= most
-    loss = stage.loss(3)
-    assert dropped[-1] == dropped[3], "a resumed run drops the same ones"
-    loss.backward()
-    fine = network.decoder.layers[3].weight.grad
-    assert fine is not None
-    assert bool(fine[:, 6:].any()) == (not all(dropped[3])), "what is not seen is not learned from"
-    assert bits(network) == before
-
-
-@pytest.mark.parametrize("architecture", [WIDER, DETAILED])
-def test_classifier_learns_on_a_frozen_encoder(tmp_path: Path, data: Path, architecture: dict[str, Any]) -> None:
-    recipe = make_recipe(tmp_path, architecture=architecture, classifier__steps=100, classifier__fold_steps=100)
-    torch.manual_seed(1)
-    network = CamfNetwork(recipe.architecture)
+    network = PaperNetwork(recipe.architecture)
     before = bits(network)
     trainer = Trainer(tmp_path / "run", recipe.to_dict(), quiet=True)
     figures = train_classifier(network, recipe, data, CPU, trainer)
@@ -113,14 +68,14 @@ def test_labels(tmp_path: Path, data: Path) -> None:
     """Row 0 of the linear layer speaks for infrared: the fusion rule relies on it."""
     recipe = make_recipe(tmp_path, architecture=WIDER, classifier__steps=100, classifier__validation=0)
     torch.manual_seed(1)
-    network = CamfNetwork(recipe.architecture)
+    network = PaperNetwork(recipe.architecture)
     train_classifier(network, recipe, data, CPU, Trainer(tmp_path / "run", recipe.to_dict(), quiet=True))
     sources = load_sources(data, ["pairs"], 64)
     with torch.no_grad():
         for label, images in enumerate((sources.infrared, sources.visible)):
             for image in images:
-                x = (torch.from_numpy(image).float()[None, None] - 127.5) / 127.5
-                assert int(network.classifier(network.encoder(x)).argmax()) == label
+                grey = torch.from_numpy(image).float()[None, None]
+                assert int(network.classifier(network.features(grey)).argmax()) == label
 
 
 def test_sources_are_pairs(data: Path) -> None:
@@ -132,9 +87,12 @@ def test_sources_are_pairs(data: Path) -> None:
     assert few.visible[1] is sources.visible[5]
 
 
-def test_pairs_fall_on_one_side(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("held_out", [[], ["p1", "p6"]])
+def test_pairs_fall_on_one_side(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, held_out: list[str]
+) -> None:
     """No training step sees a picture of a held-out pair, in either stage."""
-    recipe = make_recipe(tmp_path, autoencoder__images=["pairs"], classifier__folds=0)
+    recipe = make_recipe(tmp_path, autoencoder__images=["pairs"], classifier__folds=0, held_out=held_out)
     seen: dict[str, set[bytes]] = {}
 
     def spy(stage: str, original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
@@ -148,10 +106,15 @@ def test_pairs_fall_on_one_side(tmp_path: Path, data: Path, monkeypatch: pytest.
     for name, module in (("autoencoder", autoencoder), ("classifier", classifier)):
         monkeypatch.setattr(module, "random_crops", spy(name, module.random_crops))
     run(recipe, data, tmp_path / "run")
+    trained = seen["classifier step"] | seen["autoencoder step"]
     assert seen["classifier held"]
     assert seen["classifier step"]
-    assert not seen["classifier held"] & (seen["classifier step"] | seen["autoencoder step"])
+    assert not seen["classifier held"] & trained
     assert len(seen["classifier held"]) + len(seen["classifier step"]) == 16
+    sources = load_sources(data, ["pairs"], 64)
+    for path, *pair in zip(sources.names, sources.infrared, sources.visible, strict=True):
+        if path.stem in held_out:
+            assert {image.tobytes() for image in pair} <= seen["classifier held"]
 
 
 def test_killed_training_ends_bit_equal(
@@ -210,15 +173,17 @@ def refused(recipe: Recipe, data: Path, folder: Path) -> str:
 
 
 def test_missing_folders(tmp_path: Path, data: Path) -> None:
-    for entry in ("autoencoder__images", "classifier__pairs", "fusion__pairs"):
-        recipe = make_recipe(tmp_path, **{"fusion": FUSION, entry: ["no_such"]})
+    for entry in ("autoencoder__images", "classifier__pairs"):
+        recipe = make_recipe(tmp_path, **{entry: ["no_such"]})
         assert "no_such" in refused(recipe, data, tmp_path / entry)
+    assert "no_such" in refused(make_blend(tmp_path, pairs=["pairs", "no_such"]), data, tmp_path / "blend")
 
 
 def test_picture_without_its_counterpart(tmp_path: Path) -> None:
     root = write_data(tmp_path / "data")
     (root / "pairs" / "visible" / "p3.jpg").unlink()
     assert "p3" in refused(make_recipe(tmp_path), root, tmp_path / "run")
+    assert "p3" in refused(make_blend(tmp_path), root, tmp_path / "blend")
 
 
 @pytest.mark.parametrize("broken", ["natural/more/n2.png", "pairs/infrared/p2.png", "pairs/visible/p2.jpg"])
@@ -226,13 +191,29 @@ def test_unreadable_picture(tmp_path: Path, broken: str) -> None:
     root = write_data(tmp_path / "data")
     (root / broken).write_bytes(b"not a picture")
     assert broken in refused(make_recipe(tmp_path), root, tmp_path / "run")
+    if broken.startswith("pairs"):
+        assert broken in refused(make_blend(tmp_path), root, tmp_path / "blend")
 
 
-@pytest.mark.parametrize("stage", ["autoencoder", "classifier", "fusion"])
+@pytest.mark.parametrize("stage", ["autoencoder", "classifier"])
 def test_everything_held_out(tmp_path: Path, data: Path, stage: str) -> None:
     """The split goes by name: with few pictures a large share can leave none to train on."""
-    recipe = make_recipe(tmp_path, **{"fusion": FUSION, f"{stage}__validation": 0.9999})
+    recipe = make_recipe(tmp_path, **{f"{stage}__validation": 0.9999})
     assert f"{stage}.validation" in refused(recipe, data, tmp_path / "run")
+
+
+def test_everything_held_out_by_name(tmp_path: Path, data: Path) -> None:
+    names = [f"p{number}" for number in range(8)]
+    recipes = make_recipe(tmp_path, held_out=names), make_blend(tmp_path, held_out=names, validation=0)
+    for recipe in recipes:
+        message = refused(recipe, data, tmp_path / "run")
+        assert "leaves none of 8 pictures for training" in message
+        assert "held_out" in message
+
+
+def test_held_out_name_that_is_nowhere(tmp_path: Path, data: Path) -> None:
+    message = refused(make_blend(tmp_path, held_out=["p3", "p3.png"]), data, tmp_path / "run")
+    assert "held_out names p3.png, which is in no folder" in message
 
 
 def test_more_folds_than_pairs(tmp_path: Path, data: Path) -> None:

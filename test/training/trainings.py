@@ -10,26 +10,37 @@ from typing import Any
 
 import pytest
 import torch
-from small_training import write_recipe
+from small_training import BLEND, write_recipe
 
-from camf_ros.network import load_checkpoint
-from camf_ros.training.config import Recipe, load_recipe
+from camf_ros.network.checkpoint import load_checkpoint
+from camf_ros.training.config import BlendRecipe, PaperRecipe, Recipe, load_recipe
 from camf_ros.training.recipe_run import train
 
 CPU = torch.device("cpu")
 #: Wide enough that some channels are alive whatever the first weights are.
-WIDER = {"encoder": [4, 6, 8, 8, 8, 8], "decoder": [8, 8, 6, 4, 4], "fused": [6]}
-#: Likewise, with the features of all three sizes.
-DETAILED = {**WIDER, "fused": [1, 2, 6]}
+WIDER = {"kind": "paper", "encoder": [4, 6, 8, 8, 8, 8], "decoder": [8, 8, 6, 4, 4]}
 
 
 class Killed(BaseException):
     """Not an Exception: like a kill, nothing in the program may catch it."""
 
 
-def make_recipe(folder: Path, **changes: Any) -> Recipe:
+def make_recipe(folder: Path, **changes: Any) -> PaperRecipe:
     """The small recipe with entries changed; two underlines stand for the dot in their names."""
-    return load_recipe(write_recipe(folder / "small.yaml", {k.replace("__", "."): v for k, v in changes.items()}))
+    recipe = load_recipe(write_recipe(folder / "small.yaml", _dotted(changes)))
+    assert isinstance(recipe, PaperRecipe)
+    return recipe
+
+
+def make_blend(folder: Path, **changes: Any) -> BlendRecipe:
+    """That of a blending network likewise."""
+    recipe = load_recipe(write_recipe(folder / "blend.yaml", _dotted(changes), BLEND))
+    assert isinstance(recipe, BlendRecipe)
+    return recipe
+
+
+def _dotted(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name.replace("__", "."): value for name, value in changes.items()}
 
 
 def bits(module: torch.nn.Module) -> dict[str, bytes]:

@@ -1,0 +1,141 @@
+"""What each part of the method and of its training brings: one training with one thing changed, over several seeds.
+
+    python3 benchmarks/ablation.py --data DIR --json docs/figures/ablation.json
+
+Trains every variant of a recipe with every seed, shorter than the recipe says, and prints a Markdown table: mean and
+standard deviation over the seeds of the metrics of the validation pairs, for each data folder. Runs are kept in
+``--run``: started again, it goes on where it was, and what is finished is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from camf_ros.files import write_whole
+from camf_ros.models import find_model
+from camf_ros.network.devices import choose_device
+from camf_ros.training.config import BlendRecipe, load_recipe, recipe_of
+from camf_ros.training.recipe_run import train
+
+_METRICS = ("VIF", "Qabf", "SCD", "SSIM", "MI")
+_TERMS = ("information", "edge", "difference", "structure", "gradient", "coarse_gradient", "range", "classifier")
+Changes = Mapping[str, Any]
+
+
+def variants(recipe: BlendRecipe) -> dict[str, Changes]:
+    """Changes of the recipe by name of the variant; entries by full name."""
+    result: dict[str, Changes] = {"as the recipe says": {}}
+    for weights, name in (("equal", "equal weights"), ("shuffled", "shuffled weights")):
+        result[name] = {"fusion.weights": weights}
+    for term in _TERMS:
+        if getattr(recipe.fusion, f"{term}_weight"):
+            result[f"without the {term.replace('_', ' ')} term"] = {f"fusion.{term}_weight": 0.0}
+    for levels in (4, 5, 6):
+        if levels != recipe.architecture.levels:
+            result[f"{levels} levels"] = {"architecture.levels": levels}
+    if recipe.crops.invert:
+        result["one polarity"] = {"crops.invert": 0.0}
+    return result
+
+
+def changed(recipe: BlendRecipe, changes: Changes) -> BlendRecipe:
+    """The recipe with entries changed by full name."""
+    data = recipe.to_dict()
+    for name, value in changes.items():
+        *parts, leaf = name.split(".")
+        place = data
+        for part in parts:
+            place = place[part]
+        place[leaf] = value
+    result = recipe_of(data)
+    assert isinstance(result, BlendRecipe)
+    return result
+
+
+def figures(recipe: BlendRecipe, arguments: argparse.Namespace) -> dict[str, float]:
+    """Metrics of the validation pairs after a training, which is done if it has not been."""
+    folder = arguments.run / recipe.name
+    output = folder / f"{recipe.name}.safetensors"
+    train(
+        recipe,
+        data=arguments.data,
+        run=folder,
+        output=output,
+        device=choose_device(arguments.device),
+        command=["benchmarks/ablation.py"],
+        quiet=arguments.quiet,
+    )
+    measured = find_model(str(output)).info().training["metrics"]["fusion"]
+    return {name: value for name, value in measured.items() if name != "seconds"}
+
+
+def table(results: Mapping[str, Mapping[str, Mapping[str, float]]], folders: tuple[str, ...]) -> str:
+    """Markdown; results by variant, seed and figure."""
+    lines = [f"| {' / '.join(folders)} | {' | '.join(_METRICS)} |", f"|---|{'---|' * len(_METRICS)}"]
+    for name, seeds in results.items():
+        cells = []
+        for metric in _METRICS:
+            each = [[run[f"{metric} {folder}"] for run in seeds.values()] for folder in folders]
+            cells.append(" / ".join(f"{statistics.fmean(values):.3f} ± {_scatter(values):.3f}" for values in each))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _scatter(values: list[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def main() -> None:
+    """Train, write the figures after every training, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with the recipe's data folders")
+    parser.add_argument("--recipe", type=Path, default=Path("config/training/camf.yaml"), metavar="FILE")
+    parser.add_argument(
+        "--run", type=Path, default=Path("runs/ablation"), metavar="DIR", help="folder of all trainings"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds 1 to so many (default: %(default)s)")
+    parser.add_argument("--classifier-steps", type=int, default=800, help="default: %(default)s")
+    parser.add_argument("--fusion-steps", type=int, default=1000, help="default: %(default)s")
+    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="names, as in the table")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    torch.set_num_threads(arguments.threads)
+    recipe = load_recipe(arguments.recipe)
+    if not isinstance(recipe, BlendRecipe):
+        parser.error(f"{arguments.recipe} is not of a blending network")
+    steps = {
+        "classifier.steps": arguments.classifier_steps,
+        "fusion.steps": arguments.fusion_steps,
+        "fusion.validate_every": arguments.fusion_steps,
+    }
+    todo = variants(recipe)
+    if unknown := set(arguments.only or ()) - todo.keys():
+        parser.error(f"no variants {sorted(unknown)}; there are {list(todo)}")
+    chosen = {name: changes for name, changes in todo.items() if not arguments.only or name in arguments.only}
+    results: dict[str, dict[str, dict[str, float]]] = {name: {} for name in chosen}
+    # Seed by seed: after the first one there is a whole table.
+    for seed in range(1, arguments.seeds + 1):
+        for name, changes in chosen.items():
+            label = f"{name.replace(' ', '-')}-{seed}"
+            made = changed(recipe, {**steps, **changes, "name": label, "seed": seed})
+            results[name][str(seed)] = figures(made, arguments)
+            if arguments.json:
+                report = {"recipe": changed(recipe, steps).to_dict(), "changes": chosen, "figures": results}
+                write_whole(arguments.json, f"{json.dumps(report, indent=1)}\n".encode())
+    print(table(results, recipe.pairs))
+
+
+if __name__ == "__main__":
+    main()
