@@ -8,6 +8,10 @@ from camf_ros.errors import CheckpointError
 from camf_ros.resources import share_file
 
 SUFFIX = ".safetensors"
+#: In place of a name: the fusion node chooses among the shipped models, see :mod:`camf_ros.adaptation`.
+AUTO = "auto"
+#: What it stands for everywhere else.
+_DEFAULT = "camf"
 
 
 def shipped_models() -> list[str]:
@@ -23,7 +27,8 @@ def find_model(name: str) -> Path:
     """Path of a model.
 
     Args:
-        name: Name of a shipped model (``camf-paper``), or path of a .safetensors file.
+        name: Name of a shipped model (``camf-paper``), path of a .safetensors file, or ``auto`` for the model with the
+            best pictures.
 
     Raises:
         CheckpointError: If there is no such model.
@@ -33,6 +38,7 @@ def find_model(name: str) -> Path:
         if path.is_file():
             return path
         raise CheckpointError(f"there is no model file {path}", remedy="check the path")
+    name = _DEFAULT if name == AUTO else name
     if name in shipped_models():
         return share_file(f"models/{name}{SUFFIX}")
     raise CheckpointError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,13 +16,15 @@ from numpy.typing import NDArray
 from camf_ros.engines.engine import ColourEngine, Engine, EngineOutput
 from camf_ros.errors import ImageError
 from camf_ros.explain.shares import infrared_share
-from camf_ros.imaging.camera_maps import Rig
+from camf_ros.imaging.camera_maps import Rig, Size
 from camf_ros.imaging.detail import shrunk, with_detail
+from camf_ros.imaging.fade import Fade
 from camf_ros.imaging.luminance import Visible, grey_as_colour
 from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.registration import Aligned, PlannedRegistration, Registration
 from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalState
 from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.steady_gain import SteadyGain
 
 # Nothing is known about the cameras.
@@ -86,17 +89,16 @@ class FusionPipeline:
             settings: Defaults when left out.
             registration: How one picture gets into the geometry of the other; what the settings say when left out.
         """
-        # Size (height, width) of the last pictures that the network was given, and whether it could have been given
-        # them in colour; None before the first.
-        self._worked: tuple[tuple[int, int], bool] | None = None
+        # Size of the last pictures that the network was given, and shape of the RGB picture; None before the first.
+        self._worked: tuple[Size, tuple[int, ...]] | None = None
         #: The newest 8-bit picture of each camera before registration, by camera: thermal (h, w) with hot as white, RGB
         #: as it came. Replaced as a whole.
         self.pictures: Mapping[str, NDArray[np.uint8]] = {}
-        self.use(engine)
         self._settings = settings or FusionSettings()
         self._registration = registration or PlannedRegistration()
         self._thermal = ThermalFrontEnd(self._settings.thermal)
-        self._steady = SteadyGain()
+        self._steady, self._fade = SteadyGain(), Fade()
+        self.use(engine)
         # Of the last frame of each camera.
         self._shapes: dict[str, tuple[int, ...]] = {}
 
@@ -110,26 +112,42 @@ class FusionPipeline:
         """What the thermal front end found in its last frame; None before the first."""
         return self._thermal.state
 
-    def use(self, engine: Engine) -> None:
-        """Go on with another engine; from the thread that fuses, between two frames."""
-        self.engine = engine
+    def use(self, engine: Engine, processing: Size | None = None) -> None:
+        """Go on with another engine; from the thread that fuses, between two frames.
+
+        The automatic gain starts anew; the mean luminance goes over from one to the other by a level a frame.
+
+        Args:
+            engine: Ready to run.
+            processing: (height, width) at which it works where the settings name no processing size; None: that of the
+                fused image.
+        """
+        self.engine, self._processing = engine, processing
+        self._steady.forget()
+        self._fade.change()
         # Asked once: it takes longer than what it decides.
         self._colour_engine = engine if isinstance(engine, ColourEngine) else None
 
-    def warm_up(self, engine: Engine) -> None:
+    def warm_up(self, engine: Engine, processing: Size | None = None) -> None:
         """Run an engine once on pictures like the last ones, so that it does not prepare for them while frames wait.
 
         From any thread, before the engine is in use.
+
+        Args:
+            engine: Ready to run.
+            processing: As it will be given to :meth:`use`.
 
         Raises:
             EngineError: If the inference fails.
         """
         if self._worked is None:
             return
-        size, coloured = self._worked
+        size, shape = self._worked
+        if not self._settings.registration.names_processing_size:
+            size = processing or (shape[0], shape[1])
         grey = np.zeros(size, np.uint8)
-        if coloured and isinstance(engine, ColourEngine):
-            engine.fuse_rgb(grey, np.zeros((*size, 3), np.uint8), gain=1.0)
+        if shape == (*size, 3) and isinstance(engine, ColourEngine):
+            engine.fuse_rgb(grey, np.zeros(shape, np.uint8), gain=1.0)
         else:
             engine.fuse(grey, grey, gain=1.0)
 
@@ -160,7 +178,7 @@ class FusionPipeline:
         self.pictures = {"thermal": grey, "rgb": rgb}
         # The reference defines the geometry; the other frame is brought into it.
         aligned = self._registration.align(
-            grey, rgb, reference=settings.reference, settings=settings.registration, rig=rig
+            grey, rgb, reference=settings.reference, settings=self._at_size(settings.registration), rig=rig
         )
         if settings.gain:
             gain, hold = settings.gain, 1.0
@@ -225,9 +243,17 @@ class FusionPipeline:
             result = grey_as_colour(result)
         return PassedFrame(result, aligned.reference, aligned.undistorted)
 
+    def _at_size(self, settings: RegistrationSettings) -> RegistrationSettings:
+        """With the processing size of the engine, unless they name one."""
+        if self._processing is None or settings.names_processing_size:
+            return settings
+        height, width = self._processing
+        return replace(settings, processing_height=height, processing_width=width)
+
     def _infer(self, aligned: Aligned, gain: float, hold: float) -> tuple[NDArray[np.uint8], EngineOutput, float]:
         """The fused picture, in colour where RGB is, what the engine says, and its time in seconds."""
         image, output, inference_time = self._run(aligned.thermal, aligned.rgb, gain, hold)
+        image = self._fade.apply(image)
         if aligned.coverage is not None:
             image = aligned.coverage.fill(image, aligned.full_thermal, aligned.rgb)
         return image, output, inference_time
@@ -238,7 +264,7 @@ class FusionPipeline:
         """As :meth:`_infer`, of the whole frame; at the size of the grey picture, if that is smaller."""
         size = _size(grey)
         coloured = rgb.ndim == 3 and size == _size(rgb)
-        self._worked = size, coloured
+        self._worked = size, rgb.shape
         if coloured and self._colour_engine is not None:
             started = time.monotonic()
             output = self._colour_engine.fuse_rgb(grey, rgb, gain=gain, hold=hold)

@@ -45,13 +45,13 @@ class Explaining:
         self._settings = settings
 
     def explainer(self, pair: FusedPair) -> Explainer | None:
-        """Who can explain a pair; None where its model is not the one that the settings name any more.
+        """Who can explain a pair; None where the file of its model has become another.
 
         Raises:
-            CheckpointError: If that one cannot be read.
+            CheckpointError: If that cannot be read.
         """
         if self._explainer is None or self._explainer.model_hash != pair.model_hash:
-            self._explainer = Explainer(find_model(self._settings.model))
+            self._explainer = Explainer(find_model(pair.model))
         return self._explainer if self._explainer.model_hash == pair.model_hash else None
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class Explaining:
         self._shown = pair, pixel
         explainer = self.explainer(pair)
         if explainer is None:
-            return  # the next images come from the model that the settings name
+            return  # until the model is loaded anew
         explanation = explain_frame(explainer, pair.frame, automatic=not self._settings.gain)
         panel = render(explanation, place=Place(*pixel) if pixel else None)
         self._publisher.publish(image_message(panel, "rgb8", pair.header))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from camf_ros.errors import ParameterError
+from camf_ros.models import AUTO
 from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.settings.spec import part, setting
@@ -140,9 +141,11 @@ class FusionSettings:
         "Configure and activate at the start. false: wait for a lifecycle manager, or 'ros2 lifecycle set'.",
     )
     model: str = setting(
-        "camf",
-        "Name of a shipped model, or path of a .safetensors file made by 'camf train'. Another model, engine, device, "
-        "precision or number of threads is loaded while the one at work goes on, and takes over between two frames.",
+        AUTO,
+        "Name of a shipped model, or path of a .safetensors file made by 'camf train'. auto: the node times camf and "
+        "camf-lite, each also at a smaller processing size, and runs the best picture that keeps up with the cameras "
+        "(docs/performance.md); commands take camf. Another model, engine, device, precision or number of threads is "
+        "loaded while the one at work goes on, and takes over between two frames.",
         dynamic=True,
     )
     gain: float = setting(

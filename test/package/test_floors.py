@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2] / "camf_ros"
 FLOORS = (
     {"errors", "msg"},
     {"resources", "scene"},
-    {"settings", "models"},
+    {"models", "adaptation"},
+    {"settings"},
     {"imaging", "network", "pairing"},
     {"engines", "steady_gain", "source_check", "explain"},
     {"pipeline"},
