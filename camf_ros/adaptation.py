@@ -42,7 +42,7 @@ class Candidate(NamedTuple):
         return f"{self.model} at a smaller size" if self.small else self.model
 
 
-#: Best picture first.
+#: Best picture first, and the last one is the cheapest.
 CANDIDATES = (
     Candidate("camf"),
     Candidate("camf", small=True),
@@ -137,7 +137,7 @@ class Adaptation:
         limit = fitting_time(load.period)
         mark = self._mark = self._mark or _Mark(now, load.pairs, load.dropped)
         estimates = self.estimates(load)
-        best = _best(estimates, range(len(estimates)), limit)
+        best = _best(estimates, limit)
         if not self._chosen:
             self._chosen = True
             return best if best != self.running else None
@@ -145,8 +145,9 @@ class Adaptation:
         # A few drops of frames that came in a bunch are nobody's fault: it must also be slow.
         slow = load.frame > limit and dropped >= max(_DROPS, _DROPPED_SHARE * pairs)
         if slow:
-            cheaper = [number for number, time in enumerate(estimates) if time < estimates[self.running]]
-            return _best(estimates, cheaper, limit) if cheaper and now - since >= _DOWN else None
+            # Not by the estimates alone: down the table it gets cheaper, however wrong they are.
+            below = _best([math.inf] * (self.running + 1) + estimates[self.running + 1 :], limit)
+            return below if below > self.running and now - since >= _DOWN else None
         if now - mark.time >= max(_SECONDS, _PERIODS * load.period):
             self._mark = _Mark(now, load.pairs, load.dropped)
         rises = best < self.running and estimates[best] <= limit
@@ -171,7 +172,8 @@ def fitting_time(period: float) -> float:
     return _SHARE * period
 
 
-def _best(estimates: Sequence[float], among: Sequence[int], limit: float) -> int:
-    """The best picture that fits; where none does, the fastest."""
-    fitting = [number for number in among if estimates[number] <= limit]
-    return fitting[0] if fitting else min(among, key=lambda number: estimates[number])
+def _best(estimates: Sequence[float], limit: float) -> int:
+    """The best picture that fits; where none does, the last in the table that works, which is the cheapest."""
+    fitting = [number for number, time in enumerate(estimates) if time <= limit]
+    working = [number for number, time in enumerate(estimates) if math.isfinite(time)]
+    return fitting[0] if fitting else max(working, default=0)

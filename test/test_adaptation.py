@@ -138,6 +138,15 @@ def test_at_least_two_seconds_lie_between_any_two_changes_and_ten_before_one_up(
         before, number = when, candidate
 
 
+def test_wrong_estimates_do_not_keep_a_slow_one_running():
+    """The others were timed while the machine had much else to do."""
+    node = Node(times=(0.05, 0.04, 0.06, 0.07), running=0)
+    node.run(20)
+    assert node.running == 0
+    node.speed = 5.0
+    assert [candidate for _, candidate in node.run(20)] == [3]
+
+
 def test_one_that_is_the_fastest_already_stays():
     node = chosen(speed=10.0)
     assert node.running == 3

@@ -180,7 +180,7 @@ class Adapting:
         self._reason = (
             f"the best that is expected to fit {1e3 * limit:.0f} ms"
             if min(self._policy.estimates(self._load)) <= limit
-            else f"the fastest; none fits {1e3 * limit:.0f} ms"
+            else f"the cheapest; none is expected to fit {1e3 * limit:.0f} ms"
         ) + f" ({slow})"
         if self._spare is not None and self._spare[0] == wanted:
             self._end_change(*self._spare, "", now)
@@ -206,6 +206,8 @@ class Adapting:
             return
         self._spare = self._policy.running, self._fuser.running
         self._fuser.use(running)
+        self._statistics.forget_work()
+        self._load = None
         self._policy.changed(number, now)
         self._tell(f"model auto: {self._choices[number]} takes over: {self._reason}")
 
