@@ -32,7 +32,8 @@ def street():
     times = PERIOD * np.arange(CHANGE + 22)
     size = (160, 90)
     return [
-        (cv2.resize(night.thermal(t), size, interpolation=cv2.INTER_AREA), cv2.resize(night.rgb(t), size)) for t in times
+        (cv2.resize(night.thermal(t), size, interpolation=cv2.INTER_AREA), cv2.resize(night.rgb(t), size))
+        for t in times
     ]
 
 

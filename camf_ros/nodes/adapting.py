@@ -27,6 +27,9 @@ from camf_ros.settings.fusion import FusionSettings
 
 # A candidate is timed on so many frames, or for so many seconds: one frame at least, after one that prepares.
 _FRAMES, _SECONDS = 5, 1.0
+# Pictures of another size are a reason to time anew once they have come for so many seconds: there are recordings with
+# a size of its own for every picture. Until then the proportions of the times are taken for what they were.
+_SETTLED = 3.0
 
 
 def first_choice(settings: FusionSettings) -> FusionSettings:
@@ -80,8 +83,12 @@ class Adapting:
 
     def restart(self) -> None:
         """The first choice is being loaded anew; what was measured and kept does not count any more."""
-        # What the candidates were timed for, or are being timed for.
-        self._key: object = None
+        # What the candidates are timed for: settings, and shapes of the pictures.
+        self._asked: object = None
+        self._shapes: object = None
+        # Shapes of the last pictures, and since when.
+        self._seen: object = None
+        self._seen_since = 0.0
         # The newest results of the loader's thread, until they are looked at.
         self._timed: _Timed | None = None
         self._loaded: tuple[int, Running | None, str] | None = None
@@ -102,11 +109,14 @@ class Adapting:
         last = self._fuser.last
         if settings.model != AUTO or last is None or self._loader.loading:
             return
-        key = _cost(settings, last)
-        if key != self._key:
-            self._begin(key, settings, last)
-            return
         now = time.monotonic()
+        shapes = last.thermal.shape, last.rgb.shape
+        if shapes != self._seen:
+            self._seen, self._seen_since = shapes, now
+        settled = now - self._seen_since >= _SETTLED
+        if _asked(settings) != self._asked or (shapes != self._shapes and settled):
+            self._begin(settings, last)
+            return
         if self._timed is not None:
             self._start(self._timed, now)
         if self._policy is None:
@@ -136,10 +146,10 @@ class Adapting:
             values[f"frame with {choice} (ms)"] = f"{1e3 * seconds:.1f}" if math.isfinite(seconds) else "does not work"
         return values
 
-    def _begin(self, key: object, settings: FusionSettings, pair: FusedPair) -> None:
+    def _begin(self, settings: FusionSettings, pair: FusedPair) -> None:
         """Have all candidates timed for what is now asked for, while the one that runs goes on."""
         self.restart()
-        self._key = key
+        self._asked, self._shapes = _asked(settings), (pair.thermal.shape, pair.rgb.shape)
         running = self._fuser.running
         size = pair.frame.image.shape[0], pair.frame.image.shape[1]
         named = settings.registration.names_processing_size
@@ -254,7 +264,6 @@ class Adapting:
         return least
 
 
-def _cost(settings: FusionSettings, pair: FusedPair) -> object:
-    """What the times of the candidates depend on."""
-    engine = tuple(getattr(settings, name) for name in ENGINE_SETTINGS)
-    return engine, settings.reference, settings.registration, pair.thermal.shape, pair.rgb.shape
+def _asked(settings: FusionSettings) -> object:
+    """The settings that the times of the candidates depend on."""
+    return *(getattr(settings, name) for name in ENGINE_SETTINGS), settings.reference, settings.registration
