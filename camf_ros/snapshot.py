@@ -26,6 +26,8 @@ def save_snapshot(
     thermal: Image,
     rgb: NDArray[np.uint8],
     frame: FusedFrame,
+    model: str,
+    model_hash: str,
     parameters: Mapping[str, object],
     explainer: Explainer | None = None,
 ) -> Path:
@@ -38,6 +40,8 @@ def save_snapshot(
         thermal: As it came, (h, w). Values of 8 and 16 bits become a PNG, temperatures a TIFF of float32.
         rgb: As it came, (H, W, 3) or (H, W).
         frame: What they were fused to.
+        model: Name or path of the model that fused them, which the parameters may leave to the node.
+        model_hash: Of that model.
         parameters: Of the node, by full name.
         explainer: Of the model that fused them.
 
@@ -57,7 +61,8 @@ def save_snapshot(
         write_png(folder / "fused.png", frame.image)
         if explainer is not None:
             _write_explanation(folder / "explanation.png", explainer, frame, automatic=not parameters.get("gain"))
-        (folder / "weights.json").write_text(json.dumps(_numbers(frame), indent=1) + "\n", encoding="utf-8")
+        numbers = {"model": model, "model_hash": model_hash, **_numbers(frame)}
+        (folder / "weights.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
         (folder / "parameters.yaml").write_text(
             yaml.safe_dump({"/**": {"ros__parameters": _nested(parameters)}}, sort_keys=False), encoding="utf-8"
         )
