@@ -18,7 +18,7 @@ from camf_ros.network.checkpoint_file import read_checkpoint_file
 pytestmark = pytest.mark.ros
 
 # Long beside what a loaded machine adds to a frame.
-PERIOD = 0.3
+PERIOD = 0.5
 # Read by every Python that starts with this folder on PYTHONPATH: each engine takes as long for a full picture of the
 # tests as the file says for its model at the moment.
 SITECUSTOMIZE = """
@@ -46,7 +46,7 @@ class Speed:
         (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
         monkeypatch.setenv("CAMF_TEST_SECONDS", str(self._path))
         monkeypatch.setenv("PYTHONPATH", str(folder), prepend=":")
-        self.set(0.1, 0.02)
+        self.set(0.15, 0.05)
 
     def set(self, camf: float, lite: float) -> None:
         new = self._path.with_suffix(".new")
@@ -59,7 +59,7 @@ def speed(tmp_path, monkeypatch):
     return Speed(tmp_path, monkeypatch)
 
 
-def send_until(probe, condition, seconds: float = 60.0) -> None:
+def send_until(probe, condition, seconds: float = 120.0) -> None:
     """Pairs at the cameras' rate until a condition holds."""
     began = time.monotonic()
     for number in range(round(seconds / PERIOD)):
@@ -96,16 +96,16 @@ def test_down_when_the_engine_becomes_slow_and_up_when_it_is_fast_again(processe
     assert list(times) == [
         f"frame with {name} (ms)" for name in ("camf", "camf at 48x32", "camf-lite", "camf-lite at 48x32")
     ]
-    assert 100 <= float(times["frame with camf (ms)"]) < 210
+    assert 150 <= float(times["frame with camf (ms)"]) < 350
     hashes = {name: read_checkpoint_file(find_model(name)).hash for name in ("camf", "camf-lite")}
     assert probe.weights[-1].model_hash == hashes["camf"]
 
-    speed.set(0.9, 0.02)
+    speed.set(1.5, 0.05)
     send_until(probe, lambda: runs(probe, "camf-lite")() or runs(probe, "camf-lite", "48x32")())
     assert "expected to fit" in probe.diagnostics["model chosen"]
     assert probe.weights[-1].model_hash == hashes["camf-lite"]
 
-    speed.set(0.1, 0.02)
+    speed.set(0.15, 0.05)
     send_until(probe, runs(probe, "camf"))
     log = log_of(process)
     assert log.count("candidates for model auto, each timed beside the fusion: camf ") == 1
@@ -115,7 +115,7 @@ def test_down_when_the_engine_becomes_slow_and_up_when_it_is_fast_again(processe
 
 
 def test_an_explicit_size_and_an_explicit_model_stay(processes, probe, speed):
-    speed.set(0.9, 0.02)
+    speed.set(1.5, 0.05)
     process = start_watched(processes, probe, "auto", registration__processing_width=32)
     send_until(probe, lambda: "frame with camf-lite (ms)" in probe.diagnostics)
     assert [key for key in probe.diagnostics if key.startswith("frame with ")] == [
