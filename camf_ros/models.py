@@ -8,7 +8,10 @@ from pathlib import Path
 from camf_ros.errors import CheckpointError
 from camf_ros.network.model_info import Graph, ModelInfo, read_checkpoint_info, read_graph
 from camf_ros.resources import share_file
+from camf_ros.settings.fusion import AUTO
 
+# What "auto" stands for where nothing chooses.
+_DEFAULT = "camf"
 CHECKPOINT, GRAPH, INSPECTION = ".safetensors", ".onnx", ".inspect.onnx"
 
 
@@ -83,7 +86,8 @@ def find_model(name: str) -> Model:
     """Files of a model.
 
     Args:
-        name: Name of a shipped model (``camf``), or path of a .safetensors or .onnx file.
+        name: Name of a shipped model (``camf``), path of a .safetensors or .onnx file, or ``auto`` for the model with
+            the best pictures.
 
     Raises:
         CheckpointError: If there is no such model.
@@ -94,6 +98,7 @@ def find_model(name: str) -> Model:
             raise CheckpointError(f"there is no model file {path}", remedy="check the path")
         stem = path.name.removesuffix(CHECKPOINT).removesuffix(INSPECTION).removesuffix(GRAPH)
         return _files(name, path.parent, stem)
+    name = _DEFAULT if name == AUTO else name
     if name in shipped_models():
         return _files(name, share_file("models"), name)
     raise CheckpointError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,13 +16,15 @@ from numpy.typing import NDArray
 from camf_ros.engines.engine import Engine, EngineOutput
 from camf_ros.errors import ImageError
 from camf_ros.imaging.blending import Amounts
-from camf_ros.imaging.camera_maps import Rig
+from camf_ros.imaging.camera_maps import Rig, Size
 from camf_ros.imaging.detail import shrunk, with_detail
+from camf_ros.imaging.fade import Fade
 from camf_ros.imaging.luminance import Visible, grey_as_colour
 from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.registration import Aligned, PlannedRegistration, Registration
 from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalState
 from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.steady_gain import SteadyGain
 
 # Nothing is known about the cameras.
@@ -90,18 +93,18 @@ class FusionPipeline:
             settings: Defaults when left out.
             registration: How one picture gets into the geometry of the other; what the settings say when left out.
         """
-        # Size (height, width) of the last pictures that the network was given; None before the first.
-        self._worked: tuple[int, int] | None = None
+        # Size of the last pictures that the network was given, and of the fused image; None before the first.
+        self._worked: tuple[Size, Size] | None = None
         #: The newest 8-bit picture of each camera before registration, by camera: thermal (h, w) with hot as white, RGB
         #: as it came. Replaced as a whole.
         self.pictures: Mapping[str, NDArray[np.uint8]] = {}
         #: Whether frames carry the amounts of both cameras, which an explanation needs.
         self.keep_amounts = False
-        self.use(engine)
         self._settings = settings or FusionSettings()
         self._registration = registration or PlannedRegistration()
         self._thermal = ThermalFrontEnd(self._settings.thermal)
-        self._steady = SteadyGain()
+        self._steady, self._fade = SteadyGain(), Fade()
+        self.use(engine)
         # Of the last frame of each camera.
         self._shapes: dict[str, tuple[int, ...]] = {}
 
@@ -115,21 +118,38 @@ class FusionPipeline:
         """What the thermal front end found in its last frame; None before the first."""
         return self._thermal.state
 
-    def use(self, engine: Engine) -> None:
-        """Go on with another engine; from the thread that fuses, between two frames."""
-        self.engine = engine
+    def use(self, engine: Engine, processing: Size | None = None) -> None:
+        """Go on with another engine; from the thread that fuses, between two frames.
 
-    def warm_up(self, engine: Engine) -> None:
+        The automatic gain starts anew; the mean luminance goes over from one to the other by a level a frame.
+
+        Args:
+            engine: Ready to run.
+            processing: (height, width) at which it works where the settings name no processing size; None: that of the
+                fused image.
+        """
+        self.engine, self._processing = engine, processing
+        self._steady.forget()
+        self._fade.change()
+
+    def warm_up(self, engine: Engine, processing: Size | None = None) -> None:
         """Run an engine once on pictures like the last ones, so that it does not prepare for them while frames wait.
 
         From any thread, before the engine is in use.
+
+        Args:
+            engine: Ready to run.
+            processing: As it will be given to :meth:`use`.
 
         Raises:
             EngineError: If the inference fails.
         """
         if self._worked is None:
             return
-        grey = np.zeros(self._worked, np.uint8)
+        size, full = self._worked
+        if not self._settings.registration.names_processing_size:
+            size = processing or full
+        grey = np.zeros(size, np.uint8)
         engine.fuse(grey, grey, gain=1.0)
 
     def fuse(self, thermal: Image, rgb: NDArray[np.uint8], stamp: float, rig: Rig = _UNKNOWN) -> FusedFrame:
@@ -159,7 +179,7 @@ class FusionPipeline:
         self.pictures = {"thermal": grey, "rgb": rgb}
         # The reference defines the geometry; the other frame is brought into it.
         aligned = self._registration.align(
-            grey, rgb, reference=settings.reference, settings=settings.registration, rig=rig
+            grey, rgb, reference=settings.reference, settings=self._at_size(settings.registration), rig=rig
         )
         if settings.gain:
             gain, hold = settings.gain, 1.0
@@ -226,6 +246,13 @@ class FusionPipeline:
             result = grey_as_colour(result)
         return PassedFrame(result, aligned.reference, aligned.undistorted)
 
+    def _at_size(self, settings: RegistrationSettings) -> RegistrationSettings:
+        """With the processing size of the engine, unless they name one."""
+        if self._processing is None or settings.names_processing_size:
+            return settings
+        height, width = self._processing
+        return replace(settings, processing_height=height, processing_width=width)
+
     def _infer(
         self, aligned: Aligned, gain: float, hold: float
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], EngineOutput, float]:
@@ -233,14 +260,15 @@ class FusionPipeline:
 
         The engine works at the size of the thermal picture, which may be smaller than that of the RGB picture.
         """
-        self._worked = size = _size(aligned.thermal)
-        full = _size(aligned.rgb)
+        size, full = _size(aligned.thermal), _size(aligned.rgb)
+        self._worked = size, full
         visible = Visible(aligned.rgb)
         luminance = visible.luminance if size == full else shrunk(visible.luminance, size)
         started = time.monotonic()
         output = self.engine.fuse(aligned.thermal, luminance, gain=gain, hold=hold, keep_amounts=self.keep_amounts)
         inference_time = time.monotonic() - started
         fused = output.fused if size == full else with_detail(output.fused, luminance, visible.luminance)
+        fused = self._fade.apply(fused)
         image = visible.with_luminance(fused)
         if aligned.coverage is not None:
             image = aligned.coverage.fill(image, aligned.full_thermal, aligned.rgb)

@@ -25,6 +25,8 @@ def save_snapshot(
     thermal: Image,
     rgb: NDArray[np.uint8],
     frame: FusedFrame,
+    model: str,
+    model_hash: str,
     parameters: Mapping[str, object],
     explainer: Explainer | None = None,
 ) -> Path:
@@ -37,6 +39,8 @@ def save_snapshot(
         thermal: As it came, (h, w). Values of 8 and 16 bits become a PNG, temperatures a TIFF of float32.
         rgb: As it came, (H, W, 3) or (H, W).
         frame: What they were fused to.
+        model: Name or path of the model that fused them, which the parameters may leave to the node.
+        model_hash: Of that model.
         parameters: Of the node, by full name.
         explainer: Of the model that fused them.
 
@@ -58,7 +62,8 @@ def save_snapshot(
             explanation = explainer.explain(frame)
             write_png(folder / "explanation.png", render(explanation))
             (folder / "explanation.json").write_text(json.dumps(content(explanation)) + "\n", encoding="utf-8")
-        (folder / "weights.json").write_text(json.dumps(_numbers(frame), indent=1) + "\n", encoding="utf-8")
+        numbers = {"model": model, "model_hash": model_hash, **_numbers(frame)}
+        (folder / "weights.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
         (folder / "parameters.yaml").write_text(
             yaml.safe_dump({"/**": {"ros__parameters": _nested(parameters)}}, sort_keys=False), encoding="utf-8"
         )

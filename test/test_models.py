@@ -32,6 +32,11 @@ def test_by_name(shipped: Path) -> None:
     assert day.graph is day.inspection is None
 
 
+def test_auto_is_the_model_with_the_best_pictures(shipped: Path) -> None:
+    (shipped / "camf.safetensors").touch()
+    assert find_model("auto") == shipped / "camf.safetensors"
+
+
 @pytest.mark.parametrize("name", ["", "dusk", "Day", "day.md", "../models/day", "models/day", "day\n"])
 def test_unknown_name(shipped: Path, name: str) -> None:
     with pytest.raises(CheckpointError, match=r"is unknown; expected one of \['day', 'night'\]") as caught:

@@ -445,3 +445,39 @@ def test_thermal_levels_go_on_from_frames_that_were_alone(engine: FusionEngine) 
 def test_frame_that_is_alone_and_no_frame(engine: FusionEngine, camera: str, frame: NDArray[Any]) -> None:
     with pytest.raises(ImageError, match="frame has shape"):
         FusionPipeline(engine).pass_through(camera, frame, 1.0)
+
+
+def test_processing_size_of_an_engine_gives_way_to_that_of_the_settings(engine: FusionEngine) -> None:
+    def image(settings: FusionSettings, processing: tuple[int, int] | None) -> NDArray[np.uint8]:
+        pipeline = FusionPipeline(engine, settings)
+        pipeline.use(engine, processing)
+        return pipeline.fuse(counts(), colour(), 0.0).image
+
+    def named(width: int, height: int) -> FusionSettings:
+        return FusionSettings(registration=RegistrationSettings(processing_width=width, processing_height=height))
+
+    np.testing.assert_array_equal(image(FusionSettings(), (24, 32)), image(named(32, 24), None))
+    np.testing.assert_array_equal(image(named(32, 24), (16, 24)), image(named(32, 24), None))
+    assert not np.array_equal(image(FusionSettings(), (24, 32)), image(FusionSettings(), None))
+
+
+def test_another_engine_is_warmed_up_for_the_size_that_it_will_have(engine: FusionEngine) -> None:
+    class Watched:
+        def __init__(self) -> None:
+            self.sizes: list[tuple[int, ...]] = []
+
+        def fuse(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float) -> None:
+            self.sizes.append(infrared.shape)
+
+    other: Any = Watched()
+    pipeline = FusionPipeline(engine)
+    pipeline.warm_up(other, (24, 32))
+    assert other.sizes == [], "nothing has come yet"
+    pipeline.use(engine, (16, 24))
+    pipeline.fuse(counts(), colour(), 0.0)
+    pipeline.warm_up(other, (24, 32))
+    pipeline.warm_up(other)
+    pipeline.configure(FusionSettings(registration=RegistrationSettings(processing_width=32, processing_height=24)))
+    pipeline.fuse(counts(), colour(), 1.0)
+    pipeline.warm_up(other, (8, 8))
+    assert other.sizes == [(24, 32), RGB, (24, 32)]

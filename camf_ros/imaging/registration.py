@@ -192,6 +192,12 @@ class PlannedRegistration:
         registration.renew(registration.check(settings))
         return registration
 
+    def another(self) -> PlannedRegistration:
+        """One of its own, for another thread, with the file that was read."""
+        registration = PlannedRegistration()
+        registration.renew(self._renewed if self._stale else self._kept)
+        return registration
+
     def renew(self, checked: CheckedFile | None) -> None:
         """Make all maps anew with the next pictures, from this file; from any thread.
 

@@ -70,6 +70,8 @@ class Commands:
                 thermal=pair.thermal,
                 rgb=pair.rgb,
                 frame=pair.frame,
+                model=pair.model,
+                model_hash=pair.model_hash,
                 parameters=self._parameters(),
                 explainer=explainer,
             )

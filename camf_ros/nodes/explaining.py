@@ -45,15 +45,15 @@ class Explaining:
         self._settings = settings
 
     def explainer(self, pair: FusedPair) -> Explainer | None:
-        """Who can explain a pair; None where its model is not the one that the settings name any more.
+        """Who can explain a pair; None where the file of its model has become another.
 
         Raises:
-            CheckpointError: If that one cannot be read.
+            CheckpointError: If that cannot be read.
             EngineError: If it does not blend, or no runtime works.
         """
         known = self._known
         if known is None or known[0] != pair.model_hash:
-            model = find_model(self._settings.model)
+            model = find_model(pair.model)
             if model.info().hash != pair.model_hash:
                 return None
             known = pair.model_hash, _explainer_or_reason(model)
@@ -79,7 +79,7 @@ class Explaining:
         self._shown = pair, pixel
         explainer = self.explainer(pair)
         if explainer is None:
-            return  # the next images come from the model that the settings name
+            return  # until the model is loaded anew
         panel = render(explainer.explain(pair.frame), place=Place(*pixel) if pixel else None)
         self._publisher.publish(image_message(panel, "rgb8", pair.header))
 

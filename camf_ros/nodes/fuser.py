@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from camf_ros.engines.choose import ChosenEngine
 from camf_ros.engines.engine import DeviceMemory, Engine, device_memory, engine_warnings
+from camf_ros.imaging.camera_maps import Rig, Size
 from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.thermal import ThermalState
@@ -39,15 +40,33 @@ class FusedPair(NamedTuple):
         thermal: As it came, (h, w).
         rgb: As it came, (H, W, 3) or (H, W).
         frame: What the pipeline made of them.
+        rig: What was known about the cameras.
         header: Of the fused image.
-        model_hash: Of the model that made it.
+        model: Name or path of the model that made it.
+        model_hash: Of that model.
     """
 
     thermal: ImageArray
     rgb: NDArray[np.uint8]
     frame: FusedFrame
+    rig: Rig
     header: Header
+    model: str
     model_hash: str
+
+
+class Running(NamedTuple):
+    """What fuses.
+
+    Attributes:
+        chosen: The engine.
+        model: Name or path of its model.
+        processing: (height, width) at which it works where the settings name no size; None: that of the fused image.
+    """
+
+    chosen: ChosenEngine
+    model: str
+    processing: Size | None = None
 
 
 class Fuser:
@@ -55,6 +74,7 @@ class Fuser:
 
     Attributes:
         conversion: How messages become arrays.
+        registration: How pictures get into one geometry; for the worker's thread alone, but for what says otherwise.
         watched: Called with the camera, each frame as it came and its time in seconds, in the worker's thread; None if
             nobody wants to know.
         last: The last fused pair; None before the first.
@@ -64,7 +84,7 @@ class Fuser:
     def __init__(
         self,
         settings: FusionSettings,
-        chosen: ChosenEngine,
+        running: Running,
         *,
         conversion: ImageConversion,
         registration: PlannedRegistration,
@@ -76,18 +96,19 @@ class Fuser:
 
         Args:
             settings: Of the node.
-            chosen: The model, ready to run.
+            running: The model, ready to run.
             conversion: How messages become arrays.
             registration: Keeps its maps.
             outputs: Where results go.
             cameras: What is known about the cameras.
             statistics: Where results are counted.
         """
-        self.conversion = conversion
+        self.conversion, self.registration = conversion, registration
         self._outputs, self._cameras, self._statistics = outputs, cameras, statistics
-        self._pipeline = FusionPipeline(chosen.engine, settings, registration)
-        self._chosen = chosen
-        self._next: ChosenEngine | None = None
+        self._pipeline = FusionPipeline(running.chosen.engine, settings, registration)
+        self._pipeline.use(running.chosen.engine, running.processing)
+        self._running = running
+        self._next: Running | None = None
         self._lock = threading.Lock()
         self.watched: Callable[[str, NDArray[Any], float], None] | None = None
         self.last: FusedPair | None = None
@@ -95,10 +116,15 @@ class Fuser:
         self._looked = 0.0
 
     @property
-    def chosen(self) -> ChosenEngine:
+    def running(self) -> Running:
         """What runs, or will from the next frame on."""
         with self._lock:
-            return self._next or self._chosen
+            return self._next or self._running
+
+    @property
+    def chosen(self) -> ChosenEngine:
+        """Its engine."""
+        return self.running.chosen
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -130,14 +156,14 @@ class Fuser:
         self._pipeline.configure(settings)
         self._outputs.configure(settings.compressed)
 
-    def use(self, chosen: ChosenEngine) -> None:
+    def use(self, running: Running) -> None:
         """Take another engine, between two frames."""
         with self._lock:
-            self._next = chosen
+            self._next = running
 
-    def warm_up(self, engine: Engine) -> None:
+    def warm_up(self, engine: Engine, processing: Size | None = None) -> None:
         """Have another engine prepare for pictures like the last ones; it must not be in use yet."""
-        self._pipeline.warm_up(engine)
+        self._pipeline.warm_up(engine, processing)
 
     def process(self, item: ImagePair | LoneFrame) -> None:
         """Make and publish one result.
@@ -148,26 +174,31 @@ class Fuser:
         with self._lock:
             replacement, self._next = self._next, None
             if replacement is not None:
-                self._chosen = replacement
-                self._pipeline.use(replacement.engine)
+                self._running = replacement
+                self._pipeline.use(replacement.chosen.engine, replacement.processing)
         if replacement is not None:
+            self._statistics.forget_work()
             trim()
         if time.monotonic() - self._looked >= _LOOK:
             self._looked = time.monotonic()
-            self.device_memory = device_memory(self._chosen.engine)
+            self.device_memory = device_memory(self._running.chosen.engine)
         if isinstance(item, LoneFrame):
             self._pass_through(item)
         else:
             self._fuse(item)
 
     def _fuse(self, pair: ImagePair) -> None:
+        began, engine = time.monotonic(), self._running.chosen.engine
         thermal, rgb = self._thermal(pair.thermal, pair.time), self._rgb(pair.rgb, pair.time - pair.skew)
         rig = self._cameras.rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
+        decoded = time.monotonic()
         frame = self._pipeline.fuse(thermal, rgb, pair.time, rig)
-        latency = self._outputs.fused(pair, frame, self._chosen.engine)
+        fused = time.monotonic()
+        latency = self._outputs.fused(pair, frame, engine)
         message = pair.rgb if frame.reference == topics.RGB else pair.thermal
-        self.last = FusedPair(thermal, rgb, frame, message.header, self._chosen.engine.model_hash)
+        self.last = FusedPair(thermal, rgb, frame, rig, message.header, self._running.model, engine.model_hash)
         self._statistics.fused(latency, frame.inference_time)
+        self._statistics.worked(time.monotonic() - began, fused - decoded)
 
     def _pass_through(self, lone: LoneFrame) -> None:
         stamp = lone.message.header.stamp
@@ -176,7 +207,7 @@ class Fuser:
         else:
             image, rig = self._rgb(lone.message, lone.time), self._cameras.rig(None, stamp)
         frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig)
-        self._statistics.passed(lone.camera, self._outputs.passed(lone, frame, self._chosen.engine))
+        self._statistics.passed(lone.camera, self._outputs.passed(lone, frame, self._running.chosen.engine))
 
     def _thermal(self, message: Image | CompressedImage, stamp: float) -> ImageArray:
         image = self.conversion.thermal(message)

@@ -14,18 +14,17 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
-from camf_ros.engines.choose import ChosenEngine, choose_engine
-from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError
 from camf_ros.explain.explanation import Explainer
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.nodes import topics
+from camf_ros.nodes.adapting import Adapting, first_choice
 from camf_ros.nodes.allocator import limit_arenas, trim
 from camf_ros.nodes.cameras import Cameras
 from camf_ros.nodes.commands import Commands
-from camf_ros.nodes.engine_loader import EngineLoader, check_model, same_engine
+from camf_ros.nodes.engine_loader import EngineLoader, check_model, load, same_engine
 from camf_ros.nodes.explaining import Explaining
-from camf_ros.nodes.fuser import FusedPair, Fuser
+from camf_ros.nodes.fuser import FusedPair, Fuser, Running
 from camf_ros.nodes.image_conversion import ImageConversion, cv_bridge_works
 from camf_ros.nodes.intake import Intake
 from camf_ros.nodes.outputs import Outputs
@@ -38,6 +37,8 @@ from camf_ros.nodes.throttled_log import ThrottledLog
 from camf_ros.nodes.wrong_transitions import refuse_wrong_transitions
 from camf_ros.settings.fusion import FusionSettings
 
+# Seconds between two looks at whether the candidate that runs is the right one.
+_ADAPTATION_PERIOD = 0.5
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -61,7 +62,8 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         self._cameras: Cameras | None = None
         self._source_watch: SourceWatch | None = None
         self._explaining: Explaining | None = None
-        self._loader = EngineLoader(self._warm_up, self._loaded)
+        self._adapting: Adapting | None = None
+        self._loader = EngineLoader()
         self._problem: Exception | None = None
         self._conversion: ImageConversion | None = None
         self._registration = PlannedRegistration()
@@ -78,6 +80,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         )
         self._timer: Timer | None = None
         self._time_reports()
+        self.create_timer(_ADAPTATION_PERIOD, self._adapt, clock=Clock(clock_type=ClockType.STEADY_TIME))
         if self.settings.autostart:
             for transition in (self.trigger_configure, self.trigger_activate):
                 if transition() != _SUCCESS:
@@ -149,11 +152,11 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         self._cameras = Cameras(self, settings.registration)
         # Asked once: it takes a process of its own.
         self._conversion = self._conversion or ImageConversion(use_cv_bridge=cv_bridge_works())
-        chosen = choose_engine(settings)
+        running = load(first_choice(settings), None, None)
         self._outputs = Outputs(self, settings.compressed, self._cameras.infos, self._log.error)
         self._fuser = Fuser(
             settings,
-            chosen,
+            running,
             conversion=self._conversion,
             registration=self._registration,
             outputs=self._outputs,
@@ -185,6 +188,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         self._explaining = Explaining(self, self.settings, self._fuser, self._extra_failed)
         if self.settings.source_check.enabled:
             self._source_watch = SourceWatch(self.settings, self._fuser, self._extra_failed)
+        self._adapting = Adapting(self._fuser, self._loader, self._statistics, tell=self._took_over)
         self._reporter.watch(self.settings)
 
     def _stop(self) -> None:
@@ -192,6 +196,9 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             if extra is not None:
                 extra.close()
         self._source_watch = self._explaining = None
+        if self._adapting is not None:
+            self._adapting.close()
+            self._adapting = None
         intake, self._intake = self._intake, None
         if intake is None:
             return
@@ -228,17 +235,16 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         checked = self._registration.check(settings.registration) if registers_anew else None
         anew = not same_engine(settings, before)
         if anew:
-            check_model(settings)
+            check_model(first_choice(settings))
         fuser.configure(settings)
         if registers_anew:
             self._registration.renew(checked)
         if self._intake is not None:
             self._intake.configure(settings)
-        for extra in (self._source_watch, self._explaining):
-            if extra is not None:
-                extra.configure(settings)
+        if self._explaining is not None:
+            self._explaining.configure(settings)
         if anew:
-            self._loader.request(settings)
+            self._load_anew(settings)
 
     def _enable(self, wanted: bool) -> None:
         """Raises CamfError if the transition fails."""
@@ -256,10 +262,17 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
                 "nothing is loaded", remedy=f"configure the node: ros2 lifecycle set {self._name} configure"
             )
         checked = self._registration.check(self.settings.registration)
-        check_model(self.settings)
+        wanted = first_choice(self.settings)
+        check_model(wanted)
         self._registration.renew(checked)
-        self._loader.request(self.settings)
-        return f"model {self.settings.model} is being loaded; the log and /diagnostics say when it runs"
+        self._load_anew(self.settings)
+        return f"model {wanted.model} is being loaded; the log and /diagnostics say when it runs"
+
+    def _load_anew(self, settings: FusionSettings) -> None:
+        wanted, fuser = first_choice(settings), self._fuser
+        self._loader.run(wanted.model, lambda _: load(wanted, None, fuser), self._loaded)
+        if self._adapting is not None:
+            self._adapting.restart()
 
     def _last(self) -> tuple[FusedPair, Explainer | None] | None:
         pair = self._fuser.last if self._fuser else None
@@ -285,27 +298,43 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
 
     def _report(self) -> None:
         try:
-            self._reporter.report(self.settings, self._fuser, self._intake, self._source_watch, self._loader.loading)
+            self._reporter.report(
+                self.settings,
+                self._fuser,
+                self._intake,
+                watch=self._source_watch,
+                adapting=self._adapting,
+                loading=self._loader.loading,
+            )
         except Exception as error:  # whatever it is: a node that cannot report goes on fusing
             self._extra_failed("diagnostics", error)
 
+    def _adapt(self) -> None:
+        if self._adapting is None or self._intake is None:
+            return
+        try:
+            self._adapting.look(self.settings, self._intake.displaced)
+        except Exception as error:  # whatever it is: a node that cannot choose goes on with what it has
+            self._extra_failed("adaptation", error)
+
+    def _took_over(self, text: str) -> None:
+        self.get_logger().info(text)
+        if self._fuser is not None:
+            self._tell(self._fuser)
+
     # In other threads.
 
-    def _warm_up(self, engine: Engine) -> None:
-        if (fuser := self._fuser) is not None:
-            fuser.warm_up(engine)
-
-    def _loaded(self, chosen: ChosenEngine | None, reason: str) -> None:
+    def _loaded(self, running: Running | None, reason: str) -> None:
         fuser = self._fuser
         if fuser is None:
             return
-        if chosen is None:
-            running = fuser.chosen.engine.model_name
-            self._reporter.load_problem = f"{reason}; {running} goes on"
+        if running is None:
+            name = fuser.chosen.engine.model_name
+            self._reporter.load_problem = f"{reason}; {name} goes on"
             self.get_logger().error(self._reporter.load_problem)
             return
         self._reporter.load_problem = ""
-        fuser.use(chosen)
+        fuser.use(running)
         self._tell(fuser)
 
     def _tell(self, fuser: Fuser) -> None:

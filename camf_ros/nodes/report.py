@@ -7,6 +7,7 @@ from collections import Counter
 
 from rclpy.node import Node
 
+from camf_ros.nodes.adapting import Adapting
 from camf_ros.nodes.allocator import trim
 from camf_ros.nodes.diagnostics import (
     DiagnosticsPublisher,
@@ -67,7 +68,9 @@ class Reporter:
         settings: FusionSettings,
         fuser: Fuser | None,
         intake: Intake | None,
+        *,
         watch: SourceWatch | None,
+        adapting: Adapting | None,
         loading: str,
     ) -> None:
         """Publish, and log what is new; from the executor's thread.
@@ -77,7 +80,8 @@ class Reporter:
             fuser: What is loaded, if anything is.
             intake: What is active, if anything is.
             watch: The source check, if it runs.
-            loading: Name of the model that is being loaded in the background, or empty.
+            adapting: The choice of the candidate, if it runs.
+            loading: Name of what is being loaded in the background, or empty.
         """
         now = time.monotonic()
         before, then = self._last
@@ -105,6 +109,7 @@ class Reporter:
                 **{f"engine warning {number}": text for number, text in enumerate(warnings, start=1)},
                 "model": chosen.engine.model_name,
                 "model hash": chosen.engine.model_hash,
+                **(adapting.values(settings) if adapting else {}),
                 **gain_values(settings.gain, frame.gain if frame else None, has_gain=chosen.engine.has_gain),
                 "seen by both cameras (%)": f"{100 * frame.overlap:.0f}" if frame else "none yet",
                 **thermal_values(fuser.thermal_state),

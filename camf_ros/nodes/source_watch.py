@@ -17,7 +17,7 @@ from camf_ros.source_check import SourceCheck, SourceReport, read_source_model
 
 
 class SourceWatch:
-    """Looks at the newest pictures of a fuser once a period.
+    """Looks at the newest pictures of a fuser once a period, with the classifier of the model that runs.
 
     Attributes:
         report: The last one; None before the first.
@@ -31,7 +31,7 @@ class SourceWatch:
             fuser: Whose pictures.
             failed: Called with a name and each exception in the thread.
         """
-        self._settings, self._fuser = settings, fuser
+        self._settings, self._fuser = settings.source_check, fuser
         self._model = ""
         self._check: SourceCheck | None = None
         self._seen: dict[str, NDArray[np.uint8]] = {}
@@ -39,10 +39,6 @@ class SourceWatch:
         self._load()
         fuser.watched = self._note
         self._thread = Background("source check", settings.source_check.period, self._look, failed)
-
-    def configure(self, settings: FusionSettings) -> None:
-        """Use the classifier of another model from the time on when that model runs."""
-        self._settings = settings
 
     def close(self) -> None:
         """Stop to look."""
@@ -65,6 +61,7 @@ class SourceWatch:
             self.report = self._check.look(new.get("thermal"), new.get("rgb"), time.monotonic())
 
     def _load(self) -> None:
-        self._model = self._fuser.chosen.engine.model_hash
-        model = read_source_model(find_model(self._settings.model))
-        self._check = SourceCheck(model, self._settings.source_check)
+        running = self._fuser.running
+        self._model = running.chosen.engine.model_hash
+        model = read_source_model(find_model(running.model))
+        self._check = SourceCheck(model, self._settings)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from camf_ros.pairing.beat import Beat
+
 # Distributions are taken over this many last values.
 _WINDOW = 300
+# The work is averaged over so many last frames; the first ones of an engine, which are slower, are not among them.
+_WORK, _FIRST = 30, 3
+# A camera pauses when no frame has come for so many of its periods, and for so many seconds.
+_GAP_PERIODS, _GAP = 3.0, 0.5
 
 
 class Summary(NamedTuple):
@@ -35,6 +42,33 @@ class _Stream:
 
     frames: int = 0
     last: float | None = None
+    # Of arrivals.
+    beat: Beat = field(default_factory=Beat)
+    # When it began to send, or went on after a gap.
+    began: float = math.inf
+    # Whether the last frame came after a gap. One after another is no gap: the camera has become slower.
+    paused: bool = False
+
+    def arrived(self, now: float) -> None:
+        self.frames += 1
+        paused = self.pauses(now)
+        if paused:
+            self.began = now
+            if not self.paused:
+                self.beat.restart()
+        self.paused, self.last = paused, now
+        self.beat.add(round(1e9 * now))
+
+    def period(self) -> float | None:
+        """Seconds; None while it is not known."""
+        return None if self.beat.period is None else 1e-9 * self.beat.period
+
+    def pauses(self, now: float) -> bool:
+        """Whether a frame is long overdue."""
+        if self.last is None:
+            return True
+        period = self.period()
+        return period is not None and now - self.last > max(_GAP, _GAP_PERIODS * period)
 
 
 @dataclass(frozen=True)
@@ -70,6 +104,22 @@ class Snapshot:
     inference: Summary
 
 
+class Work(NamedTuple):
+    """How the cameras send, and what their frames cost.
+
+    Attributes:
+        period: Of the slower camera, by arrival, seconds; None while it is not known.
+        steady: Since when both send without a gap (monotonic); infinity while one does not.
+        frame: Mean time of a whole frame in the worker, decoding to publishing, seconds; 0 where there was none.
+        pipeline: The part of it in the pipeline.
+    """
+
+    period: float | None
+    steady: float
+    frame: float
+    pipeline: float
+
+
 @dataclass
 class Statistics:
     """Counters and distributions; may be written and read from any thread."""
@@ -90,13 +140,13 @@ class Statistics:
         self._skew: deque[float] = deque(maxlen=_WINDOW)
         self._latency: deque[float] = deque(maxlen=_WINDOW)
         self._inference: deque[float] = deque(maxlen=_WINDOW)
+        self._work: deque[tuple[float, float]] = deque(maxlen=_WORK)
+        self._first = _FIRST
 
     def frame(self, camera: str, now: float) -> None:
         """A frame of a camera arrived."""
         with self._lock:
-            stream = self._streams[camera]
-            stream.frames += 1
-            stream.last = now
+            self._streams[camera].arrived(now)
 
     def pair(self, skew: float, now: float) -> None:
         """A pair was formed."""
@@ -122,6 +172,33 @@ class Statistics:
             self._due = None
             self._latency.append(latency)
             self._inference.append(inference)
+
+    def worked(self, frame: float, pipeline: float) -> None:
+        """The worker is done with a fused frame; both times in seconds, see :class:`Work`."""
+        with self._lock:
+            if self._first:
+                self._first -= 1
+            else:
+                self._work.append((frame, pipeline))
+
+    def forget_work(self) -> None:
+        """From now on the work is another one."""
+        with self._lock:
+            self._work.clear()
+            self._first = _FIRST
+
+    def work(self, now: float) -> Work:
+        """The work of the last frames."""
+        with self._lock:
+            streams, count = self._streams.values(), len(self._work)
+            periods = [stream.period() for stream in streams]
+            known = [period for period in periods if period is not None]
+            return Work(
+                max(known) if len(known) == len(periods) else None,
+                max(math.inf if stream.pauses(now) else stream.began for stream in streams),
+                sum(frame for frame, _ in self._work) / count if count else 0.0,
+                sum(pipeline for _, pipeline in self._work) / count if count else 0.0,
+            )
 
     def passed(self, camera: str, latency: float) -> None:
         """A frame of one camera was published alone."""

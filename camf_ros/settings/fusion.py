@@ -75,6 +75,8 @@ class PairingSettings:
                 )
 
 
+#: In place of a model's name: the fusion node chooses among the shipped models, see :mod:`camf_ros.adaptation`.
+AUTO = "auto"
 _TRANSPORTS = ("raw", "compressed")
 
 
@@ -140,11 +142,12 @@ class FusionSettings:
         "Configure and activate at the start. false: wait for a lifecycle manager, or 'ros2 lifecycle set'.",
     )
     model: str = setting(
-        "camf",
+        AUTO,
         "Name of a shipped model, or path of a .onnx file, or of a .safetensors file made by 'camf train'. PyTorch "
-        "runs the .safetensors, all other engines the .onnx beside it, which 'camf export' writes. Another model, "
-        "engine, device, precision or number of threads is loaded while the one at work goes on, and takes over "
-        "between two frames.",
+        "runs the .safetensors, all other engines the .onnx beside it, which 'camf export' writes. auto: the node "
+        "times camf and camf-lite, each also at a smaller processing size, and runs the best picture that keeps up "
+        "with the cameras (docs/performance.md); commands take camf. Another model, engine, device, precision or number of "
+        "threads is loaded while the one at work goes on, and takes over between two frames.",
         dynamic=True,
     )
     gain: float = setting(

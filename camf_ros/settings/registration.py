@@ -74,6 +74,11 @@ class RegistrationSettings:
         dynamic=True,
     )
 
+    @property
+    def names_processing_size(self) -> bool:
+        """Whether a size is given at which the network works."""
+        return bool(self.processing_width or self.processing_height)
+
     def __post_init__(self) -> None:
         if self.mode == "homography" and not self.file:
             raise ParameterError(

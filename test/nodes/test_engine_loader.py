@@ -9,7 +9,7 @@ import pytest
 
 from camf_ros.errors import CamfError
 from camf_ros.nodes import engine_loader
-from camf_ros.nodes.engine_loader import EngineLoader
+from camf_ros.nodes.engine_loader import EngineLoader, load
 from camf_ros.settings.fusion import FusionSettings
 
 # Against a hang.
@@ -23,7 +23,7 @@ class Loading:
         self.begun, self.may_end, self.done = threading.Semaphore(0), threading.Semaphore(0), threading.Semaphore(0)
         self.warmed, self.handed_out = [], []
         monkeypatch.setattr(engine_loader, "choose_engine", self._choose)
-        self.loader = EngineLoader(self.warmed.append, self._done)
+        self.loader = EngineLoader()
 
     def _choose(self, settings):
         self.begun.release()
@@ -32,12 +32,15 @@ class Loading:
             raise CamfError("broken")
         return SimpleNamespace(engine=settings.model)
 
-    def _done(self, chosen, reason):
-        self.handed_out.append((chosen.engine if chosen else None, reason))
+    def warm_up(self, engine, processing):
+        self.warmed.append((engine, processing))
+
+    def _done(self, running, reason):
+        self.handed_out.append((running and (running.chosen.engine, running.model, running.processing), reason))
         self.done.release()
 
     def request(self, model: str) -> None:
-        self.loader.request(FusionSettings(model=model))
+        self.loader.run(model, lambda _: load(FusionSettings(model=model), (3, 4), self), self._done)
 
 
 @pytest.fixture
@@ -45,12 +48,16 @@ def loading(monkeypatch):
     return Loading(monkeypatch)
 
 
+def handed_out(model):
+    return (model, model, (3, 4)), ""
+
+
 def test_engine_is_warmed_up_and_handed_out(loading):
     loading.request("one")
     assert loading.loader.loading == "one"
     loading.may_end.release()
     assert loading.done.acquire(timeout=PATIENCE)
-    assert (loading.warmed, loading.handed_out) == (["one"], [("one", "")])
+    assert (loading.warmed, loading.handed_out) == ([("one", (3, 4))], [handed_out("one")])
 
 
 def test_only_the_last_request_counts(loading):
@@ -61,8 +68,8 @@ def test_only_the_last_request_counts(loading):
     assert loading.loader.loading == "three"
     loading.may_end.release(3)
     assert loading.done.acquire(timeout=PATIENCE)
-    assert loading.handed_out == [("three", "")]
-    assert "broken" not in loading.warmed
+    assert loading.handed_out == [handed_out("three")]
+    assert ("broken", (3, 4)) not in loading.warmed
 
 
 @pytest.mark.parametrize("model", ["one", "broken"])
@@ -74,7 +81,7 @@ def test_nothing_is_handed_out_for_an_earlier_configuration(loading, model):
     loading.request("two")
     loading.may_end.release(2)
     assert loading.done.acquire(timeout=PATIENCE)
-    assert loading.handed_out == [("two", "")]
+    assert loading.handed_out == [handed_out("two")]
 
 
 def test_failure_is_told(loading):
@@ -82,3 +89,21 @@ def test_failure_is_told(loading):
     loading.may_end.release()
     assert loading.done.acquire(timeout=PATIENCE)
     assert loading.handed_out == [(None, "broken")]
+
+
+def test_work_is_told_when_it_is_not_wanted_any_more(loading):
+    begun, end, seen = threading.Event(), threading.Event(), []
+
+    def work(wanted):
+        seen.append(wanted())
+        begun.set()
+        assert end.wait(PATIENCE)
+        seen.append(wanted())
+        loading.done.release()
+
+    loading.loader.run("long", work, lambda *_: pytest.fail("nobody wants it"))
+    assert begun.wait(PATIENCE)
+    loading.loader.cancel()
+    end.set()
+    assert loading.done.acquire(timeout=PATIENCE)
+    assert seen == [True, False]

@@ -361,6 +361,7 @@ def test_snapshot(processes, probe, model, tmp_path, monkeypatch):
     np.testing.assert_array_equal(read["fused"][:, :, ::-1], pixels(image))
     assert read["explanation"].shape == (720, 1280, 3)
     numbers = json.loads((folder / "weights.json").read_text())
+    assert (numbers["model"], numbers["model_hash"]) == (str(model), weights.model_hash)
     assert numbers["infrared_weight"] == pytest.approx(list(weights.infrared_weight))
     parameters = yaml.safe_load((folder / "parameters.yaml").read_text())["/**"]["ros__parameters"]
     assert parameters["pairing"]["slop"] == 0.04

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from itertools import pairwise
 
@@ -156,3 +157,53 @@ def test_without_a_profile_the_one_variable_that_this_distribution_reads_names_o
     chosen = profile_to_set({"ROS_DISTRO": distro})
     assert set(chosen) == {variable}
     assert chosen[variable].endswith("fastdds.xml")
+
+
+def sent(statistics, camera, begin, count, period):
+    """Frames at a beat; the time of the last one."""
+    times = [begin + number * period for number in range(count)]
+    for now in times:
+        statistics.frame(camera, now)
+    return times[-1]
+
+
+def test_the_slower_camera_sets_the_period():
+    statistics = Statistics(("thermal", "rgb"))
+    assert statistics.work(100.0) == (None, math.inf, 0.0, 0.0)
+    sent(statistics, "thermal", 100.0, 10, 0.125)
+    assert statistics.work(101.2).period is None, "the other one has not sent yet"
+    end = sent(statistics, "rgb", 100.5, 30, 0.03125)
+    work = statistics.work(end)
+    assert (work.period, work.steady) == (pytest.approx(0.125), 100.5)
+
+
+def test_a_gap_begins_a_new_steady_time_and_keeps_the_period():
+    statistics = Statistics(("rgb",))
+    end = sent(statistics, "rgb", 100.0, 20, 0.1)
+    assert statistics.work(end + 0.45).steady == 100.0, "a hiccup"
+    assert statistics.work(end + 0.6).steady == math.inf
+    statistics.frame("rgb", end + 4.0)
+    assert statistics.work(end + 4.1) == (pytest.approx(0.1), end + 4.0, 0.0, 0.0)
+    sent(statistics, "rgb", end + 4.1, 20, 0.1)
+    assert statistics.work(end + 6.0).period == pytest.approx(0.1)
+    statistics.resume()
+    assert statistics.work(end + 6.1).steady == math.inf, "after a pause of the node as well"
+
+
+def test_a_camera_that_becomes_slower_is_believed():
+    statistics = Statistics(("rgb",))
+    end = sent(statistics, "rgb", 100.0, 20, 1 / 30)
+    end = sent(statistics, "rgb", end + 2.0, 20, 2.0)
+    work = statistics.work(end)
+    assert work.period == pytest.approx(2.0)
+    assert work.steady < end - 20
+
+
+def test_work_is_that_of_the_last_frames_but_for_an_engines_first():
+    statistics = Statistics(("rgb",))
+    for _ in range(2):
+        for frame in (9.0, 9.0, 9.0, 0.25, 0.5):
+            statistics.worked(frame, frame / 2)
+        assert statistics.work(0.0)[2:] == (0.375, 0.1875)
+        statistics.forget_work()
+        assert statistics.work(0.0)[2:] == (0.0, 0.0)

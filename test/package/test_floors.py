@@ -15,7 +15,7 @@ FLOORS = (
     {"resources", "scene", "files"},
     {"settings"},
     {"imaging", "network", "pairing"},
-    {"models"},
+    {"models", "adaptation"},
     {"engines", "steady_gain"},
     {"source_check"},
     {"pipeline"},
