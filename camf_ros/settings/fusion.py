@@ -146,8 +146,8 @@ class FusionSettings:
         "Name of a shipped model, or path of a .onnx file, or of a .safetensors file made by 'camf train'. PyTorch "
         "runs the .safetensors, all other engines the .onnx beside it, which 'camf export' writes. auto: the node "
         "times camf and camf-lite, each also at a smaller processing size, and runs the best picture that keeps up "
-        "with the cameras (docs/performance.md); commands take camf. Another model, engine, device, precision or number of "
-        "threads is loaded while the one at work goes on, and takes over between two frames.",
+        "with the cameras (docs/performance.md); commands take camf. Another model, engine, device, precision or "
+        "number of threads is loaded while the one at work goes on, and takes over between two frames.",
         dynamic=True,
     )
     gain: float = setting(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -123,10 +124,11 @@ def joint_stage(task: ClassifierTask, recipe: BlendRecipe) -> Stage:
     settings = recipe.classifier
     module = nn.ModuleDict({"encoder": task.network.encoder, "classifier": task.classifier})
     linear = task.classifier.linear
-    before = [*task.network.encoder.parameters(), *task.classifier.stages.parameters()]
-    optimizer = torch.optim.Adam(
-        [{"params": before}, {"params": linear.parameters(), "lr": settings.linear_rate}], lr=settings.learning_rate
-    )
+    groups: list[dict[str, Any]] = [
+        {"params": [*task.network.encoder.parameters(), *task.classifier.stages.parameters()]},
+        {"params": linear.parameters(), "lr": settings.linear_rate},
+    ]
+    optimizer = torch.optim.Adam(groups, lr=settings.learning_rate)
     return task.stage(module, optimizer, steps=settings.steps, batch=settings.batch)
 
 

@@ -173,7 +173,8 @@ def contrast_loss(infrared: Tensor, visible: Tensor, fused: Tensor, aim: float =
 
 def _contrast(x: Tensor, side: int) -> Tensor:
     around = F.avg_pool2d(x, 3 * side, stride=side // 2, padding=side, count_include_pad=False)
-    return F.avg_pool2d(x, side, stride=side // 2) - around
+    contrast: Tensor = F.avg_pool2d(x, side, stride=side // 2) - around
+    return contrast
 
 
 def brightness_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
