@@ -1,10 +1,11 @@
 """Mean rank of evaluated models among the field's public networks.
 
-    python3 benchmarks/rank.py docs/figures/peers-tno.json camf.json [camf-lite.json ...]
+    python3 benchmarks/rank.py docs/figures/peers-tno.json camf.json [camf-lite.json ...] [--top 10]
 
 The first file holds the field's figures, the others are written by ``camf evaluate --json``. Prints a Markdown table,
 best mean rank first: rank within each metric over all methods that were run (equal figures share the better rank),
-averaged over the metrics. Methods of which only printed figures exist are listed without a rank.
+averaged over the metrics. --top leaves out all methods of others after that place. Methods of which only printed figures
+exist are listed without a rank.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("field", type=Path)
     parser.add_argument("evaluated", type=Path, nargs="+")
+    parser.add_argument("--top", type=int, default=1000)
     arguments = parser.parse_args()
     field = json.loads(arguments.field.read_text())
     methods: dict[str, dict[str, float]] = dict(field["methods"])
@@ -44,7 +46,9 @@ def main() -> None:
     metrics = list(next(iter(methods.values())))
     print(f"| method | {' | '.join(metrics)} | mean rank of {len(methods)} |")
     print("|---" * (len(metrics) + 2) + "|")
-    for name in sorted(methods, key=ranks.__getitem__):
+    for place, name in enumerate(sorted(methods, key=ranks.__getitem__), start=1):
+        if place > arguments.top and name not in ours:
+            continue
         shown = f"**{name}**" if name in ours else name
         places = {m: 1 + sum(other[m] > methods[name][m] for other in methods.values()) for m in metrics}
         cells = [
