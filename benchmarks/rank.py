@@ -4,8 +4,8 @@
 
 The first file holds the field's figures, the others are written by ``camf evaluate --json``. Prints a Markdown table,
 best mean rank first: rank within each metric over all methods that were run (equal figures share the better rank),
-averaged over the metrics. --top leaves out all methods of others after that place. Methods of which only printed figures
-exist are listed without a rank.
+averaged over the metrics. --top leaves out all methods of others after that place. Methods of which only printed
+figures exist are listed without a rank.
 """
 
 from __future__ import annotations
