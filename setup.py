@@ -42,8 +42,9 @@ setup(
     packages=find_packages(include=["camf_ros", "camf_ros.*"]),
     # The same places below the prefix as after a colcon build; camf_ros.resources looks there.
     data_files=[("share/camf_ros", ["package.xml"]), *shared_files("config", "models", "msg")],
-    # OpenVINO or ONNX Runtime run the .onnx files of a model, and need nothing else. No torch here: on a Jetson it must come from NVIDIA's own wheels, and a plain dependency would put a build without
-    # CUDA over them. `pip install .[torch]` takes the package index's build.
+    # OpenVINO or ONNX Runtime run the .onnx files of a model, and need nothing else. No torch here: on a Jetson it must
+    # come from NVIDIA's own wheels, and a plain dependency would put a build without CUDA over them.
+    # `pip install .[torch]` takes the package index's build.
     install_requires=[
         "numpy>=1.21",
         "opencv-python-headless>=4.5",

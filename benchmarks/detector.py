@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.engines.choose import open_engine
 from camf_ros.examples.bright_spots import BrightSpots
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
@@ -77,7 +77,7 @@ def wanted(person: Box) -> bool:
 def main() -> None:
     """Print the tables."""
     street = NightStreet(1)
-    pipeline = FusionPipeline(TorchEngine(find_model("camf"), precision="float32"))
+    pipeline = FusionPipeline(open_engine("torch", find_model("camf"), precision="float32"))
     pictures: dict[str, list[Picture]] = {"thermal": [], "RGB": [], "fused": []}
     people = [street.people(float(moment)) for moment in MOMENTS]
     for moment in map(float, MOMENTS):

@@ -298,11 +298,11 @@ def fuse(model: str) -> list[dict[str, object]]:
     Grey levels by which their mean is above that of a ring around them, and the standard deviation of the whole.
     """
     # PyTorch is not needed for anything else in here.
-    from camf_ros.engines.torch_engine import TorchEngine  # noqa: PLC0415
+    from camf_ros.engines.choose import open_engine  # noqa: PLC0415
     from camf_ros.models import find_model  # noqa: PLC0415
     from camf_ros.pipeline import FusionPipeline  # noqa: PLC0415
 
-    engine = TorchEngine(find_model(model), precision="float32")
+    engine = open_engine("torch", find_model(model), precision="float32")
     street = NightStreet(1)
     found: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for moment in MOMENTS:

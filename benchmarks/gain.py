@@ -1,6 +1,6 @@
-"""The automatic gain against the paper's two constants, on the validation pairs of a model's recipe.
+"""The automatic gain of the paper's network against the paper's two constants, on validation pairs.
 
-    python3 benchmarks/gain.py camf --data DIR --json gain-camf.json
+    python3 benchmarks/gain.py --data DIR --json docs/figures/gain-camf-paper.json
 
 Fuses every validation pair (those that training keeps aside by a hash of their names) with gain 0.7, 1.0 and the
 automatic one, and prints the nine metrics of each, the range of the automatic gain, and the mean rank of the three over
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2
 
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.engines.choose import open_engine
 from camf_ros.evaluation.metrics import METRICS, mean, score
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.models import find_model
@@ -29,12 +29,11 @@ GAINS = {"0.7": 0.7, "1.0": 1.0, "automatic": 0.0}
 def main() -> None:
     """Fuse, score and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    engine = TorchEngine(find_model(arguments.model))
+    engine = open_engine("torch", find_model("camf-paper"))
     rows = []
     ranks: dict[str, list[int]] = {name: [] for name in GAINS}
     for folder in FOLDERS:

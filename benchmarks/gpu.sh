@@ -6,8 +6,8 @@
 # Needs python3 with torch (built for CUDA), safetensors, numpy, opencv and tqdm; what else it finds of ONNX Runtime with
 # CUDA or TensorRT is measured too. Writes into FOLDER (docs/figures if left out), with the GPU's name in NAME:
 #
-#     gpu-NAME-equality.json   distance of every engine from the plain network in float64; time of a whole frame
-#     gpu-NAME.json            camf benchmark on the GPU
+#     gpu-NAME-equality.json   distance of every engine from its network in float64
+#     gpu-NAME.json            camf benchmark on the GPU, as shares of camf-paper in PyTorch's float32
 #
 # PYTHON=... names another interpreter. Exit status: 2 if something is missing, 1 if an engine gives a wrong answer.
 set -euo pipefail
@@ -42,7 +42,7 @@ fi
 
 mkdir -p "$folder"
 status=0
-"$python" benchmarks/gpu.py --json "$folder/gpu-$name-equality.json" || status=$?
-"$python" -m camf_ros.cli.main benchmark --device cuda --precisions auto,float32,bfloat16 \
-    --json "$folder/gpu-$name.json" --quiet || status=$?
+"$python" benchmarks/equality.py --device cuda --json "$folder/gpu-$name-equality.json" || status=$?
+"$python" -m camf_ros.cli.main benchmark --device cuda --reference camf-paper/torch/float32 \
+    --precisions auto,float32,bfloat16,float16 --json "$folder/gpu-$name.json" --quiet || status=$?
 exit "$status"

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.engines.choose import open_engine
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.scene import NightStreet
@@ -75,7 +75,7 @@ def main() -> None:
     arguments = parser.parse_args()
     street = NightStreet(1)
     counts, rgb = street.thermal(MOMENT), street.rgb(MOMENT)
-    pipeline = FusionPipeline(TorchEngine(find_model(arguments.model), precision="float32"))
+    pipeline = FusionPipeline(open_engine("torch", find_model(arguments.model), precision="float32"))
     fused = pipeline.fuse(counts, rgb, MOMENT).image
     thermal = pipeline.pictures["thermal"]
     # Of the next frames, as the node gets them: one camera has stopped.

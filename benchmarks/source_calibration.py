@@ -3,31 +3,33 @@
     python3 benchmarks/source_calibration.py --data DIR roadscene/train tno/train
 
 For each shipped model the score differences of all pictures are fitted (logistic regression) twice: on all pairs with
-each folder weighing the same, and as they come on the pairs that the model's training kept for validation. The fit that
-is less sure counts: neither pictures that were trained on nor the folder with most pairs may make it surer. Limits
-of a picture without structure are half of the least that any picture of the folders has.
+each folder weighing the same, and as they come on the pairs that every stage of the model's training kept for
+validation. The fit that is less sure counts: neither pictures that were trained on nor the folder with most pairs may
+make it surer. A model whose training kept none of these pairs stays without a calibration. Limits of a picture without
+structure are half of the least that any picture of the folders has.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from camf_ros.engines.choose import open_inspector
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.models import find_model, shipped_models
-from camf_ros.network.checkpoint_file import read_checkpoint_file
-from camf_ros.source_check.crop_classifier import CropClassifier
-from camf_ros.source_check.crops import crop_at
 from camf_ros.source_check.measures import measure
+from camf_ros.source_check.model import SourceModel, source_model
 from camf_ros.training.images import is_validation
 
-CROPS = 12
+LOOKS = 6
 OUTPUT = Path(__file__).resolve().parents[1] / "camf_ros" / "source_check" / "measured.py"
 _Values = NDArray[np.float64]
 
@@ -55,10 +57,15 @@ def _read(path: Path) -> NDArray[np.uint8]:
     return rgb_of(read_picture(path), path.name)
 
 
-def differences(classifier: CropClassifier, image: NDArray[np.uint8]) -> float:
+def difference(model: SourceModel, image: NDArray[np.uint8]) -> float:
     """Mean score difference, infrared minus visible."""
-    scores = [classifier.logits(crop_at(image, number)) for number in range(CROPS)]
-    return float(np.mean([infrared - visible for infrared, visible in scores]))
+    return float(np.mean([model.differences(image, look) for look in range(LOOKS)]))
+
+
+def held_share(training: Mapping[str, Any]) -> float:
+    """Share of the pairs that no stage of a training saw; 0 where the model does not say."""
+    stages = [stage for stage in training.get("recipe", {}).values() if isinstance(stage, Mapping)]
+    return min((stage["validation"] for stage in stages if stage.get("pairs") and "validation" in stage), default=0.0)
 
 
 def fit(x: _Values, y: _Values, weights: _Values, *, offset: bool) -> tuple[float, float]:
@@ -106,22 +113,25 @@ def main() -> None:
         "CALIBRATIONS = {",
     ]
     for name in shipped_models():
-        checkpoint = read_checkpoint_file(find_model(name))
-        classifier = CropClassifier(checkpoint.architecture, checkpoint.tensors)
+        inspector = open_inspector(find_model(name))
+        info = inspector.info
+        model = source_model(inspector, info)
+        held = np.array([is_validation(pair.path, held_share(info.training)) for pair in pairs])
+        if not held.any():
+            print(f"{name} is not calibrated: its training kept none of these pairs, or does not say which")
+            continue
         infrared, visible = np.array(
             [
-                [differences(classifier, image) for image in (pair.infrared, pair.visible)]
+                [difference(model, image) for image in (pair.infrared, pair.visible)]
                 for pair in tqdm(pairs, desc=name, unit="pair")
             ]
         ).T
         seen = calibrate(infrared, visible, weights)
-        share = checkpoint.training["recipe"]["classifier"]["validation"]
-        held = np.array([is_validation(pair.path, share) for pair in pairs])
         unseen = calibrate(infrared[held], visible[held], np.ones(held.sum()))
         used = (*min(seen[:2], unseen[:2]), min(seen[2], unseen[2]))
         lines += [
             f"    # {name}: {_text(seen)} from all pairs, {_text(unseen)} from the {held.sum()} kept for validation",
-            f'    "{checkpoint.hash}": Calibration({_text(used)}, {len(pairs)}),',
+            f'    "{info.hash}": Calibration({_text(used)}, {len(pairs)}),',
         ]
     lines += ["}", "", "#: Half of the least of all pictures."]
     detail, structure = (min(getattr(look, name) for look in looks) / 2 for name in ("detail", "structure"))

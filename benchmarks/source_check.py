@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from camf_ros.engines.choose import open_inspector
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.models import find_model, shipped_models
-from camf_ros.network.checkpoint_file import read_checkpoint_file
 from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.source_check import SourceCheck, SourceModel
 from camf_ros.source_check import report as kinds
@@ -51,17 +51,17 @@ class Pair:
 
 
 class Remembering:
-    """Asks a classifier about each crop once: faults made from one pair share most of theirs."""
+    """Asks a classifier about each two crops once: faults made from one pair share most of theirs."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
-        self._known: dict[tuple[bytes, tuple[int, ...]], NDArray[np.float32]] = {}
+        self._known: dict[tuple[bytes, bytes], NDArray[np.float32]] = {}
 
-    def logits(self, crop: Picture) -> NDArray[np.float32]:
+    def logits(self, first: Picture, second: Picture, /) -> NDArray[np.float32]:
         """As the classifier."""
-        key = (crop.tobytes(), crop.shape)
+        key = (first.tobytes(), second.tobytes())
         if key not in self._known:
-            self._known[key] = self._classifier.logits(crop)
+            self._known[key] = self._classifier.logits(first, second)
         return self._known[key]
 
 
@@ -192,7 +192,8 @@ def _summary(seen: list[dict[tuple[str, str], float]], wanted: tuple[str, str] |
 
 
 def cost(model: SourceModel) -> dict[str, float]:
-    """CPU milliseconds (all threads), best of many: a look at both cameras, and a note of a frame."""
+    """CPU milliseconds (all threads): the first look at both cameras, the best of later ones, and a note of a frame."""
+    model = replace(model, weakness="")  # what it costs where it is asked
     rng = np.random.default_rng(0)
     rgb, raw = rng.integers(0, 256, (720, 1280, 3), np.uint8), rng.integers(0, 16384, (512, 640), np.uint16)
     thermal = np.asarray(cv2.GaussianBlur(rng.integers(0, 256, (512, 640), np.uint8), (0, 0), 3) * 2, np.uint8)
@@ -207,8 +208,14 @@ def cost(model: SourceModel) -> dict[str, float]:
             wall = time.perf_counter()
             check.note(camera, frame, float(number), float(number))
             notes.append(time.perf_counter() - wall)
+    first = 1e3 * looks[0][0]
     cpu, wall_time = (1e3 * min(column) for column in zip(*looks, strict=True))
-    return {"look, CPU ms": cpu, "look, wall ms": wall_time, "note, wall ms (median)": 1e3 * float(np.median(notes))}
+    return {
+        "first look, CPU ms": first,
+        "look, CPU ms": cpu,
+        "look, wall ms": wall_time,
+        "note, wall ms (median)": 1e3 * float(np.median(notes)),
+    }
 
 
 def plot(report: dict[str, Any], path: Path) -> None:
@@ -262,11 +269,12 @@ def main() -> None:
     }
     report: dict[str, Any] = {"settings": vars(SourceCheckSettings()), "models": {}}
     for name in arguments.models:
-        checkpoint = read_checkpoint_file(find_model(name))
-        model = source_model(checkpoint)
+        inspector = open_inspector(find_model(name))
+        info = inspector.info
+        model = source_model(inspector, info)
         report["models"][name] = {
-            "hash": checkpoint.hash,
-            "accuracy in training": accuracy(checkpoint.training),
+            "hash": info.hash,
+            "accuracy in training": accuracy(info.training),
             "not asked because": model.weakness,
             "calibration": vars(model.calibration),
             "cost": cost(model),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.engines.choose import open_engine
 from camf_ros.imaging.picture_strip import Triple, picture_strip
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
-    engine = TorchEngine(find_model(arguments.model), precision="float32")
+    engine = open_engine("torch", find_model(arguments.model), precision="float32")
     street = NightStreet(1)
     triples = []
     for moment in MOMENTS:

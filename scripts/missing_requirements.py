@@ -1,8 +1,9 @@
 """Prints those of the project's Python requirements that this Python cannot import, one to a line.
 
 The requirements are setup.py's own list, those of the inference engine for CPUs, which is what the network runs in
-wherever there is no GPU, and those of training and export but for PyTorch, which scripts/setup chooses by the machine. On a machine with ROS most of them come from the system, and must not be
-covered by a second copy: hence the look at what can be imported instead of at what pip has installed.
+wherever there is no GPU, and those of training and export but for PyTorch, which scripts/setup chooses by the machine.
+On a machine with ROS most of them come from the system, and must not be covered by a second copy: hence the look at
+what can be imported instead of at what pip has installed.
 """
 
 from __future__ import annotations

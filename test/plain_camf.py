@@ -89,7 +89,8 @@ def activation_weights(linear: NDArray[np.floating]) -> Array:
 
 def automatic_gain(infrared: Array, visible: Array, w: Array, contrast: float = 1.1) -> float:
     """As much energy (variance over the picture) in the weighted sum of features (K, h, w) as in both together."""
-    # Times 1.1, for the contrast that the decoder loses. 1 % of the brightness is as good as no contrast; the rest, so that two silent pictures have a gain, which is 1.
+    # Times 1.1, for the contrast that the decoder loses. 1 % of the brightness is as good as no contrast; the rest, so
+    # that two silent pictures have a gain, which is 1.
     apart = summed = 1e-12 + 1e-4 * sum(float(np.sum(x.mean((1, 2)) ** 2)) for x in (infrared, visible))
     for channel in range(infrared.shape[0]):
         apart += float(infrared[channel].var() + visible[channel].var())
@@ -141,7 +142,9 @@ def encode_scales(weights: Weights, image: Array, deeper: int = 0) -> list[Array
     return [first, second, third]
 
 
-def amounts_of_one(weights: Weights, own: Sequence[Array], other: Sequence[Array], levels: int, limit: float) -> list[Array]:
+def amounts_of_one(
+    weights: Weights, own: Sequence[Array], other: Sequence[Array], levels: int, limit: float
+) -> list[Array]:
     """Amounts (h, w) of a camera for each level, from weighted features of both."""
     said = []
     for scale in range(3):

@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 import torch
 
+from camf_ros.engines.choose import open_engine
+from camf_ros.engines.engine import FusionEngine
+from camf_ros.models import find_model
 from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import load_checkpoint, network_of, save_checkpoint
@@ -48,3 +51,10 @@ def write_model(path: Path, network: Network, *, name: str = "small") -> Path:
     save_checkpoint(path, network, name=name, training={"command": "made by a test"})
     export(load_checkpoint(path), path.with_suffix(".onnx"))
     return path
+
+
+def open_small(path: Path) -> FusionEngine:
+    """The model of a checkpoint in PyTorch: float32, one thread."""
+    engine = open_engine("torch", find_model(str(path)), device="cpu", precision="float32", threads=1)
+    assert isinstance(engine, FusionEngine)
+    return engine

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from small_model import SMALL_GAIN
+from small_model import SMALL_GAIN, open_small
 
-from camf_ros.engines.engine import EngineOutput
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.engines.engine import EngineOutput, FusionEngine
 from camf_ros.errors import EngineError, ImageError, RegistrationError
+from camf_ros.imaging.blending import Blender
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.imaging.detail import shrunk, with_detail
 from camf_ros.imaging.luminance import Visible
@@ -42,15 +42,21 @@ def colour(seed: int = 2, size: tuple[int, int] = RGB) -> NDArray[np.uint8]:
 
 
 @pytest.fixture
-def engine(small_model: Path) -> TorchEngine:
-    return TorchEngine(small_model, device="cpu", precision="float32")
+def engine(small_model: Path) -> FusionEngine:
+    return open_small(small_model)
+
+
+@pytest.fixture
+def paper(small_paper_model: Path) -> FusionEngine:
+    """The paper's network, which has a gain."""
+    return open_small(small_paper_model)
 
 
 @pytest.mark.parametrize("reference", ["rgb", "thermal"])
 @pytest.mark.parametrize("kind", ["colour", "grey"])
 @pytest.mark.parametrize("rgb_size", [RGB, THERMAL, (12, 17), (60, 20)])
 def test_result_is_the_engines_on_the_prepared_pair(
-    engine: TorchEngine, reference: str, kind: str, rgb_size: tuple[int, int]
+    engine: FusionEngine, reference: str, kind: str, rgb_size: tuple[int, int]
 ) -> None:
     thermal, rgb = counts(), colour(size=rgb_size)
     if kind == "grey":
@@ -79,7 +85,7 @@ def test_result_is_the_engines_on_the_prepared_pair(
     assert frame.inference_time > 0
 
 
-def test_colour_is_kept_where_it_can_be_shown(engine: TorchEngine) -> None:
+def test_colour_is_kept_where_it_can_be_shown(engine: FusionEngine) -> None:
     rgb = colour()
     fused = FusionPipeline(engine).fuse(counts(), rgb, 0.0).image
     before, after = (cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb).astype(int) for image in (rgb, fused))
@@ -90,7 +96,7 @@ def test_colour_is_kept_where_it_can_be_shown(engine: TorchEngine) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_kinds_of_thermal_frames(engine: TorchEngine, dtype: type[Any]) -> None:
+def test_kinds_of_thermal_frames(engine: FusionEngine, dtype: type[Any]) -> None:
     thermal = (counts() // 256).astype(np.uint8) if dtype is np.uint8 else counts().astype(dtype)
     frame = FusionPipeline(engine).fuse(thermal, colour(), 0.0)
     infrared = resized(ThermalFrontEnd(ThermalSettings()).apply(thermal, 0.0), RGB)
@@ -99,7 +105,7 @@ def test_kinds_of_thermal_frames(engine: TorchEngine, dtype: type[Any]) -> None:
     np.testing.assert_array_equal(frame.image, expected)
 
 
-def test_messages_own_memory_is_not_written(engine: TorchEngine) -> None:
+def test_messages_own_memory_is_not_written(engine: FusionEngine) -> None:
     thermal, rgb = counts(), colour()
     for array in (thermal, rgb):
         array.flags.writeable = False
@@ -109,18 +115,18 @@ def test_messages_own_memory_is_not_written(engine: TorchEngine) -> None:
     np.testing.assert_array_equal(rgb, colour())
 
 
-def test_constant_gain(engine: TorchEngine) -> None:
-    """Whatever came before, and whatever the time constant: the picture is the engine's with this gain."""
-    pipeline = FusionPipeline(engine)
+def test_constant_gain(paper: FusionEngine) -> None:
+    """Whatever came before, and whatever the time constant: the picture is the paper's with this gain."""
+    pipeline = FusionPipeline(paper)
     infrared = resized(ThermalFrontEnd(ThermalSettings()).apply(counts(), 1.0), RGB)
     visible = Visible(colour())
     for number, gain in enumerate((SMALL_GAIN, 2.0, 0.25, SMALL_GAIN)):
         pipeline.configure(FusionSettings(gain=gain, gain_time_constant=10.0))
         frame = pipeline.fuse(counts(), colour(), 1.0 + 0.1 * number)
         assert frame.gain == pytest.approx(gain, rel=1e-6)
-        np.testing.assert_allclose(frame.weights, gain * engine.channel_weights(), rtol=1e-6)
+        np.testing.assert_allclose(frame.weights, gain * paper.channel_weights(), rtol=1e-6)
         np.testing.assert_allclose(frame.weights.mean(axis=1), gain, rtol=1e-6)
-        expected = engine.fuse(infrared, visible.luminance, gain=gain)
+        expected = paper.fuse(infrared, visible.luminance, gain=gain)
         np.testing.assert_array_equal(frame.image, visible.with_luminance(expected.fused))
 
 
@@ -132,44 +138,44 @@ def flickering(number: int) -> NDArray[np.uint8]:
     return np.dstack([resized(same, RGB)] * 3)
 
 
-def gains(engine: TorchEngine, stamps: list[float], settings: FusionSettings | None = None) -> list[float]:
+def gains(engine: FusionEngine, stamps: list[float], settings: FusionSettings | None = None) -> list[float]:
     pipeline = FusionPipeline(engine, settings)
     return [pipeline.fuse(counts(), flickering(number), stamp).gain for number, stamp in enumerate(stamps)]
 
 
-def alone(engine: TorchEngine) -> list[float]:
+def alone(engine: FusionEngine) -> list[float]:
     """Automatic gains of the two kinds of frame."""
     return [FusionPipeline(engine).fuse(counts(), flickering(number), 0.0).gain for number in range(2)]
 
 
-def test_automatic_gain_does_not_flicker(engine: TorchEngine) -> None:
-    one, two = alone(engine)
+def test_automatic_gain_does_not_flicker(paper: FusionEngine) -> None:
+    one, two = alone(paper)
     assert abs(one - two) > 0.1, "the pictures ask for different gains"
-    got = gains(engine, [10 + number / 30 for number in range(40)])
+    got = gains(paper, [10 + number / 30 for number in range(40)])
     assert got[0] == one
     swing = np.abs(np.diff(got)).max()
     assert 0 < swing <= abs(one - two) * (1 - np.exp(-1 / 30)) + 1e-6
 
 
-def test_time_constant_of_the_gain(engine: TorchEngine) -> None:
-    one, two = alone(engine)
+def test_time_constant_of_the_gain(paper: FusionEngine) -> None:
+    one, two = alone(paper)
     stamps = [10.0, 10.5]
     for time_constant in (0.2, 1.0, 5.0):
         settings = FusionSettings(gain_time_constant=time_constant)
         left = np.exp(-0.5 / time_constant)
-        assert gains(engine, stamps, settings) == pytest.approx([one, two + left * (one - two)], rel=1e-5)
-    assert gains(engine, stamps, FusionSettings(gain_time_constant=0.0)) == [one, two]
+        assert gains(paper, stamps, settings) == pytest.approx([one, two + left * (one - two)], rel=1e-5)
+    assert gains(paper, stamps, FusionSettings(gain_time_constant=0.0)) == [one, two]
 
 
-def test_automatic_gain_starts_anew_when_the_clock_does(engine: TorchEngine) -> None:
-    one, two = alone(engine)
-    assert gains(engine, [10.0, 10.0, 9.0]) == [one, two, one]
+def test_automatic_gain_starts_anew_when_the_clock_does(paper: FusionEngine) -> None:
+    one, two = alone(paper)
+    assert gains(paper, [10.0, 10.0, 9.0]) == [one, two, one]
 
 
-def test_between_constant_and_automatic_gain(engine: TorchEngine) -> None:
+def test_between_constant_and_automatic_gain(paper: FusionEngine) -> None:
     """After a constant the automatic gain is at once that of the frame: neither the constant nor what was before it."""
-    one, two = alone(engine)
-    pipeline = FusionPipeline(engine)
+    one, two = alone(paper)
+    pipeline = FusionPipeline(paper)
     assert pipeline.fuse(counts(), flickering(0), 1.0).gain == one
     pipeline.configure(FusionSettings(gain=2.0))
     assert pipeline.fuse(counts(), flickering(1), 1.1).gain == 2.0
@@ -177,26 +183,26 @@ def test_between_constant_and_automatic_gain(engine: TorchEngine) -> None:
     assert pipeline.fuse(counts(), flickering(1), 1.2).gain == two
 
 
-def test_failed_frame_leaves_the_gain_as_it_was(engine: TorchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = gains(engine, [1.0, 1.2])[1]
-    pipeline = FusionPipeline(engine)
+def test_failed_frame_leaves_the_gain_as_it_was(paper: FusionEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = gains(paper, [1.0, 1.2])[1]
+    pipeline = FusionPipeline(paper)
     pipeline.fuse(counts(), flickering(0), 1.0)
 
     def fail(*_arguments: object, **_more: object) -> EngineOutput:
         raise EngineError("the runtime failed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "fuse", fail)
+        patch.setattr(paper, "fuse", fail)
         with pytest.raises(EngineError):
             pipeline.fuse(counts(), flickering(0), 1.1)
     assert pipeline.fuse(counts(), flickering(1), 1.2).gain == pytest.approx(expected, rel=1e-6)
 
 
-def test_frames_that_left_do_not_change_with_the_gain(engine: TorchEngine) -> None:
-    pipeline = FusionPipeline(engine)
+def test_frames_that_left_do_not_change_with_the_gain(paper: FusionEngine) -> None:
+    pipeline = FusionPipeline(paper)
     first = pipeline.fuse(counts(), colour(), 1.0)
     assert first.aligned is not None
-    values = [*first[:-1], first.aligned.thermal, first.aligned.rgb]
+    values = [*(v for v in first if isinstance(v, np.ndarray)), first.aligned.thermal, first.aligned.rgb]
     kept = [np.copy(value) for value in values]
     pipeline.configure(FusionSettings(gain=3.0))
     pipeline.fuse(counts(5), colour(6), 2.0)
@@ -204,14 +210,14 @@ def test_frames_that_left_do_not_change_with_the_gain(engine: TorchEngine) -> No
         np.testing.assert_array_equal(value, before)
 
 
-def test_reference_can_change_between_frames(engine: TorchEngine) -> None:
+def test_reference_can_change_between_frames(engine: FusionEngine) -> None:
     pipeline = FusionPipeline(engine)
     for reference, size in (("rgb", RGB), ("thermal", THERMAL), ("rgb", RGB)):
         pipeline.configure(FusionSettings(reference=reference))
         assert pipeline.fuse(counts(), colour(), 1.0).image.shape == (*size, 3)
 
 
-def test_thermal_levels_follow_the_stamps(engine: TorchEngine) -> None:
+def test_thermal_levels_follow_the_stamps(engine: FusionEngine) -> None:
     """A scene that gets hotter is not stretched at once, and is after many time constants."""
     settings = FusionSettings(thermal=ThermalSettings(0.0, 100.0, 1.0), reference="thermal")
     hot = counts() + (counts().max() - counts().min()) // 2
@@ -226,7 +232,7 @@ def test_thermal_levels_follow_the_stamps(engine: TorchEngine) -> None:
     np.testing.assert_array_equal(seen(200.0), settled)
 
 
-def test_registration_can_be_another(engine: TorchEngine) -> None:
+def test_registration_can_be_another(engine: FusionEngine) -> None:
     class Mirrored(PlannedRegistration):
         def align(self, thermal: NDArray[np.uint8], rgb: NDArray[np.uint8], **others: Any) -> Aligned:
             return super().align(thermal[:, ::-1], rgb, **others)
@@ -237,7 +243,7 @@ def test_registration_can_be_another(engine: TorchEngine) -> None:
     np.testing.assert_array_equal(mirrored.image, plain.image)
 
 
-def test_frame_without_content_does_not_disturb_the_next(engine: TorchEngine) -> None:
+def test_frame_without_content_does_not_disturb_the_next(engine: FusionEngine) -> None:
     thermal = counts().astype(np.float32)
     expected = FusionPipeline(engine).fuse(thermal, colour(), 3.0)
     pipeline = FusionPipeline(engine)
@@ -259,13 +265,13 @@ def test_frame_without_content_does_not_disturb_the_next(engine: TorchEngine) ->
     ],
 )
 def test_frames_without_pixels(
-    engine: TorchEngine, reference: str, thermal: NDArray[Any], rgb: NDArray[np.uint8]
+    engine: FusionEngine, reference: str, thermal: NDArray[Any], rgb: NDArray[np.uint8]
 ) -> None:
     with pytest.raises(ImageError):
         FusionPipeline(engine, FusionSettings(reference=reference)).fuse(thermal, rgb, 0.0)
 
 
-def test_engines_failure_passes_through(engine: TorchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engines_failure_passes_through(engine: FusionEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: object, **_more: object) -> None:
         raise EngineError("the runtime failed")
 
@@ -278,9 +284,9 @@ def test_engines_failure_passes_through(engine: TorchEngine, monkeypatch: pytest
     np.testing.assert_array_equal(pipeline.fuse(counts(), colour(), 1.0).image, expected)
 
 
-def test_settings_are_swapped_whole(engine: TorchEngine) -> None:
+def test_settings_are_swapped_whole(paper: FusionEngine) -> None:
     """A frame sees the settings of before or of after: what is configured while it runs is for the next."""
-    pipeline = FusionPipeline(engine, FusionSettings(gain=0.5))
+    pipeline = FusionPipeline(paper, FusionSettings(gain=0.5))
 
     class Meddling(PlannedRegistration):
         def align(self, thermal: NDArray[np.uint8], rgb: NDArray[np.uint8], **others: Any) -> Aligned:
@@ -293,58 +299,50 @@ def test_settings_are_swapped_whole(engine: TorchEngine) -> None:
     assert (second.gain, second.image.shape) == (2.0, (*THERMAL, 3))
 
 
-class Colours:
-    """What an engine with a device of its own does, on the CPU; keeps the shape of each picture that it was given."""
+class Watched:
+    """An engine that keeps the shapes of the pictures that it was given."""
 
-    def __init__(self, engine: TorchEngine) -> None:
+    def __init__(self, engine: FusionEngine) -> None:
         self.description, self.model_name, self.model_hash = engine.description, engine.model_name, engine.model_hash
         self.channel_weights = engine.channel_weights
         self._engine = engine
-        self.grey: list[tuple[int, ...]] = []
-        self.coloured: list[tuple[int, ...]] = []
+        self.shapes: list[tuple[int, ...]] = []
 
-    def fuse(
-        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
-    ) -> EngineOutput:
-        self.grey.append(visible.shape)
-        return self._engine.fuse(infrared, visible, gain=gain, hold=hold)
-
-    def fuse_rgb(
-        self, infrared: NDArray[np.uint8], rgb: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
-    ) -> EngineOutput:
-        self.coloured.append(rgb.shape)
-        visible = Visible(rgb)
-        output = self._engine.fuse(infrared, visible.luminance, gain=gain, hold=hold)
-        return output._replace(fused=visible.with_luminance(output.fused))
+    def fuse(self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], **options: Any) -> EngineOutput:
+        self.shapes.append(visible.shape)
+        return self._engine.fuse(infrared, visible, **options)
 
 
-def test_engine_that_keeps_colours_itself_is_left_to_it(engine: TorchEngine) -> None:
-    colours = Colours(engine)
-    for rgb in (colour(), colour()[:, :, 0].copy()):
-        one = FusionPipeline(colours).fuse(counts(), rgb, 1.0)
-        other = FusionPipeline(engine).fuse(counts(), rgb, 1.0)
-        np.testing.assert_array_equal(one.image, other.image)
-        np.testing.assert_array_equal(one.weights, other.weights)
-    assert colours.coloured == [(*RGB, 3)], "colour pictures alone"
-    assert colours.grey == [RGB]
-
-
-def test_warming_up_runs_an_engine_as_it_will_be_run(engine: TorchEngine) -> None:
+def test_warming_up_runs_an_engine_as_it_will_be_run(engine: FusionEngine) -> None:
     pipeline = FusionPipeline(engine)
-    new = Colours(engine)
+    new = Watched(engine)
     pipeline.warm_up(new)
-    assert new.coloured == new.grey == [], "nothing is known before the first frame"
+    assert new.shapes == [], "nothing is known before the first frame"
     pipeline.fuse(counts(), colour(), 1.0)
     pipeline.warm_up(new)
-    assert (new.coloured, new.grey) == ([(*RGB, 3)], [])
-    pipeline.fuse(counts(), colour()[:, :, 0].copy(), 2.0)
-    pipeline.warm_up(new)
     pipeline.configure(FusionSettings(registration=RegistrationSettings(processing_height=24)))
-    pipeline.fuse(counts(), colour(), 3.0)
+    pipeline.fuse(counts(), colour(), 2.0)
     pipeline.warm_up(new)
-    assert new.coloured == [(*RGB, 3)]
-    assert (new.grey[0], new.grey[1][0]) == (RGB, 24), "at the size that the network works at"
-    pipeline.warm_up(engine)
+    assert (new.shapes[0], new.shapes[1][0]) == (RGB, 24), "at the size that the network works at"
+
+
+def test_amounts_are_kept_where_they_are_asked_for(engine: FusionEngine) -> None:
+    pipeline = FusionPipeline(engine)
+    assert pipeline.fuse(counts(), colour(), 1.0).amounts is None
+    pipeline.keep_amounts = True
+    frame = pipeline.fuse(counts(), colour(), 2.0)
+    assert frame.amounts is not None
+    assert frame.aligned is not None
+    luminance = Visible(frame.aligned.rgb).luminance
+    blended = Blender(*RGB, len(frame.amounts)).blend(frame.aligned.thermal, luminance, frame.amounts)
+    np.testing.assert_array_equal(frame.image, Visible(frame.aligned.rgb).with_luminance(blended))
+
+
+def test_a_blending_network_has_gain_1(engine: FusionEngine) -> None:
+    for gain in (0.0, 0.7):
+        frame = FusionPipeline(engine, FusionSettings(gain=gain)).fuse(counts(), colour(), 1.0)
+        assert frame.gain == 1
+        np.testing.assert_array_equal(frame.weights, engine.channel_weights())
 
 
 def registration_file(folder: Path, matrix: NDArray[np.float64]) -> str:
@@ -353,7 +351,7 @@ def registration_file(folder: Path, matrix: NDArray[np.float64]) -> str:
     return str(path)
 
 
-def test_what_only_one_camera_sees_is_shown_as_it_is(engine: TorchEngine, tmp_path: Path) -> None:
+def test_what_only_one_camera_sees_is_shown_as_it_is(engine: FusionEngine, tmp_path: Path) -> None:
     # The thermal camera sees the left part of the RGB picture.
     matrix = np.diag([1.0, RGB[0] / THERMAL[0], 1.0])
     settings = RegistrationSettings(mode="homography", file=registration_file(tmp_path, matrix), feather=3)
@@ -368,7 +366,7 @@ def test_what_only_one_camera_sees_is_shown_as_it_is(engine: TorchEngine, tmp_pa
     assert turned.fuse(counts(), rgb, 0.0).overlap == 1.0
 
 
-def test_calibrated_needs_to_know_the_cameras(engine: TorchEngine) -> None:
+def test_calibrated_needs_to_know_the_cameras(engine: FusionEngine) -> None:
     settings = RegistrationSettings(mode="calibrated", extrinsics="tf", distance=2.0)
     pipeline = FusionPipeline(engine, FusionSettings(registration=settings))
     with pytest.raises(RegistrationError, match="thermal/camera_info"):
@@ -384,7 +382,7 @@ def test_calibrated_needs_to_know_the_cameras(engine: TorchEngine) -> None:
 
 
 @pytest.mark.parametrize("kind", ["colour", "grey"])
-def test_fusion_at_another_size_keeps_the_detail_of_rgb(engine: TorchEngine, kind: str) -> None:
+def test_fusion_at_another_size_keeps_the_detail_of_rgb(engine: FusionEngine, kind: str) -> None:
     rgb = colour() if kind == "colour" else colour()[:, :, 1]
     small = RegistrationSettings(processing_height=20, processing_width=30)
     frame = FusionPipeline(engine, FusionSettings(registration=small)).fuse(counts(), rgb, 0.0)
@@ -397,13 +395,13 @@ def test_fusion_at_another_size_keeps_the_detail_of_rgb(engine: TorchEngine, kin
     assert frame.gain == expected.gain
 
 
-def test_output_size(engine: TorchEngine) -> None:
+def test_output_size(engine: FusionEngine) -> None:
     settings = FusionSettings(registration=RegistrationSettings(output_width=29))
     assert FusionPipeline(engine, settings).fuse(counts(), colour(), 0.0).image.shape == (20, 29, 3)
 
 
 def test_frame_that_is_alone_looks_like_a_fused_one_without_the_network(
-    engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
+    engine: FusionEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = FusionPipeline(engine)
     fused = pipeline.fuse(counts(), colour(), 1.0)
@@ -416,14 +414,14 @@ def test_frame_that_is_alone_looks_like_a_fused_one_without_the_network(
     np.testing.assert_array_equal(pipeline.pass_through("rgb", colour(), 1.2).image, colour())
 
 
-def test_frame_of_a_camera_that_never_had_company(engine: TorchEngine) -> None:
+def test_frame_of_a_camera_that_never_had_company(engine: FusionEngine) -> None:
     thermal = FusionPipeline(engine).pass_through("thermal", counts(), 1.0)
     assert (thermal.image.shape, thermal.reference) == (THERMAL, "thermal")
     rgb = FusionPipeline(engine, FusionSettings(reference="thermal")).pass_through("rgb", colour(), 1.0)
     assert (rgb.image.shape, rgb.reference) == ((*RGB, 3), "rgb")
 
 
-def test_frame_that_is_alone_in_the_thermal_geometry(engine: TorchEngine) -> None:
+def test_frame_that_is_alone_in_the_thermal_geometry(engine: FusionEngine) -> None:
     pipeline = FusionPipeline(engine, FusionSettings(reference="thermal"))
     pipeline.fuse(counts(), colour(), 1.0)
     rgb = pipeline.pass_through("rgb", colour(), 1.1)
@@ -431,7 +429,7 @@ def test_frame_that_is_alone_in_the_thermal_geometry(engine: TorchEngine) -> Non
     assert pipeline.pass_through("thermal", counts(), 1.2).image.shape == (*THERMAL, 3)
 
 
-def test_thermal_levels_go_on_from_frames_that_were_alone(engine: TorchEngine) -> None:
+def test_thermal_levels_go_on_from_frames_that_were_alone(engine: FusionEngine) -> None:
     """A pair after a gap of the RGB camera shows the levels of a stream without one."""
     gap, whole = FusionPipeline(engine), FusionPipeline(engine)
     for k in range(6):
@@ -439,14 +437,11 @@ def test_thermal_levels_go_on_from_frames_that_were_alone(engine: TorchEngine) -
         if 1 <= k < 5:
             gap.pass_through("thermal", thermal, 1.0 + 0.1 * k)
             whole.fuse(thermal, colour(), 1.0 + 0.1 * k)
-    # The gain follows fused frames alone: a constant one, to compare the levels.
-    for pipeline in (gap, whole):
-        pipeline.configure(FusionSettings(gain=1.0))
     last = counts() + np.uint16(500)
     np.testing.assert_array_equal(gap.fuse(last, colour(), 1.5).image, whole.fuse(last, colour(), 1.5).image)
 
 
 @pytest.mark.parametrize(("camera", "frame"), [("thermal", colour()), ("rgb", counts()), ("rgb", colour()[:0])])
-def test_frame_that_is_alone_and_no_frame(engine: TorchEngine, camera: str, frame: NDArray[Any]) -> None:
+def test_frame_that_is_alone_and_no_frame(engine: FusionEngine, camera: str, frame: NDArray[Any]) -> None:
     with pytest.raises(ImageError, match="frame has shape"):
         FusionPipeline(engine).pass_through(camera, frame, 1.0)

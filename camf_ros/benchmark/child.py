@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from camf_ros.benchmark.task import Task
+from camf_ros.benchmark.timing import Sample
 from camf_ros.errors import EngineError
 
 # With the search path of this process, whatever way it was started.
@@ -131,6 +132,7 @@ class Timed:
         self.task = task
         self.description: str = opened["description"]
         self.precision: str = opened["precision"]
+        self.gpu: str | None = opened["gpu"]
         self.call_seconds = 0.0
         self.start_seconds = 0.0
 
@@ -148,14 +150,13 @@ class Timed:
         warm = self._child.ask("warm_up", seconds=seconds)
         self.call_seconds, self.start_seconds = warm["call_seconds"], warm["start_seconds"]
 
-    def turn(self, calls: int) -> list[float]:
+    def turn(self, calls: int) -> list[Sample]:
         """See :class:`camf_ros.benchmark.timing.Station`.
 
         Raises:
             EngineError: If it fails.
         """
-        times: list[float] = self._child.ask("turn", calls=calls)["times"]
-        return times
+        return [Sample(*times) for times in self._child.ask("turn", calls=calls)["times"]]
 
     def memory(self) -> dict[str, float | None]:
         """Memory so far: ``memory_mib`` and ``gpu_memory_mib``."""

@@ -1,56 +1,197 @@
-"""The least time a pair can take on this machine, from what it costs and what the machine can do (a roofline).
+"""The computed floor: the time that a pair takes at least, from what a model computes and what this processor reaches.
 
-Williams, Waterman and Patterson, "Roofline: An Insightful Visual Performance Model for Multicore Architectures",
-Communications of the ACM 52 (2009), doi 10.1145/1498765.1498785. Two floors, both in seconds:
+The floor is the sum of two times. The first is that of the convolutions: the floating point operations of each one, at
+the rate that a bare chain of convolutions with the same kernel, widths and picture size reaches in OpenVINO, in the
+same arithmetic and with as many threads. The second is that of the blending: the bytes that it moves at least, at the
+rate at which ``cv2.add`` moves those of float32 pictures of this size.
 
-- :func:`floor`: all operations at the peak of a matrix product, or the traffic that cannot be avoided at the bandwidth
-  of a copy, whichever takes longer. Nothing that multiplies as often gets below it.
-- :func:`layered_floor`: the same for each convolution, which reads its input and writes its output through memory,
-  added up. What computes layer by layer gets below it only as far as its features stay in a cache.
-
-An algorithm that multiplies less often (Winograd's, which some runtimes choose for float32) can get below either.
+"Times the floor" is the measured time of an engine over this sum. Strides, activation functions, resizes and everything
+else are not in the floor. The best of several measurements counts, since whatever else runs can only make them slower.
 """
 
 from __future__ import annotations
 
+import functools
+import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
-from camf_ros.benchmark.cost import Cost
+import cv2
+import numpy as np
+
+from camf_ros.errors import EngineError
+from camf_ros.imaging.blending import padding
+from camf_ros.models import find_model
+from camf_ros.network.architecture import Architecture, BlendArchitecture
+from camf_ros.network.graph_names import INFRARED, VISIBLE
+
+if TYPE_CHECKING:
+    import openvino
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+# A chain has so many operations, so that what is before and after it weighs little, and so many layers at most.
+_CHAIN_FLOPS, _MOST_LAYERS = 4e9, 16
+_SECONDS, _LEAST_TIMES = 0.2, 3
+_FLOAT = 4
 
 
 @dataclass(frozen=True)
-class Peak:
-    """What a machine reaches in one arithmetic.
+class Convolution:
+    """One convolution of a graph.
 
     Attributes:
-        flops: Floating point operations per second of a large matrix product.
-        bandwidth: Bytes per second, read and written, of a large copy.
+        pictures: How many it is applied to at once: those of the batch times the groups.
+        inputs: Channels of one picture.
+        outputs: Likewise.
+        kernel: Its height and width.
+        size: (height, width) of what it gives.
     """
 
-    flops: float
-    bandwidth: float
+    pictures: int
+    inputs: int
+    outputs: int
+    kernel: tuple[int, int]
+    size: tuple[int, int]
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations: two for each multiplication, which comes with an addition."""
+        return 2 * self.pictures * self.inputs * self.outputs * int(np.prod(self.kernel)) * int(np.prod(self.size))
 
 
-def floor(cost: Cost, number_bytes: int, peak: Peak) -> float:
-    """Least time of one pair, seconds.
+@dataclass(frozen=True)
+class Floor:
+    """Least time of one pair.
+
+    Attributes:
+        convolutions: Seconds.
+        blending: Seconds; 0 for a network that does not blend.
+        flops: Floating point operations of the convolutions.
+    """
+
+    convolutions: float
+    blending: float
+    flops: int
+
+
+def floor_of(model: str, width: int, height: int, precision: str, threads: int) -> Floor:
+    """Measure what a floor needs, and compute it.
 
     Args:
-        cost: Of the pair.
-        number_bytes: Bytes of one weight.
-        peak: Of the machine, in this arithmetic.
+        model: As :func:`camf_ros.models.find_model` takes it.
+        width: Of the pictures, pixels.
+        height: Likewise.
+        precision: ``float32``, ``bfloat16`` or ``float16``.
+        threads: CPU threads, at least 1.
+
+    Raises:
+        CamfError: If the model has no graph, or OpenVINO is not there or does not compute so.
     """
-    return max(cost.flops / peak.flops, cost.least_bytes(number_bytes) / peak.bandwidth)
+    graph = find_model(model).read_graph()
+    try:
+        import openvino  # noqa: PLC0415 (who has other engines need not have it)
+    except ImportError as error:
+        raise EngineError(f"a floor needs OpenVINO ({error})", remedy="pip install openvino") from error
+    if precision not in _HINTS:
+        raise EngineError(f"there is no floor in {precision}", expected=f"one of {', '.join(_HINTS)}")
+    architecture = graph.info.architecture
+    levels = architecture.levels if isinstance(architecture, BlendArchitecture) else 1
+    missing = padding(height, width, levels)
+    layers = convolutions(openvino.Core().read_model(graph.data), height + missing[0], width + missing[1])
+    seconds = sum(count * chain_seconds(layer, precision, threads) for layer, count in Counter(layers).items())
+    blending = blending_bytes(architecture, width, height) / bandwidth(width, height)
+    return Floor(seconds, blending, sum(layer.flops for layer in layers))
 
 
-def layered_floor(cost: Cost, number_bytes: int, peak: Peak) -> float:
-    """Least time of one pair layer by layer, seconds.
+def convolutions(model: openvino.Model, height: int, width: int) -> list[Convolution]:
+    """Those of a fusion graph for pictures of one size, which it takes."""
+    model.reshape({name: [1, 1, height, width] for name in (INFRARED, VISIBLE)})
+    found = []
+    for node in model.get_ordered_ops():
+        if node.get_type_name() in {"Convolution", "GroupConvolution"}:
+            # (groups,) outputs, inputs, height, width
+            *groups, outputs, inputs, rows, columns = node.input(1).get_shape()
+            batch, _, *size = node.output(0).get_shape()
+            pictures = int(np.prod([batch, *groups]))
+            found.append(Convolution(pictures, inputs, outputs, (rows, columns), (size[0], size[1])))
+    return found
 
-    Args:
-        cost: Of the pair.
-        number_bytes: Bytes of one weight and of one feature.
-        peak: Of the machine, in this arithmetic.
+
+def blending_bytes(architecture: Architecture, width: int, height: int) -> int:
+    """Memory traffic of the blending: each array is read where it is used and written where it is made, once.
+
+    Pictures have a byte a pixel, everything else is float32. A level of a pyramid of means is made from the finer one;
+    a level of the result from both cameras' two levels, both cameras' amounts and the coarser level of the result.
     """
-    return sum(
-        max(layer.flops / peak.flops, (layer.weights + layer.inputs + layer.outputs) * number_bytes / peak.bandwidth)
-        for layer in cost.layers
+    if not isinstance(architecture, BlendArchitecture):
+        return 0
+    missing = padding(height, width, architecture.levels)
+    rows, columns = height + missing[0], width + missing[1]
+    pixels = [(rows >> level) * (columns >> level) for level in range(architecture.levels)]
+    stored = [pixels[0], *(_FLOAT * count for count in pixels[1:])]  # a level of one picture, or of the result
+    amounts = [_FLOAT * count for count in (pixels[1], *pixels[1:])]  # of one camera
+    means = sum(2 * (finer + coarser) for finer, coarser in pairwise(stored))
+    result = sum(
+        2 * (level + coarser + amount) + coarser + level
+        for level, coarser, amount in zip(stored, stored[1:], amounts, strict=False)
     )
+    return means + result + 2 * (stored[-1] + amounts[-1]) + stored[-1]
+
+
+def bandwidth(width: int, height: int) -> float:
+    """Bytes a second, read and written, of ``cv2.add`` on float32 pictures."""
+    first, second, total = (np.ones((height, width), np.float32) for _ in range(3))
+    return 3 * total.nbytes / _best(lambda: cv2.add(first, second, total))
+
+
+@functools.cache
+def chain_seconds(layer: Convolution, precision: str, threads: int) -> float:
+    """Time of one convolution in a chain of its like, in OpenVINO on the CPU: back and forth between both widths.
+
+    Raises:
+        EngineError: If OpenVINO fails.
+    """
+    import openvino  # noqa: PLC0415
+
+    pairs = int(np.clip(_CHAIN_FLOPS / layer.flops / 2, 1, _MOST_LAYERS // 2))
+    try:
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        request = openvino.Core().compile_model(_chain(layer, pairs), "CPU", options).create_infer_request()
+        request.set_input_tensor(openvino.Tensor(np.ones(request.get_input_tensor().shape, np.float32)))
+        return _best(request.infer) / (2 * pairs)
+    except RuntimeError as error:
+        raise EngineError(f"a chain of convolutions in {precision} failed ({error})") from error
+
+
+def _chain(layer: Convolution, pairs: int) -> openvino.Model:
+    import openvino  # noqa: PLC0415
+    from openvino import opset13 as ops  # noqa: PLC0415
+
+    random = np.random.default_rng(0)
+    before = [(side - 1) // 2 for side in layer.kernel]
+    after = [side // 2 for side in layer.kernel]
+    shape = [layer.pictures, layer.inputs, *layer.size]
+    x = picture = ops.parameter(shape, np.float32)
+    for inputs, outputs in ((layer.inputs, layer.outputs), (layer.outputs, layer.inputs)) * pairs:
+        spread = (inputs * np.prod(layer.kernel)) ** -0.5  # values stay of one size
+        weights = random.normal(0, spread, (outputs, inputs, *layer.kernel)).astype(np.float32)
+        x = ops.convolution(x, ops.constant(weights), [1, 1], before, after, [1, 1])
+    return openvino.Model([x], [picture], "chain")
+
+
+def _best(work: Callable[[], object]) -> float:
+    """Least seconds that some work takes when it is repeated for a time."""
+    work()
+    best, done, started = float("inf"), 0, time.perf_counter()
+    while done < _LEAST_TIMES or time.perf_counter() - started < _SECONDS:
+        before = time.perf_counter()
+        work()
+        best, done = min(best, time.perf_counter() - before), done + 1
+    return best

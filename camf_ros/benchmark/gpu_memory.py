@@ -11,6 +11,9 @@ class GpuMemory:
     """Growth of what is in use on a GPU.
 
     The driver counts for the whole GPU: other processes must not change what they hold meanwhile.
+
+    Attributes:
+        name: What the driver calls the GPU.
     """
 
     def __init__(self, device: str) -> None:
@@ -20,6 +23,7 @@ class GpuMemory:
             device: ``cuda`` or ``cuda:N``.
         """
         self._device = torch.device(device)
+        self.name = torch.cuda.get_device_name(self._device)
         self._before = self._used()
 
     def grown_mib(self) -> float:

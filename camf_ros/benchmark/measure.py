@@ -1,26 +1,20 @@
-"""Runs a plan: for each case a child process that takes turns with one that runs the plain network.
+"""Runs a plan: for each case a child process that takes turns with one that runs the reference.
 
-A group shares the child of the plain network. Each case of it gets a child of its own, and both take turns (see
+All cases of a size share the child of the reference. Each case gets a child of its own, and both take turns (see
 :mod:`camf_ros.benchmark.timing`) until the time of the case is used up; then its child ends and the next one starts. So
-the plain network is timed anew beside every case, and its own row has all of these times.
+the reference is timed anew beside every case, and its own row has all of these times.
 
-What the machine reaches at best is measured at the end of every group, and the best of all groups is what floors are
-computed from: any moment may be a bad one.
+What the floors of a size need is measured after its cases, in a child of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 from camf_ros.benchmark.child import Child, Timed
-from camf_ros.benchmark.cost import Cost, cost_of
-from camf_ros.benchmark.floor import floor, layered_floor
-from camf_ros.benchmark.peaks import Peaks
-from camf_ros.benchmark.plan import Case, Group, Model, Plan
-from camf_ros.benchmark.task import NUMBER_BYTES
-from camf_ros.benchmark.timing import WARM_UP_SHARE, ratio, spread, take_turns
+from camf_ros.benchmark.plan import Case, Plan
+from camf_ros.benchmark.timing import WARM_UP_SHARE, Sample, all_of, ratio, spread, take_turns
 from camf_ros.errors import EngineError
 
 #: Called with what is about to be measured, and with an empty text when a case is done.
@@ -44,12 +38,12 @@ class Row:
         median_ms: Time of one pair from host memory to host memory.
         p5_ms: Five percent of the times are below.
         p95_ms: Five percent of the times are above.
-        ratio_to_eager: Time as a multiple of the plain network's in the same rounds.
-        eager_model: Model of that plain network.
-        floor_ms: See :func:`camf_ros.benchmark.floor.floor`.
-        layered_floor_ms: See :func:`camf_ros.benchmark.floor.layered_floor`.
-        gflop: Billions of floating point operations.
-        parameters: Of the network.
+        cpu_ms: Processor time of one pair, all threads together; median.
+        ratio: Time as a share of the reference's in the same rounds.
+        cpu_ratio: Processor time likewise.
+        floor_ms: See :mod:`camf_ros.benchmark.floor`.
+        blending_floor_ms: The part of it that is the blending's.
+        gflop: Billions of floating point operations of the convolutions.
         memory_mib: Growth of the resident memory of the process, from before the runtime was loaded to the peak.
         gpu_memory_mib: Growth of what is in use on the GPU, without the empty context.
         start_s: From nothing to the first fused pair: runtime, model, preparation for the size.
@@ -67,12 +61,12 @@ class Row:
     median_ms: float
     p5_ms: float
     p95_ms: float
-    ratio_to_eager: float | None
-    eager_model: str
+    cpu_ms: float
+    ratio: float | None
+    cpu_ratio: float | None
     floor_ms: float | None
-    layered_floor_ms: float | None
+    blending_floor_ms: float | None
     gflop: float | None
-    parameters: int | None
     memory_mib: float
     gpu_memory_mib: float | None
     start_s: float
@@ -84,7 +78,7 @@ class Skipped:
 
     Attributes:
         model: Name of the model or peer.
-        engine: Name of the engine.
+        engine: Name of the engine; ``floor`` for a floor.
         precision: As wanted.
         width: Of the pictures, pixels; ``None``: no size at all.
         height: Likewise.
@@ -101,10 +95,17 @@ class Skipped:
 
 @dataclass
 class Results:
-    """What came out of a run, in the order of the plan."""
+    """What came out of a run, in the order of the plan.
+
+    Attributes:
+        rows: Cases.
+        skipped: What is missing among them.
+        gpu: What the driver calls the GPU, if one was used.
+    """
 
     rows: list[Row] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    gpu: str | None = None
 
 
 class Measurement:
@@ -120,96 +121,86 @@ class Measurement:
         self._plan = plan
         self._progress = progress
         self._closed: set[tuple[str, str, str]] = set()
-        self._rows: list[tuple[Row, Cost | None]] = []
-        self.peaks = Peaks(plan.threads)
         self.results = Results()
 
-    def run(self) -> None:
+    def run(self) -> Results:
         """Measure everything; what fails is noted and left out."""
-        for group in self._plan.groups():
-            self._run_group(group)
-        self.results.rows = [self._with_floors(row, cost) for row, cost in self._rows]
+        for size in self._plan.sizes:
+            rows = self._run_size(size)
+            self._progress(f"floors {size[0]}x{size[1]}")
+            self.results.rows += self._with_floors(rows)
+        return self.results
 
-    def _run_group(self, group: Group) -> None:
-        self._tell(group.reference)
-        position = len(self._rows)
+    def _run_size(self, size: tuple[int, int]) -> list[Row]:
+        case = self._plan.reference_case(size)
+        self._tell(case)
         with Child(self._plan.threads) as child:
-            try:
-                eager: Timed | None = self._warm(child, group.reference)
-            except EngineError as error:
-                self._skip(group.reference, str(error))
-                eager = None
-            self._progress("")
-            times: list[float] = []
             measured: set[tuple[str, str, str]] = set()
-            for case in group.cases:
-                self._tell(case)
-                if eager is not None and eager.ended:
-                    eager = None
-                times += self._run_case(case, group.reference, eager, measured)
+            reference = self._open(child, case, measured)
+            self._progress("")
+            rows: list[Row] = []
+            times: list[Sample] = []
+            for other in self._plan.cases(size):
+                self._tell(other)
+                if reference is not None and reference.ended:
+                    self._skip(case, "its process has ended")
+                    reference = None
+                times += self._run_case(other, reference, measured, rows)
                 self._progress("")
-            if eager is None or eager.ended:
-                return
-            try:
-                if not times:
-                    times = _all(take_turns([eager], self._plan.seconds)[0])
-                # Its memory before anything else is done in its process.
-                self._rows.insert(position, self._row(group.reference, group.reference, eager, times, 1.0))
-            except EngineError as error:
-                self._skip(group.reference, str(error))
-                return
-            device = group.reference.task.device
-            self._progress(f"peak of {device}")
-            self.peaks.measure(child, device, {row.precision for row, _ in self._rows[position:] if not row.peer})
+            if reference is not None:
+                try:
+                    times = times or all_of(take_turns([reference], self._plan.seconds)[0])
+                    rows.insert(0, self._row(case, reference, times, Sample(1.0, 1.0)))
+                except EngineError as error:
+                    self._skip(case, str(error))
+        return rows
 
-    def _run_case(
-        self, case: Case, reference: Case, eager: Timed | None, measured: set[tuple[str, str, str]]
-    ) -> list[float]:
-        """Measure one case beside the plain network, and return what the latter took."""
+    def _open(self, child: Child, case: Case, measured: set[tuple[str, str, str]]) -> Timed | None:
+        """A case, warm; None if that fails, or if it is one of those measured, to which it is added."""
         kind = (case.name, case.task.engine, case.task.precision)
         if kind in self._closed:
-            return []
-        with Child(self._plan.threads) as child:
-            try:
-                station = Timed(child, case.task)
-            except EngineError as error:
-                # Neither the model nor the runtime knows the size yet: it is the same for all.
-                self._closed.add(kind)
-                self.results.skipped.append(Skipped(*kind, None, None, str(error)))
-                return []
-            found = (case.name, case.task.engine, station.precision)
-            if found in measured:
-                return []  # two wanted precisions are the same one here
-            try:
-                station.warm_up(self._plan.seconds * WARM_UP_SHARE)
-                stations = [station] if eager is None else [station, eager]
-                rounds = take_turns(stations, self._plan.seconds)
-                quotient = None if eager is None else ratio(*rounds)
-                row = self._row(case, reference, station, _all(rounds[0]), quotient)
-            except EngineError as error:
-                if eager is not None and eager.ended:
-                    self._skip(reference, str(error))
-                    self._skip(case, f"the plain network beside it failed: {error}")
-                else:
-                    self._skip(case, str(error))
-                return []
+            return None
+        try:
+            station = Timed(child, case.task)
+        except EngineError as error:
+            # Neither the model nor the runtime knows the size yet: it is the same for all.
+            self._closed.add(kind)
+            self.results.skipped.append(Skipped(*kind, None, None, str(error)))
+            return None
+        self.results.gpu = station.gpu or self.results.gpu
+        found = (case.name, case.task.engine, station.precision)
+        if found in measured:
+            return None  # two wanted precisions are the same one here
+        try:
+            station.warm_up(self._plan.seconds * WARM_UP_SHARE)
+        except EngineError as error:
+            self._skip(case, str(error))
+            return None
         measured.add(found)
-        self._rows.append(row)
-        return [] if eager is None else _all(rounds[1])
-
-    def _warm(self, child: Child, case: Case) -> Timed:
-        station = Timed(child, case.task)
-        station.warm_up(self._plan.seconds * WARM_UP_SHARE)
         return station
 
-    def _row(
-        self, case: Case, reference: Case, station: Timed, times: Sequence[float], quotient: float | None
-    ) -> tuple[Row, Cost | None]:
-        """A row without floors, and what they are computed from."""
-        task, memory, figures = case.task, station.memory(), spread(times)
-        subject = case.subject
-        cost = cost_of(subject.architecture, task.width, task.height) if isinstance(subject, Model) else None
-        row = Row(
+    def _run_case(
+        self, case: Case, reference: Timed | None, measured: set[tuple[str, str, str]], rows: list[Row]
+    ) -> list[Sample]:
+        """Measure one case beside the reference, and return what the latter took."""
+        with Child(self._plan.threads) as child:
+            station = self._open(child, case, measured)
+            if station is None:
+                return []
+            try:
+                rounds = take_turns([station, *([] if reference is None else [reference])], self._plan.seconds)
+                quotient = ratio(rounds[0], rounds[1]) if reference is not None else None
+                rows.append(self._row(case, station, all_of(rounds[0]), quotient))
+            except EngineError as error:
+                beside = reference is not None and reference.ended
+                self._skip(case, f"the reference beside it failed: {error}" if beside else str(error))
+                return []
+        return [] if reference is None else all_of(rounds[1])
+
+    def _row(self, case: Case, station: Timed, samples: Sequence[Sample], quotient: Sample | None) -> Row:
+        task, memory = case.task, station.memory()
+        figures = spread([sample.wall for sample in samples])
+        return Row(
             model=case.name,
             engine=task.engine,
             precision=station.precision,
@@ -217,33 +208,42 @@ class Measurement:
             height=task.height,
             device=task.device,
             description=station.description,
-            peer=cost is None,
+            peer=case.peer,
             calls=figures.calls,
             median_ms=figures.median * 1e3,
             p5_ms=figures.p5 * 1e3,
             p95_ms=figures.p95 * 1e3,
-            ratio_to_eager=quotient,
-            eager_model=reference.name,
+            cpu_ms=spread([sample.cpu for sample in samples]).median * 1e3,
+            ratio=None if quotient is None else quotient.wall,
+            cpu_ratio=None if quotient is None else quotient.cpu,
             floor_ms=None,
-            layered_floor_ms=None,
-            gflop=None if cost is None else cost.flops / 1e9,
-            parameters=subject.parameters,
+            blending_floor_ms=None,
+            gflop=None,
             memory_mib=memory["memory_mib"] or 0.0,
             gpu_memory_mib=memory["gpu_memory_mib"],
             start_s=station.start_seconds,
         )
-        return row, cost
 
-    def _with_floors(self, row: Row, cost: Cost | None) -> Row:
-        number_bytes = NUMBER_BYTES.get(row.precision)
-        peak = self.peaks.of(row.device, row.precision)
-        if cost is None or number_bytes is None or peak is None:
+    def _with_floors(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows of one size; those of engines on a GPU and of peers have no floor."""
+        plan = self._plan
+        sources = {model.name: model.source for model in (*plan.models, plan.reference.model)}
+        with Child(plan.threads) as child:
+            return [row if row.peer or row.device != "cpu" else self._with_floor(child, row, sources) for row in rows]
+
+    def _with_floor(self, child: Child, row: Row, sources: dict[str, str]) -> Row:
+        kind = (row.model, "floor", row.precision)
+        if kind in self._closed:
             return row
-        return replace(
-            row,
-            floor_ms=floor(cost, number_bytes, peak) * 1e3,
-            layered_floor_ms=layered_floor(cost, number_bytes, peak) * 1e3,
-        )
+        what = {"width": row.width, "height": row.height, "precision": row.precision, "threads": self._plan.threads}
+        try:
+            floor = child.ask("floor", model=sources[row.model], **what)
+        except EngineError as error:
+            self._closed.add(kind)
+            self.results.skipped.append(Skipped(*kind, None, None, str(error)))
+            return row
+        total = floor["convolutions"] + floor["blending"]
+        return replace(row, floor_ms=total * 1e3, blending_floor_ms=floor["blending"] * 1e3, gflop=floor["flops"] / 1e9)
 
     def _tell(self, case: Case) -> None:
         task = case.task
@@ -252,7 +252,3 @@ class Measurement:
     def _skip(self, case: Case, reason: str) -> None:
         task = case.task
         self.results.skipped.append(Skipped(case.name, task.engine, task.precision, task.width, task.height, reason))
-
-
-def _all(rounds: Sequence[Sequence[float]]) -> list[float]:
-    return list(chain.from_iterable(rounds))

@@ -1,18 +1,13 @@
-"""What a run measures: groups of cases, each beside the plain network at one model and size."""
+"""What a run measures: for each size, cases that take turns with one reference."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 from camf_ros.benchmark.peers import Peer
-from camf_ros.benchmark.task import EAGER, Task
-from camf_ros.network.architecture import Architecture
-
-#: Model whose plain network the peers are compared to, if it is part of the run; else the first one is.
-_PAPER = "camf-paper"
+from camf_ros.benchmark.task import Task
 
 
 @dataclass(frozen=True)
@@ -21,17 +16,31 @@ class Model:
 
     Attributes:
         name: For people, unlike that of any other model and peer.
-        file: Checkpoint.
-        architecture: Of its network.
-        parameters: How many it has in inference.
+        source: As :func:`camf_ros.models.find_model` takes it.
         hash: SHA-256 (hex) of its weights.
     """
 
     name: str
-    file: Path
-    architecture: Architecture
-    parameters: int
+    source: str
     hash: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What all times are compared with.
+
+    Attributes:
+        model: Need not be one of those to measure.
+        engine: Name.
+        precision: As wanted, which may be ``auto``.
+    """
+
+    model: Model
+    engine: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.model.name}/{self.engine}/{self.precision}"
 
 
 @dataclass(frozen=True)
@@ -40,26 +49,13 @@ class Case:
 
     Attributes:
         name: Of the model or peer.
-        subject: The model or peer itself.
+        peer: Whether it is a network of others.
         task: For the child process.
     """
 
     name: str
-    subject: Model | Peer
+    peer: bool
     task: Task
-
-
-@dataclass(frozen=True)
-class Group:
-    """Cases of one size.
-
-    Attributes:
-        reference: The plain network.
-        cases: What is measured in turn with it, one after the other.
-    """
-
-    reference: Case
-    cases: tuple[Case, ...]
 
 
 @dataclass(frozen=True)
@@ -71,53 +67,40 @@ class Plan:
         peers: May be none.
         engines: Names.
         precisions: As wanted, which may be ``auto``.
+        reference: What takes turns with every case.
         sizes: (width, height), pixels.
         device: Of models: ``cpu``, ``cuda`` or ``cuda:N``. Peers run on the CPU.
         threads: CPU threads of every case, at least 1.
-        seconds: For each case, together with the plain network beside it.
+        seconds: For each case, together with the reference beside it.
     """
 
     models: Sequence[Model]
     peers: Sequence[Peer]
     engines: Sequence[str]
     precisions: Sequence[str]
+    reference: Reference
     sizes: Sequence[tuple[int, int]]
     device: str
     threads: int
     seconds: float
 
-    @property
-    def reference(self) -> Model:
-        """Model whose plain network the peers are compared to."""
-        return next((model for model in self.models if model.name == _PAPER), self.models[0])
+    def reference_case(self, size: tuple[int, int]) -> Case:
+        """The reference at a size."""
+        wanted = self.reference
+        return self._case(wanted.model, wanted.engine, wanted.precision, size)
 
-    def groups(self) -> Iterator[Group]:
-        """What to measure, in order."""
-        # Peers join a group that is there if they run on its device, and get one of their own otherwise.
-        joined = self.device == "cpu"
-        for model in self.models:
-            for size in self.sizes:
-                guests = self._guests(size) if joined and model is self.reference else ()
-                yield Group(self._case(model, EAGER, "float32", size, self.device), self._members(model, size) + guests)
-        if self.peers and not joined:
-            for size in self.sizes:
-                yield Group(self._case(self.reference, EAGER, "float32", size, "cpu"), self._guests(size))
-
-    def _members(self, model: Model, size: tuple[int, int]) -> tuple[Case, ...]:
-        return tuple(
-            self._case(model, engine, precision, size, self.device)
-            for engine, precision in product(self.engines, self.precisions)
-        )
-
-    def _case(self, model: Model, engine: str, precision: str, size: tuple[int, int], device: str) -> Case:
-        return Case(model.name, model, Task(engine, str(model.file), *size, device, precision, self.threads))
-
-    def _guests(self, size: tuple[int, int]) -> tuple[Case, ...]:
-        return tuple(
+    def cases(self, size: tuple[int, int]) -> list[Case]:
+        """All others at a size, in order."""
+        own = [self._case(*choice, size) for choice in product(self.models, self.engines, self.precisions)]
+        peers = [
             Case(
                 peer.name,
-                peer,
+                True,
                 Task("onnxruntime", str(peer.file), *size, "cpu", "float32", self.threads, peer.inputs),
             )
             for peer in self.peers
-        )
+        ]
+        return own + peers
+
+    def _case(self, model: Model, engine: str, precision: str, size: tuple[int, int]) -> Case:
+        return Case(model.name, False, Task(engine, model.source, *size, self.device, precision, self.threads))

@@ -9,7 +9,6 @@ from typing import Any
 
 from camf_ros.benchmark.measure import Row
 from camf_ros.benchmark.report import short
-from camf_ros.benchmark.task import EAGER
 from camf_ros.errors import DataError, EngineError
 
 #: Endings of the files that can be written.
@@ -21,7 +20,6 @@ _DOTS_PER_INCH = 130
 _SHARE_OF_DOTS = 0.66
 # Least ratio of both ends of the dots' part, so that there is something on the scale.
 _LEAST_SPAN = 10.0
-_PLAIN = "0.45"
 
 
 def matplotlib_pyplot() -> Any:
@@ -42,13 +40,14 @@ def matplotlib_pyplot() -> Any:
     return pyplot
 
 
-def write_plot(path: Path, rows: Sequence[Row], title: str) -> None:
+def write_plot(path: Path, rows: Sequence[Row], title: str, reference: str) -> None:
     """Draw and write it.
 
     Args:
         path: Ends in one of :data:`SUFFIXES`.
         rows: At least one.
         title: What ran where.
+        reference: What the shares are of.
 
     Raises:
         DataError: If the file cannot be written.
@@ -71,7 +70,7 @@ def write_plot(path: Path, rows: Sequence[Row], title: str) -> None:
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
     figure.suptitle(title, fontsize=11)
-    figure.supxlabel(_caption(rows), fontsize=8)
+    figure.supxlabel(_caption(rows, reference), fontsize=8)
     try:
         figure.savefig(path, dpi=_DOTS_PER_INCH)
     except OSError as error:
@@ -87,7 +86,7 @@ def _draw(axes: Any, rows: Sequence[Row], colours: dict[str, str]) -> None:
         axes.plot(row.median_ms, line, "D" if row.peer else "o", color=colour, markersize=6)
         if row.floor_ms is not None:
             axes.plot(row.floor_ms, line, "|", color="black", markersize=9)
-        ratio = "" if row.ratio_to_eager is None or row.engine == EAGER else f"  ({short(row.ratio_to_eager)} x eager)"
+        ratio = "" if row.ratio is None else f"  ({short(row.ratio)})"
         axes.annotate(
             f"{short(row.median_ms)} ms{ratio}",
             (max(row.p95_ms, row.median_ms), line),
@@ -113,12 +112,11 @@ def _draw(axes: Any, rows: Sequence[Row], colours: dict[str, str]) -> None:
     axes.tick_params(axis="x", labelsize=8)
 
 
-def _caption(rows: Sequence[Row]) -> str:
-    caption = "dot: median; line: p5 to p95; |: floor of this machine"
-    peers = [row for row in rows if row.peer]
-    return f"{caption}; diamond: networks of others, compared to plain {peers[0].eager_model}" if peers else caption
+def _caption(rows: Sequence[Row], reference: str) -> str:
+    caption = f"dot: median; line: p5 to p95; |: computed floor; in brackets: share of {reference}"
+    return f"{caption}; diamond: networks of others" if any(row.peer for row in rows) else caption
 
 
 def _colours(rows: Sequence[Row]) -> dict[str, str]:
-    engines = dict.fromkeys(row.engine for row in rows if row.engine != EAGER)
-    return {EAGER: _PLAIN, **{engine: f"C{number}" for number, engine in enumerate(engines)}}
+    engines = dict.fromkeys(row.engine for row in rows)
+    return {engine: f"C{number}" for number, engine in enumerate(engines)}

@@ -11,7 +11,6 @@ from typing import Any
 
 from camf_ros.benchmark.machine import cpu_name, usable_cores, versions
 from camf_ros.benchmark.measure import Results, Row
-from camf_ros.benchmark.peaks import Peaks
 from camf_ros.benchmark.plan import Plan
 from camf_ros.errors import DataError
 
@@ -26,43 +25,42 @@ _HEADINGS = (
     ("p5", ">"),
     ("p95", ">"),
     ("pairs/s", ">"),
-    ("x eager", ">"),
+    ("CPU ms", ">"),
+    ("of ref.", ">"),
+    ("CPU of ref.", ">"),
     ("x floor", ">"),
     ("MiB", ">"),
     ("GPU MiB", ">"),
     ("start s", ">"),
 )
 _NOTES = {
-    "x eager": "time as a multiple of the plain float32 PyTorch network's in the same rounds (peers: that of {})",
-    "x floor": "time as a multiple of the least that operations and bytes allow at the peak of this machine",
+    "CPU ms": "processor time of a pair, all threads together",
+    "of ref.": "time as a share of that of {} in the same rounds",
+    "CPU of ref.": "processor time likewise",
+    "x floor": "time as a multiple of the computed floor: bare convolutions and the bytes of the blending",
     "MiB": "peak growth of the process",
     "start s": "from nothing to the first fused pair",
 }
 
 
-def content(plan: Plan, results: Results, peaks: Peaks, command: str) -> dict[str, Any]:
+def content(plan: Plan, results: Results, command: str) -> dict[str, Any]:
     """Everything about a run, ready for JSON.
 
     Args:
         plan: What was to be measured.
         results: What was.
-        peaks: Of the machine.
         command: As it was given.
     """
-    flops: dict[str, dict[str, float]] = {}
-    for (device, precision), value in peaks.flops.items():
-        flops.setdefault(device, {})[precision] = _rounded(value / 1e9)
     return {
         "command": command,
-        "machine": {"cpu": cpu_name(), "cores": usable_cores(), "gpu": peaks.gpus.get(plan.device)},
+        "machine": {"cpu": cpu_name(), "cores": usable_cores(), "gpu": results.gpu},
         "versions": versions(),
         "device": plan.device,
         "threads": plan.threads,
         "seconds": plan.seconds,
-        "peak_gflops": flops,
-        "bandwidth_gb_s": {device: _rounded(value / 1e9) for device, value in peaks.bandwidth.items()},
-        "peer_reference": plan.reference.name,
-        "models": {model.name: {"hash": model.hash, "parameters": model.parameters} for model in plan.models},
+        "reference": str(plan.reference),
+        "models": {model.name: model.hash for model in (*plan.models, plan.reference.model)},
+        "peers": {peer.name: {"parameters": peer.parameters} for peer in plan.peers},
         "rows": [{key: _rounded(value) for key, value in asdict(row).items()} for row in results.rows],
         "skipped": [asdict(entry) for entry in results.skipped],
     }
@@ -85,7 +83,7 @@ def table(results: Results, reference: str) -> str:
 
     Args:
         results: Of a run.
-        reference: Model that the peers are compared to.
+        reference: What the shares are of.
     """
     cells = [[name for name, _ in _HEADINGS], *(_cells(row) for row in results.rows)]
     # A column that is empty for all says nothing.
@@ -108,8 +106,9 @@ def _cells(row: Row) -> list[str]:
         row.engine,
         row.precision,
         f"{row.width}x{row.height}",
-        *(short(value) for value in (row.median_ms, row.p5_ms, row.p95_ms, 1e3 / row.median_ms)),
-        short(row.ratio_to_eager),
+        *(short(value) for value in (row.median_ms, row.p5_ms, row.p95_ms, 1e3 / row.median_ms, row.cpu_ms)),
+        short(row.ratio),
+        short(row.cpu_ratio),
         short(None if row.floor_ms is None else row.median_ms / row.floor_ms),
         f"{row.memory_mib:.0f}",
         "-" if row.gpu_memory_mib is None else f"{row.gpu_memory_mib:.0f}",

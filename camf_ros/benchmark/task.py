@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Bytes of one number of each arithmetic that an engine may compute in.
-NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
-#: Name, among the engines, of the plain network that all others are compared to.
-EAGER = "eager"
+#: Arithmetic that an engine may say it computes in.
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class Task:
     """One case to measure.
 
     Attributes:
-        engine: Name of an engine, or :data:`EAGER`. Of a peer it is what runs it.
-        file: Checkpoint; of a peer its ONNX file.
+        engine: Name of an engine. Of a peer it is what runs it.
+        model: As :func:`camf_ros.models.find_model` takes it; of a peer its ONNX file.
         width: Of both pictures, pixels.
         height: Of both pictures, pixels.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
@@ -43,7 +41,7 @@ class Task:
     """
 
     engine: str
-    file: str
+    model: str
     width: int
     height: int
     device: str

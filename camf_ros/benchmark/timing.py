@@ -14,7 +14,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import chain
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -28,14 +29,30 @@ WARM_UP_SHARE = 0.2
 _MOST_CALLS = 10_000
 
 
+class Sample(NamedTuple):
+    """One call.
+
+    Attributes:
+        wall: Seconds from its begin to its end.
+        cpu: Seconds that processors worked for it, all threads together.
+    """
+
+    wall: float
+    cpu: float
+
+
+#: For each round, its calls.
+Rounds = list[list[Sample]]
+
+
 class Station(Protocol):
     """Something that can be timed."""
 
     #: Seconds that a call takes, as found while warming up.
     call_seconds: float
 
-    def turn(self, calls: int) -> list[float]:
-        """Seconds of each of so many calls; calls that wake it up come before and do not count."""
+    def turn(self, calls: int) -> list[Sample]:
+        """So many calls; calls that wake it up come before and do not count."""
         ...
 
 
@@ -64,7 +81,7 @@ def spread(times: Sequence[float]) -> Spread:
 
 def take_turns(
     stations: Sequence[Station], seconds: float, clock: Callable[[], float] = time.monotonic
-) -> list[list[list[float]]]:
+) -> list[Rounds]:
     """Measure.
 
     Args:
@@ -73,11 +90,11 @@ def take_turns(
         clock: Says how late it is, seconds.
 
     Returns:
-        For each station, for each round, the seconds of each call.
+        What each station took.
     """
     turn_seconds = seconds / ROUNDS / 2 / len(stations)
     calls = [calls_in_turn(station.call_seconds, turn_seconds) for station in stations]
-    times: list[list[list[float]]] = [[] for _ in stations]
+    times: list[Rounds] = [[] for _ in stations]
     order = list(range(len(stations)))
     end = clock() + seconds
     while len(times[0]) < LEAST_ROUNDS or clock() < end:
@@ -100,12 +117,20 @@ def calls_in_turn(call_seconds: float, turn_seconds: float) -> int:
     return max(1, round(turn_seconds / call_seconds))
 
 
-def ratio(times: Sequence[Sequence[float]], reference: Sequence[Sequence[float]]) -> float:
-    """Median over the rounds of the ratio of both medians within a round.
+def ratio(times: Rounds, reference: Rounds) -> Sample:
+    """Median over the rounds of the ratio of both medians within a round, of wall and of processor time.
 
     Args:
-        times: For each round, seconds of each call.
-        reference: Likewise, in the same rounds.
+        times: Of one station.
+        reference: Of another one, in the same rounds.
     """
-    pairs = zip(times, reference, strict=True)
-    return float(np.median([np.median(one) / np.median(other) for one, other in pairs]))
+    quotients = [
+        np.median(one, axis=0) / np.maximum(np.median(other, axis=0), 1e-9)  # a clock of processors may stand still
+        for one, other in zip(times, reference, strict=True)
+    ]
+    return Sample(*np.median(quotients, axis=0).tolist())
+
+
+def all_of(rounds: Rounds) -> list[Sample]:
+    """All calls."""
+    return list(chain.from_iterable(rounds))

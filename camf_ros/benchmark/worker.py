@@ -12,13 +12,15 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
+import cv2
 import numpy as np
 
 from camf_ros.benchmark import memory
-from camf_ros.benchmark.task import EAGER, NUMBER_BYTES, PeerInput, Task
+from camf_ros.benchmark.task import PRECISIONS, PeerInput, Task
+from camf_ros.benchmark.timing import Sample
 from camf_ros.errors import CamfError, EngineError
 
 if TYPE_CHECKING:
@@ -48,7 +50,11 @@ class Worker:
             self._gpu = GpuMemory(wanted.device)
         self._started = time.perf_counter()
         description, self._call = open_task(wanted)
-        return {"description": description, "precision": precision_of(description, wanted.precision)}
+        return {
+            "description": description,
+            "precision": precision_of(description, wanted.precision),
+            "gpu": None if self._gpu is None else self._gpu.name,
+        }
 
     def warm_up(self, seconds: float) -> dict[str, Any]:
         """Run for a time.
@@ -58,13 +64,13 @@ class Worker:
         """
         times: list[float] = []
         while len(times) < _LEAST_WARM_UP_CALLS or sum(times) < seconds:
-            times.append(self._timed())
+            times.append(self._timed().wall)
             if len(times) == 1:
                 self._first_call = time.perf_counter() - self._started
         return {"call_seconds": float(np.median(times[1:])), "start_seconds": self._first_call}
 
     def turn(self, calls: int) -> dict[str, Any]:
-        """Time so many calls, in seconds each."""
+        """Time so many calls: wall and processor seconds of each."""
         if calls > 1:
             # While others had their turn, threads went to sleep and caches were filled with something else.
             self._call()
@@ -77,22 +83,16 @@ class Worker:
             "gpu_memory_mib": None if self._gpu is None else self._gpu.grown_mib(),
         }
 
-    def flops(self, device: str, precision: str, threads: int) -> dict[str, Any]:
-        """Peak of a matrix product, floating point operations per second."""
-        from camf_ros.benchmark.peak import measure_flops  # noqa: PLC0415 (likewise)
+    def floor(self, **what: Any) -> dict[str, Any]:
+        """See :func:`camf_ros.benchmark.floor.floor_of`."""
+        from camf_ros.benchmark.floor import floor_of  # noqa: PLC0415
 
-        return {"flops": measure_flops(device, precision, threads)}
+        return asdict(floor_of(**what))
 
-    def bandwidth(self, device: str, threads: int) -> dict[str, Any]:
-        """Bytes per second of a copy, and what the device is called."""
-        from camf_ros.benchmark.peak import gpu_name, measure_bandwidth  # noqa: PLC0415 (likewise)
-
-        return {"bandwidth": measure_bandwidth(device, threads), "gpu": gpu_name(device)}
-
-    def _timed(self) -> float:
-        before = time.perf_counter()
+    def _timed(self) -> Sample:
+        before, worked = time.perf_counter(), time.process_time()
         self._call()
-        return time.perf_counter() - before
+        return Sample(time.perf_counter() - before, time.process_time() - worked)
 
 
 def open_task(task: Task) -> tuple[str, Callable[[], object]]:
@@ -107,27 +107,24 @@ def open_task(task: Task) -> tuple[str, Callable[[], object]]:
     if task.inputs:
         from camf_ros.benchmark.peer_network import PeerNetwork  # noqa: PLC0415 (each its own runtime)
 
-        peer = PeerNetwork(task.file, task.inputs, width=task.width, height=task.height, threads=task.threads)
+        peer = PeerNetwork(task.model, task.inputs, width=task.width, height=task.height, threads=task.threads)
         return peer.description, peer.run
     # The time does not depend on what the pictures show: no layer skips anything.
     random = np.random.default_rng(0)
     infrared, visible = random.integers(0, 256, (2, task.height, task.width), np.uint8)
-    if task.engine == EAGER:
-        from camf_ros.benchmark.eager import EagerNetwork  # noqa: PLC0415
+    from camf_ros.engines.choose import open_engine  # noqa: PLC0415
+    from camf_ros.models import find_model  # noqa: PLC0415
 
-        eager = EagerNetwork(Path(task.file), device=task.device, threads=task.threads)
-        return eager.description, lambda: eager.fuse(infrared, visible)
-    from camf_ros.engines.create import open_engine  # noqa: PLC0415
-
+    cv2.setNumThreads(task.threads)
     engine = open_engine(
-        task.engine, Path(task.file), device=task.device, precision=task.precision, threads=task.threads
+        task.engine, find_model(task.model), device=task.device, precision=task.precision, threads=task.threads
     )
     return engine.description, lambda: engine.fuse(infrared, visible)
 
 
 def precision_of(description: str, wanted: str) -> str:
     """Arithmetic that an engine says it computes in; the wanted one if it does not say."""
-    return next((word for word in description.split() if word in NUMBER_BYTES), wanted)
+    return next((word for word in description.split() if word in PRECISIONS), wanted)
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:

@@ -1,4 +1,4 @@
-"""camf benchmark: time engines, models and picture sizes against the plain network, in one run."""
+"""camf benchmark: time engines, models and picture sizes against one reference, in one run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from camf_ros.benchmark.peers import FORMAT
 from camf_ros.cli.sizes import picture_sizes
 
 if TYPE_CHECKING:
-    from camf_ros.benchmark.plan import Model, Plan
+    from camf_ros.benchmark.plan import Model, Plan, Reference
 
 _SIZES = "320x256,640x480,640x512,1280x720"
 _PRECISIONS = "auto,float32,bfloat16"
+_REFERENCE = "camf-paper/openvino/bfloat16"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the engines; the same arithmetic is measured once (default: %(default)s)",
     )
     parser.add_argument(
+        "--reference",
+        default=_REFERENCE,
+        metavar="MODEL/ENGINE/PRECISION",
+        help="takes turns with every case; all times are told as shares of its own (default: %(default)s)",
+    )
+    parser.add_argument(
         "--device", default="auto", help="of all models: auto, cpu, cuda or cuda:N (default: %(default)s)"
     )
     parser.add_argument(
@@ -42,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=3.0,
         metavar="S",
-        help="for each case and the plain network beside it, after warming up; slow ones take longer, since there are "
+        help="for each case and the reference beside it, after warming up; slow ones take longer, since there are "
         "always some rounds (default: %(default)s)",
     )
     parser.add_argument("--peers", type=Path, metavar="FILE", help="networks of others to time in the same run: below")
@@ -54,19 +61,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and report; 1 if there is nothing but the plain network to report."""
+    """Measure and report; 1 if there is nothing to report."""
     from tqdm import tqdm
 
     from camf_ros.benchmark.measure import Measurement
     from camf_ros.benchmark.plot import matplotlib_pyplot, write_plot
     from camf_ros.benchmark.report import content, table, write_json
-    from camf_ros.benchmark.task import EAGER
 
     plan = _plan(arguments)
     _check_outputs(arguments, plan)
     if arguments.plot is not None:
         matplotlib_pyplot()  # now rather than after minutes of timing
-    total = sum(1 + len(group.cases) for group in plan.groups())
+    total = sum(1 + len(plan.cases(size)) for size in plan.sizes)
     with tqdm(total=total, unit="case", disable=arguments.quiet) as bar:
 
         def progress(what: str) -> None:
@@ -75,34 +81,29 @@ def run(arguments: argparse.Namespace) -> int:
             else:
                 bar.update()
 
-        measurement = Measurement(plan, progress)
-        measurement.run()
-    results = measurement.results
-    report = content(plan, results, measurement.peaks, shlex.join(["camf", *sys.argv[1:]]))
+        results = Measurement(plan, progress).run()
+    report = content(plan, results, shlex.join(["camf", *sys.argv[1:]]))
     if arguments.json is not None:
         write_json(arguments.json, report)
     machine = report["machine"]
     threads = f"{plan.threads} thread{'s' if plan.threads > 1 else ''}"
     place = f"{machine['cpu']}, {threads}" if plan.device == "cpu" else machine["gpu"] or plan.device
     if arguments.plot is not None and results.rows:
-        write_plot(arguments.plot, results.rows, f"camf benchmark, {place}")
-    print(f"{place}\n\n{table(results, plan.reference.name)}")
-    return 0 if any(row.engine != EAGER for row in results.rows) else 1
+        write_plot(arguments.plot, results.rows, f"camf benchmark, {place}", str(plan.reference))
+    print(f"{place}\n\n{table(results, str(plan.reference))}")
+    return 0 if results.rows else 1
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
     """All options, checked."""
-    # What needs no PyTorch first: a wrong option is told at once.
     from camf_ros.benchmark.peers import read_peers
     from camf_ros.engines.choose import ENGINES
     from camf_ros.errors import CheckpointError, DataError, ParameterError
-    from camf_ros.models import find_model, shipped_models
-    from camf_ros.settings.fusion import FusionSettings
-    from camf_ros.settings.table import specs
+    from camf_ros.models import shipped_models
 
     sizes = picture_sizes("--sizes", arguments.sizes)
     engines = _known("--engines", arguments.engines, ENGINES)
-    precisions = _known("--precisions", arguments.precisions, specs(FusionSettings)["precision"].choices)
+    precisions = _known("--precisions", arguments.precisions, _precisions())
     if not 0 < arguments.seconds < math.inf:
         raise ParameterError(f"--seconds is {arguments.seconds}", expected="a number above 0")
     if arguments.threads < 0:
@@ -110,14 +111,12 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     names = shipped_models() if arguments.models is None else _list("--models", arguments.models)
     if not names:
         raise CheckpointError("no model comes with this installation", remedy="name a file with --models")
-    files = [find_model(name) for name in names]
+    models = [_model(name) for name in names]
     peers = [] if arguments.peers is None else read_peers(arguments.peers)
 
     from camf_ros.benchmark.machine import usable_cores
     from camf_ros.benchmark.plan import Plan
-    from camf_ros.network.devices import choose_device
 
-    models = [_model(file) for file in files]
     taken = [model.name for model in models] + [peer.name for peer in peers]
     if repeated := sorted({name for name in taken if taken.count(name) > 1}):
         raise DataError(
@@ -128,23 +127,51 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         peers=peers,
         engines=engines,
         precisions=precisions,
+        reference=_reference(arguments.reference, models),
         sizes=sizes,
-        device=str(choose_device(arguments.device)),
+        device=_device(arguments.device),
         threads=arguments.threads or usable_cores(),
         seconds=arguments.seconds,
     )
 
 
-def _model(file: Path) -> Model:
-    from camf_ros.benchmark.cost import cost_of
+def _model(name: str) -> Model:
     from camf_ros.benchmark.plan import Model
-    from camf_ros.network.checkpoint_file import read_checkpoint_file
+    from camf_ros.models import find_model
 
-    checkpoint = read_checkpoint_file(file)
-    architecture = checkpoint.architecture
-    # The layers of inference and a class activation weight of each source for each fused channel.
-    parameters = cost_of(architecture, 1, 1).weights + 2 * architecture.channels
-    return Model(checkpoint.name, file, architecture, parameters, checkpoint.hash)
+    info = find_model(name).info()
+    return Model(info.name, name, info.hash)
+
+
+def _reference(text: str, models: Sequence[Model]) -> Reference:
+    """As given; a model of the run may be told by its name, whatever its file."""
+    from camf_ros.benchmark.plan import Reference
+    from camf_ros.engines.choose import ENGINES
+    from camf_ros.errors import ParameterError
+
+    name, engine, precision = ["", "", *text.rsplit("/", 2)][-3:]
+    if not name or engine not in ENGINES:
+        raise ParameterError(
+            f"--reference is {text!r}", expected=f"MODEL/ENGINE/PRECISION, the engine one of {', '.join(ENGINES)}"
+        )
+    known = next((model for model in models if model.name == name), None)
+    return Reference(known or _model(name), engine, _known("--reference", precision, _precisions())[0])
+
+
+def _precisions() -> Sequence[object]:
+    from camf_ros.settings.fusion import FusionSettings
+    from camf_ros.settings.table import specs
+
+    return specs(FusionSettings)["precision"].choices
+
+
+def _device(wanted: str) -> str:
+    """What ``auto`` is here. Asks no runtime: they are loaded in the processes that are timed."""
+    from camf_ros.engines.choose import check_device
+    from camf_ros.engines.hardware import has_nvidia_gpu
+
+    check_device(wanted)
+    return ("cuda" if has_nvidia_gpu() else "cpu") if wanted == "auto" else wanted
 
 
 def _list(option: str, text: str) -> list[str]:
@@ -172,11 +199,14 @@ def _check_outputs(arguments: argparse.Namespace, plan: Plan) -> None:
     from camf_ros.benchmark.plot import SUFFIXES
     from camf_ros.cli.outputs import Guard, make_folder
     from camf_ros.errors import DataError
+    from camf_ros.models import find_model
 
     outputs = [path for path in (arguments.json, arguments.plot) if path is not None]
     if arguments.plot is not None and arguments.plot.suffix.lower() not in SUFFIXES:
         raise DataError(f"the plot is {arguments.plot}", expected=f"a name ending in {', '.join(SUFFIXES)}")
-    inputs = [model.file for model in plan.models] + [peer.file for peer in plan.peers]
+    models = [find_model(model.source) for model in plan.models]
+    files = [file for model in models for file in (model.graph, model.inspection, model.checkpoint)]
+    inputs = [file for file in files if file is not None] + [peer.file for peer in plan.peers]
     guard = Guard(inputs + ([] if arguments.peers is None else [arguments.peers]))
     for path in outputs:
         make_folder(guard.check(path).parent)

@@ -90,15 +90,12 @@ def _method(arguments: argparse.Namespace) -> tuple[str, Method]:
     if arguments.fused is not None:
         return arguments.fused.resolve().name, given
     from camf_ros.errors import ParameterError
-    from camf_ros.models import find_model
-    from camf_ros.network.architecture import PaperArchitecture
     from camf_ros.settings.fusion import FusionSettings
     from camf_ros.settings.table import build
 
-    paper = isinstance(find_model(arguments.model).info().architecture, PaperArchitecture)
-    if arguments.gain is not None and not paper:
-        raise ParameterError(f"--gain is given, and model {arguments.model} has none", remedy="leave it out")
     settings = build(FusionSettings, {} if arguments.gain is None else {"gain": arguments.gain})
     engine = engine_of(arguments)
+    if arguments.gain is not None and not engine.has_gain:
+        raise ParameterError(f"--gain is given, and model {arguments.model} has none", remedy="leave it out")
     name = f"{engine.model_name}, gain {settings.gain:g}" if settings.gain else engine.model_name
     return name, by_model(engine, settings)

@@ -6,6 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
+from camf_ros.errors import ParameterError
 from camf_ros.resources import share_file
 
 _logger = logging.getLogger(__name__)
@@ -20,8 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="YAML file, or the name of one in config/training (such as camf)")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with the recipe's data folders")
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder of states and log (default: runs/NAME)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="checkpoint (default: RUN/NAME.safetensors)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="checkpoint (default: RUN/NAME.safetensors); NAME.onnx and NAME.inspect.onnx are written beside it",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of each process (default: PyTorch's)")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
@@ -37,6 +44,8 @@ def _given(arguments: argparse.Namespace) -> list[str]:
 def run(arguments: argparse.Namespace) -> int:
     """Train."""
     # PyTorch takes seconds to import: only the subcommands that need it do.
+    import torch
+
     from camf_ros.training.config import load_recipe
     from camf_ros.training.distributed import is_first, joined
     from camf_ros.training.recipe_run import train
@@ -45,6 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
     if path.suffix not in {".yaml", ".yml"}:
         path = share_file(f"config/training/{arguments.recipe}.yaml")
     recipe = load_recipe(path)
+    if arguments.threads is not None:
+        if arguments.threads < 1:
+            raise ParameterError(f"--threads is {arguments.threads}", expected="a whole number, 1 or more")
+        torch.set_num_threads(arguments.threads)
     folder = arguments.run or Path("runs") / recipe.name
     output = arguments.output or folder / f"{recipe.name}.safetensors"
     with joined(arguments.device) as device:

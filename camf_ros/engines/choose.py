@@ -155,8 +155,7 @@ def choose_engine(settings: FusionSettings) -> ChosenEngine:
         EngineError: If no engine works.
         ParameterError: If the device is none, or no engine has the precision.
     """
-    if not _DEVICE.fullmatch(settings.device):
-        raise ParameterError(f"device is {settings.device!r}", expected="auto, cpu, cuda or cuda:N")
+    check_device(settings.device)
     model = find_model(settings.model)
     failures: list[tuple[str, CamfError]] = []
     for name, device in _candidates(settings, model):
@@ -183,6 +182,12 @@ def choose_engine(settings: FusionSettings) -> ChosenEngine:
         "no inference engine works here: " + "; ".join(f"{name}: {error}" for name, error in failures),
         remedy="pip install openvino or onnxruntime, or torch and safetensors",
     )
+
+
+def check_device(device: str) -> None:
+    """Raise a ParameterError if this is no name of a device."""
+    if not _DEVICE.fullmatch(device):
+        raise ParameterError(f"device is {device!r}", expected="auto, cpu, cuda or cuda:N")
 
 
 def _candidates(settings: FusionSettings, model: Model) -> list[tuple[str, str]]:

@@ -76,11 +76,13 @@ class Engine(Protocol):
         description: Runtime, device and arithmetic, for people: ``openvino cpu bfloat16``.
         model_name: Name of the model.
         model_hash: SHA-256 (hex) of its weights.
+        has_gain: Whether its fusion rule has a gain, as the paper's has.
     """
 
     description: str
     model_name: str
     model_hash: str
+    has_gain: bool
 
     def fuse(
         self, infrared: Picture, visible: Picture, *, gain: float = 0.0, hold: float = 1.0, keep_amounts: bool = False
@@ -153,6 +155,7 @@ class FusionEngine:
         self.description = runtime.description
         self._weights, self._runtime = weights, runtime
         self._levels = info.architecture.levels if isinstance(info.architecture, BlendArchitecture) else 0
+        self.has_gain = not self._levels
         self._blenders: SizeCache[Blender] = SizeCache()
 
     def channel_weights(self) -> NDArray[np.float32]:

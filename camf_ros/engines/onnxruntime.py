@@ -42,8 +42,8 @@ class OnnxRuntime:
         Args:
             graph: Of a model.
             device: ``auto`` (a GPU if ONNX Runtime has a provider for it), ``cpu``, ``cuda`` or ``cuda:N``.
-            precision: ``auto`` or ``float32``; with TensorRT also ``float16``, which is its ``auto`` but for the paper's
-                network.
+            precision: ``auto`` or ``float32``; with TensorRT also ``float16``, which is its ``auto`` but for the
+                paper's network.
             threads: CPU threads; 0 leaves ONNX Runtime's choice.
             tensorrt: Use the TensorRT provider.
 

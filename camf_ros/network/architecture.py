@@ -7,6 +7,7 @@ a choice, stored in every checkpoint.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
@@ -21,6 +22,17 @@ CLASSIFIER_STRIDES = (1, 2, 1, 2)
 CLASSIFIER_BRANCHES = 4
 #: Rows of the classifier's linear layer, in this order.
 CLASSES = ("infrared", "visible")
+
+
+def _smallest_features() -> int:
+    size = 1
+    for stride in reversed(CLASSIFIER_STRIDES):
+        size = (size - 1) * stride + 3
+    return size
+
+
+#: Smallest height and width of the features that the classifier takes: its layers have no border.
+MIN_FEATURE_SIZE = _smallest_features()
 
 # A checkpoint is a file from anywhere: a width beyond this would only exhaust the memory.
 _MAX_WIDTH = 4096
@@ -47,6 +59,11 @@ class PaperArchitecture:
     def channels(self) -> int:
         """Number of class activation weights of each source."""
         return self.encoder[-1]
+
+    @property
+    def reduction(self) -> int:
+        """By how much the encoder's last features are smaller than the picture."""
+        return math.prod(ENCODER_STRIDES)
 
 
 @dataclass(frozen=True)
@@ -87,6 +104,11 @@ class BlendArchitecture:
         return sum(self.encoder)
 
     @property
+    def reduction(self) -> int:
+        """By how much the encoder's last features are smaller than the picture."""
+        return int(2 ** len(self.encoder))
+
+    @property
     def step(self) -> int:
         """Sides of the pictures that the network takes are multiples of this."""
         return int(2 ** (self.levels - 1))
@@ -118,7 +140,9 @@ def from_dict(data: Mapping[str, Any]) -> Architecture:
     known = {"kind", *(field.name for field in fields(kind))}
     if set(data) != known:
         raise CheckpointError(f"architecture has entries {shown(sorted(data))}", expected=f"{sorted(known)}")
-    entries: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"}
+    entries: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"
+    }
     return kind(**entries)
 
 

@@ -13,19 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camf_ros.errors import ImageError
-from camf_ros.network.architecture import CLASSES, CLASSIFIER_BRANCHES, CLASSIFIER_STRIDES
-
-
-def _smallest_input() -> int:
-    """Feature rows (or columns) below which a 'valid' stage would have nothing left."""
-    size = 1
-    for stride in reversed(CLASSIFIER_STRIDES):
-        size = (size - 1) * stride + 3
-    return size
-
-
-#: Smallest feature height and width that the classifier takes.
-MIN_FEATURE_SIZE = _smallest_input()
+from camf_ros.network.architecture import CLASSES, CLASSIFIER_BRANCHES, CLASSIFIER_STRIDES, MIN_FEATURE_SIZE
 
 
 class _Stage(nn.Module):
@@ -66,7 +54,7 @@ class AuxiliaryClassifier(nn.Module):
 
         Args:
             features: Of each scale that has class activation weights, finest first; the last have (h, w) of at least
-                :data:`MIN_FEATURE_SIZE`, and finer ones are averaged down to that.
+                :data:`~camf_ros.network.architecture.MIN_FEATURE_SIZE`, and finer ones are averaged down to that.
 
         Returns:
             (N, 2) logits, in the order of :data:`~camf_ros.network.architecture.CLASSES`.

@@ -163,13 +163,16 @@ def idle_status(name: str, values: Mapping[str, object]) -> DiagnosticStatus:
     return _status(name, OK, f"{values['state']}: not fusing", values)
 
 
-def gain_values(constant: float, used: float | None) -> dict[str, object]:
+def gain_values(constant: float, used: float | None, *, has_gain: bool) -> dict[str, object]:
     """The gain of the fusion rule, and where it comes from.
 
     Args:
         constant: The setting; 0 for the automatic gain.
         used: Gain of the last fused image; None before the first.
+        has_gain: Whether the model has one, as the paper's has.
     """
+    if not has_gain:
+        return {"gain": "1.000", "gain mode": "this model has none"}
     if constant:
         return {"gain": f"{constant:.3f}", "gain mode": "constant"}
     return {"gain": "none yet" if used is None else f"{used:.3f}", "gain mode": "automatic"}

@@ -105,7 +105,7 @@ class Reporter:
                 **{f"engine warning {number}": text for number, text in enumerate(warnings, start=1)},
                 "model": chosen.engine.model_name,
                 "model hash": chosen.engine.model_hash,
-                **gain_values(settings.gain, frame.gain if frame else None),
+                **gain_values(settings.gain, frame.gain if frame else None, has_gain=chosen.engine.has_gain),
                 "seen by both cameras (%)": f"{100 * frame.overlap:.0f}" if frame else "none yet",
                 **thermal_values(fuser.thermal_state),
                 "image conversion": fuser.conversion.backend,

@@ -30,9 +30,6 @@ class SourceWatch:
             settings: Of the node.
             fuser: Whose pictures.
             failed: Called with a name and each exception in the thread.
-
-        Raises:
-            CheckpointError: If the model's classifier cannot be read.
         """
         self._settings, self._fuser = settings, fuser
         self._model = ""

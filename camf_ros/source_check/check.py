@@ -15,18 +15,15 @@ from numpy.typing import NDArray
 from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.source_check import report as kinds
 from camf_ros.source_check.calibration import log_odds, probability
-from camf_ros.source_check.crops import crop_at, unsuitable
 from camf_ros.source_check.evidence import DecayingMean
 from camf_ros.source_check.frame_watch import FrameWatch
 from camf_ros.source_check.measured import LIMITS
-from camf_ros.source_check.measures import Measures, measure, sample
+from camf_ros.source_check.measures import Measures, measure, sample, too_few, unsuitable
 from camf_ros.source_check.model import SourceModel
 from camf_ros.source_check.report import CameraReport, Finding, SourceReport
 
 Picture = NDArray[np.uint8]
 
-# Crops of each camera in a look: with the next look come others.
-_CROPS = 2
 # With one camera wrong both are of one kind, and neither order is more likely. Where the order is right by 4 to 1 or
 # more, the scene only looks odd to both: on validation pairs this took a false alarm away and few right ones.
 _ORDERED = log_odds(0.8)
@@ -125,14 +122,16 @@ class SourceCheck:
         measures = measure(image, camera.sample)
         camera.sample = sample(image)
         covered = measures.detail < LIMITS.detail or measures.structure < LIMITS.structure
-        reason = self._model.weakness or ("the picture has no structure" if covered else "")
+        reason = self._model.weakness or ("the picture has no structure" if covered else "") or self._too_small(image)
         if not reason:
-            numbers = range(_CROPS * self._looks, _CROPS * (self._looks + 1))
-            scores = [self._model.classifier.logits(crop_at(image, number)) for number in numbers]
-            difference = float(np.mean([infrared - visible for infrared, visible in scores]))
+            difference = float(self._model.differences(image, self._looks).mean())
             if np.isfinite(difference):
                 camera.scores.add(difference, now)
         return _Look(measures, reason, covered, None if reason else camera.scores.value, frozen, frames)
+
+    def _too_small(self, image: Picture) -> str:
+        sides = self._model.sides
+        return "" if sides.fitting(image.shape) else too_few(image.shape, sides.smallest)
 
     def _camera_report(self, look: _Look, sign: int) -> CameraReport:
         own = None if look.difference is None else probability(sign * self._model.calibration.infrared(look.difference))

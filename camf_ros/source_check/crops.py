@@ -1,15 +1,16 @@
-"""Which parts of a picture the classifier looks at, and at which scale."""
+"""Which parts of a picture the classifier looks at, and at which scale. Needs no runtime of a network."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.imaging.luminance import Visible
-from camf_ros.source_check.crop_classifier import SMALLEST_CROP, STEP
+from camf_ros.network.architecture import MIN_FEATURE_SIZE, Architecture, BlendArchitecture
 
 #: Side of a crop in training, pixels.
 SIDE = 128
@@ -18,6 +19,30 @@ _SHORT_SIDE = 400
 # Steps of the sequence of places (Roberts' R2, from the plastic number): it covers the square evenly at any length.
 _PLASTIC = 1.32471795724474602596
 _STEPS = (1 / _PLASTIC, 1 / _PLASTIC**2)
+
+
+@dataclass(frozen=True)
+class CropSides:
+    """Which sides of a crop a network and its classifier take, pixels.
+
+    Attributes:
+        step: They are multiples of this.
+        smallest: And not smaller than this.
+    """
+
+    step: int
+    smallest: int
+
+    @classmethod
+    def of(cls, architecture: Architecture) -> CropSides:
+        """Of a network. The paper's takes any side; with these its finer features average evenly."""
+        step = architecture.step if isinstance(architecture, BlendArchitecture) else architecture.reduction
+        return cls(step, math.ceil(MIN_FEATURE_SIZE * architecture.reduction / step) * step)
+
+    def fitting(self, shape: tuple[int, ...]) -> int:
+        """Side of the crops of a picture (H, W, ...): :data:`SIDE`, or what fits; 0 where that is too small."""
+        side = min(SIDE, min(shape[:2]) // reduction(shape)) // self.step * self.step
+        return side if side >= self.smallest else 0
 
 
 def reduction(shape: tuple[int, ...]) -> int:
@@ -33,29 +58,18 @@ def place(number: int) -> tuple[float, float]:
     return math.fmod(number * _STEPS[0], 1.0), math.fmod(number * _STEPS[1], 1.0)
 
 
-def unsuitable(image: NDArray[np.uint8] | None) -> str:
-    """Why a picture cannot be judged; empty where it can."""
-    if image is None:
-        return "no picture"
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
-        return f"a picture of shape {image.shape} and type {image.dtype} is neither grey nor RGB of 8 bit"
-    if min(image.shape[:2]) < SMALLEST_CROP:
-        return f"{image.shape[1]} x {image.shape[0]} pixels are too few, {SMALLEST_CROP} a side are needed"
-    return ""
-
-
-def crop_at(image: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+def crop_at(image: NDArray[np.uint8], number: int, side: int) -> NDArray[np.uint8]:
     """One crop.
 
     Args:
-        image: (H, W) grey or (H, W, 3) RGB; see :func:`unsuitable`.
+        image: (H, W) grey or (H, W, 3) RGB.
         number: Of the place, from 0.
+        side: Of the crop, pixels, as :meth:`CropSides.fitting` gives it for this picture.
 
     Returns:
-        Square, grey; its side is :data:`SIDE`, or what fits.
+        (side, side), grey.
     """
     factor = reduction(image.shape)
-    side = min(SIDE, min(image.shape[:2]) // factor // STEP * STEP)
     span = side * factor
     down, right = place(number)
     top, left = round(down * (image.shape[0] - span)), round(right * (image.shape[1] - span))

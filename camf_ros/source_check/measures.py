@@ -16,6 +16,8 @@ _GRID = 96
 _BLACK, _WHITE = 2, 253
 # Averages over so many pixels: noise is gone in the first, and what has structure only in the last is out of focus.
 _FINE, _COARSE = 4, 16
+#: Smallest side of a picture that is measured, pixels: a coarse block with one on each side.
+SMALLEST_SIDE = 3 * _COARSE
 # Mean spread of the channels, grey levels, up to which a picture is grey: cameras and compression tint a little.
 _TINT = 4.0
 
@@ -50,6 +52,20 @@ class Measures:
         return self.colour <= _TINT
 
 
+def unsuitable(image: NDArray[np.uint8] | None) -> str:
+    """Why a picture cannot be measured; empty where it can."""
+    if image is None:
+        return "no picture"
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        return f"a picture of shape {image.shape} and type {image.dtype} is neither grey nor RGB of 8 bit"
+    return too_few(image.shape, SMALLEST_SIDE) if min(image.shape[:2]) < SMALLEST_SIDE else ""
+
+
+def too_few(shape: tuple[int, ...], needed: int) -> str:
+    """What is said of a picture (H, W, ...) that is too small."""
+    return f"{shape[1]} x {shape[0]} pixels are too few, {needed} a side are needed"
+
+
 def sample(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pixels on a regular grid, copied."""
     down, right = (max(1, side // _GRID) for side in image.shape[:2])
@@ -60,7 +76,7 @@ def measure(image: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -
     """Measure one picture.
 
     Args:
-        image: (H, W) grey or (H, W, 3) RGB that :func:`camf_ros.source_check.crops.unsuitable` has nothing against.
+        image: (H, W) grey or (H, W, 3) RGB that :func:`unsuitable` has nothing against.
         before: :func:`sample` of the picture at the look before.
     """
     pixels = sample(image)

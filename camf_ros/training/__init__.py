@@ -1,1 +1,1 @@
-"""Training of CAMF in stages: auto-encoder, auxiliary classifier on the frozen encoder, fusion through the rule."""
+"""Training in stages: the paper's network, and blending networks through their class activation weights."""

@@ -1,4 +1,4 @@
-"""Stage 1: encoder and decoder learn to reconstruct grey images."""
+"""Stage 1 of the paper: encoder and decoder learn to reconstruct grey images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camf_ros.network.constants import BORDER
 from camf_ros.network.devices import autocast
-from camf_ros.network.model import CamfNetwork
-from camf_ros.training.config import Recipe
-from camf_ros.training.crops import generator, normalise, random_crops
+from camf_ros.network.paper import BORDER, PaperNetwork, normalised
+from camf_ros.training.config import PaperRecipe
+from camf_ros.training.crops import generator, random_crops
 from camf_ros.training.distributed import share
 from camf_ros.training.images import GreyImage, find_images, load_grey, split
 from camf_ros.training.loop import Stage, warm_cosine
@@ -34,26 +33,26 @@ def reconstruction_loss(output: Tensor, target: Tensor, mse_weight: float, lapla
     """Loss of stage 1 of the paper: weighted sum of the squared errors of the images and of their Laplacians.
 
     Args:
-        output: (N, 1, H, W).
-        target: (N, 1, H, W).
+        output: (N, 1, H, W), range -1 to 1.
+        target: Likewise.
         mse_weight: The paper has 5.
         laplacian_weight: The paper has 1.
     """
     return mse_weight * F.mse_loss(output, target) + laplacian_weight * F.mse_loss(laplacian(output), laplacian(target))
 
 
-def psnr(network: CamfNetwork, images: Sequence[GreyImage], device: torch.device) -> float:
+def psnr(network: PaperNetwork, images: Sequence[GreyImage], device: torch.device) -> float:
     """Mean peak signal-to-noise ratio of the reconstruction over pictures, dB on grey values 0 to 255, in float32."""
     values = []
     with torch.no_grad():
         for image in images:
-            x = normalise(torch.from_numpy(image)[None, None]).to(device)
-            error = float(F.mse_loss(network.reconstruct(x), x)) * 127.5**2
+            x = torch.from_numpy(image)[None, None].float().to(device)
+            error = float(F.mse_loss(network.reconstruct(x), x))
             values.append(10 * math.log10(255**2 / max(error, 1e-10)))
     return float(np.mean(values))
 
 
-def autoencoder_stage(network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device) -> Stage:
+def autoencoder_stage(network: PaperNetwork, recipe: PaperRecipe, data: Path, device: torch.device) -> Stage:
     """Stage 1 of a recipe.
 
     Args:
@@ -66,7 +65,9 @@ def autoencoder_stage(network: CamfNetwork, recipe: Recipe, data: Path, device: 
         DataError: If pictures are missing or unreadable.
     """
     settings = recipe.autoencoder
-    parts = {folder: split(find_images(data, [folder]), settings.validation) for folder in settings.images}
+    parts = {
+        folder: split(find_images(data, [folder]), settings.validation, recipe.held_out) for folder in settings.images
+    }
     training = [load_grey(path, settings.crop) for part in parts.values() for path in part.training]
     validation = {
         folder: [load_grey(path)[:_VALIDATION_SIDE, :_VALIDATION_SIDE] for path in part.validation]
@@ -77,13 +78,9 @@ def autoencoder_stage(network: CamfNetwork, recipe: Recipe, data: Path, device: 
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, "autoencoder", step)
-        x = share(random_crops(training, settings.batch, settings.crop, rng)).to(device)
+        x = normalised(share(random_crops(training, settings.batch, settings.crop, rng)).to(device))
         with autocast(device):
-            *fine, deepest = network.encoder(x)
-            if fine:
-                seen = share(torch.from_numpy(rng.random(settings.batch) >= settings.skip_dropout)).to(x)
-                fine = [features * seen[:, None, None, None] for features in fine]
-            output = network.decoder([*fine, deepest], (settings.crop, settings.crop))
+            output = network.decoder(network.encoder(x), (settings.crop, settings.crop))
         target = x[..., inner, inner]
         return reconstruction_loss(output.float(), target, settings.mse_weight, settings.laplacian_weight)
 

@@ -9,11 +9,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from camf_ros.evaluation.metrics import METRICS
-from camf_ros.network import CamfNetwork, Checkpoint
+from camf_ros.network.architecture import BlendArchitecture, to_dict
+from camf_ros.network.checkpoint import Checkpoint, network_of
+from camf_ros.network.inference import Network
 
 # Size of the pictures for which the work is given, in pixels.
 _WIDTH, _HEIGHT = 640, 480
 _STAGES = ("autoencoder", "classifier", "fusion")
+_PARTS = ("crops", *_STAGES)
 
 
 def card_facts(checkpoint: Checkpoint) -> str:
@@ -26,16 +29,14 @@ def card_facts(checkpoint: Checkpoint) -> str:
     recipe: Mapping[str, Any] = training.get("recipe", {})
     metrics: Mapping[str, Any] = training.get("metrics", {})
     network = checkpoint.network
-    fusing = sum(p.numel() for part in (network.encoder, network.decoder) for p in part.parameters())
     judging = sum(p.numel() for p in network.classifier.parameters())
+    fusing = sum(p.numel() for p in network.parameters()) - judging
     lines = [
         "| model | |",
         "|---|---|",
         f"| name | `{checkpoint.name}` |",
         f"| hash of the weights | `{checkpoint.hash}` |",
-        f"| encoder widths | {_list(network.architecture.encoder)} |",
-        f"| decoder widths | {_list(network.architecture.decoder)} |",
-        f"| encoder layers that are fused | {_list(network.architecture.fused)} |",
+        *(f"| {name} | {_value(value, ', ')} |" for name, value in to_dict(network.architecture).items()),
         f"| parameters | {fusing} to fuse, {judging} in the auxiliary classifier |",
         f"| work for one pair of {_WIDTH} x {_HEIGHT} | {_operations(network) / 1e9:.1f} GFLOP |",
         "",
@@ -47,18 +48,22 @@ def card_facts(checkpoint: Checkpoint) -> str:
         f"| SHA-256 of the data | `{training.get('data_hash', '')}` |",
         f"| PyTorch, device | {training.get('torch', '')}, {training.get('device', '')} |",
     ]
-    finer = len(network.architecture.fused) > 1
-    used = [stage for stage in _STAGES if recipe.get(stage, {}).get("steps")]
+    if "pairs" in recipe:
+        lines.append(f"| pairs | {_value(recipe['pairs'])} |")
+    if recipe:
+        held = len(recipe.get("held_out", ()))
+        share = f", and {100 * recipe['validation']:g} % by name" if recipe.get("validation") else ""
+        lines.append(f"| not trained on | {held} pictures that the recipe names{share} |")
+    used = [part for part in _PARTS if part in recipe]
     for stage in used:
-        meant = (entry for entry in recipe[stage].items() if entry[0] != "skip_dropout" or finer)
-        settings = ", ".join(f"{name} {_value(value)}" for name, value in meant)
+        settings = ", ".join(f"{name} {_value(value)}" for name, value in recipe[stage].items())
         lines.append(f"| {stage} | {settings} |")
     lines += ["", "| measured while training | |", "|---|---|"]
-    # The fusion stage may change the encoder and does change the decoder that these figures were measured with.
+    # The fusion stage changes the encoder that this was measured with.
     when = ", before the fusion stage" if "fusion" in used else ""
     for name, value in metrics.get("autoencoder", {}).items():
         if name.startswith("psnr "):
-            lines.append(f"| reconstruction of unseen pictures, {name.removeprefix('psnr ')}{when} | {value:.2f} dB |")
+            lines.append(f"| reconstruction of unseen pictures, {name.removeprefix('psnr ')} | {value:.2f} dB |")
     accuracy = metrics.get("classifier", {}).get("accuracy")
     if accuracy is not None:
         lines.append(f"| classifier's accuracy on unseen pairs{when} | {100 * accuracy:.1f} % |")
@@ -66,7 +71,7 @@ def card_facts(checkpoint: Checkpoint) -> str:
     if folds:
         each = ", ".join(f"{100 * fold:.1f}" for fold in folds)
         lines.append(
-            f"| cross-validated accuracy, {len(folds)} folds{when} | {100 * sum(folds) / len(folds):.1f} % ({each}) |"
+            f"| cross-validated accuracy, {len(folds)} folds | {100 * sum(folds) / len(folds):.1f} % ({each}) |"
         )
     if "accuracy" in metrics.get("fusion", {}):
         figure = 100 * metrics["fusion"]["accuracy"]
@@ -79,11 +84,13 @@ def card_facts(checkpoint: Checkpoint) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _operations(network: CamfNetwork) -> int:
+def _operations(network: Network) -> int:
     """Multiplications and additions of all convolutions for one pair, counted without computing them."""
+    architecture = network.architecture
+    step = architecture.step if isinstance(architecture, BlendArchitecture) else 1
     with torch.device("meta"):
-        counted = CamfNetwork(network.architecture).eval()
-        picture = torch.zeros(1, 1, _HEIGHT, _WIDTH)
+        counted = network_of(architecture).eval()
+        picture = torch.zeros(1, 1, _HEIGHT + -_HEIGHT % step, _WIDTH + -_WIDTH % step)
         weights = torch.ones(2, network.architecture.channels)
         with FlopCounterMode(display=False) as counter:
             counted(picture, picture, weights)
@@ -106,9 +113,5 @@ def _fused_pairs(figures: Mapping[str, float]) -> list[str]:
     return lines
 
 
-def _list(values: tuple[int, ...]) -> str:
-    return ", ".join(map(str, values))
-
-
-def _value(value: object) -> str:
-    return " + ".join(map(str, value)) if isinstance(value, (list, tuple)) else f"{value}"
+def _value(value: object, between: str = " + ") -> str:
+    return between.join(map(str, value)) if isinstance(value, (list, tuple)) else f"{value}"

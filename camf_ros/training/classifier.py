@@ -1,153 +1,177 @@
-"""Stage 2: the auxiliary classifier learns to tell infrared features from visible ones; the encoder stays as it is."""
+"""The auxiliary classifier learns to tell infrared features from visible ones.
+
+In the paper that is stage 2, on the features of an encoder that stays as it is. A blending network has no other goal
+for its encoder before it fuses, so encoder and classifier learn together, in stage 1.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camf_ros.imaging.pairs import find_pairs
+from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.classifier import AuxiliaryClassifier
 from camf_ros.network.devices import autocast
-from camf_ros.network.encoder import Encoder
-from camf_ros.network.model import CamfNetwork
-from camf_ros.training.config import ClassifierRecipe, Recipe
+from camf_ros.network.inference import Network
+from camf_ros.network.paper import PaperNetwork
+from camf_ros.training.config import BlendRecipe, PaperRecipe
 from camf_ros.training.crops import generator, random_crops
 from camf_ros.training.distributed import share
-from camf_ros.training.images import GreyImage, is_validation, load_grey
+from camf_ros.training.images import is_validation
 from camf_ros.training.loop import Stage, Trainer
+from camf_ros.training.pair_crops import pair_crops
+from camf_ros.training.sources import Sources, load_sources
+
+#: Given n and a generator: n crops of infrared pictures, then n of visible ones, (2 n, 1, side, side), grey levels.
+Draw = Callable[[int, np.random.Generator], Tensor]
 
 # Crops drawn to measure an accuracy, and how many at a time.
-_ACCURACY_CROPS, _ACCURACY_BATCH = 512, 32
+_ACCURACY_CROPS, _ACCURACY_BATCH = 512, 64
+_VALIDATE_EVERY = 500
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Grey pictures of both classes, in one order: entry i of both lists is one pair."""
+class ClassifierTask:
+    """Telling infrared crops from visible ones.
 
-    infrared: list[GreyImage]
-    visible: list[GreyImage]
-    names: list[Path]
-
-    def choose(self, keep: Sequence[bool]) -> Sources:
-        """The pairs whose entry in ``keep`` is true."""
-        rows = [row for row, kept in enumerate(keep) if kept]
-        return Sources(
-            [self.infrared[row] for row in rows],
-            [self.visible[row] for row in rows],
-            [self.names[row] for row in rows],
-        )
-
-
-def load_sources(data: Path, folders: Sequence[str], crop: int) -> Sources:
-    """Load all pairs of some folders.
-
-    Raises:
-        DataError: If a picture has no counterpart of the same name, or cannot be read.
+    Attributes:
+        name: Of the stage; random choices depend on it.
+        network: Gives the features.
+        classifier: Usually the network's own.
+        training: Crops to learn from.
+        held: Crops that are never learnt from; None if there are none.
+        seed: Of every random choice.
+        device: Where to compute.
     """
-    pairs = [pair for folder in folders for pair in find_pairs(data / folder)]
-    infrared, visible = ([load_grey(path, crop) for path in files] for files in zip(*pairs, strict=True))
-    return Sources(infrared, visible, [path for path, _ in pairs])
 
+    name: str
+    network: Network
+    classifier: AuxiliaryClassifier
+    training: Draw
+    held: Draw | None
+    seed: int
+    device: torch.device
 
-def classifier_stage(
-    name: str,
-    encoder: Encoder,
-    classifier: AuxiliaryClassifier,
-    sources: Sources,
-    settings: ClassifierRecipe,
-    *,
-    steps: int,
-    seed: int,
-    device: torch.device,
-    held_out: Sources | None = None,
-) -> Stage:
-    """Train a classifier on a frozen encoder's features of some pairs; report accuracy on others."""
-    half = settings.batch // 2
-    labels = share(torch.tensor([0] * half + [1] * half, device=device))
-
-    def logits(crops: Tensor) -> Tensor:
-        with torch.no_grad(), autocast(device):
-            features = encoder(crops.to(device))
-        scores: Tensor = classifier([f.float() for f in features])
+    def scores(self, grey: Tensor) -> Tensor:
+        """Class scores, (N, 2), of pictures (N, 1, H, W), grey levels."""
+        with autocast(self.device):
+            features = self.network.features(grey.to(self.device))
+        scores: Tensor = self.classifier([f.float() for f in features])
         return scores
 
-    def loss(step: int) -> Tensor:
-        rng = generator(seed, name, step)
-        crops = [random_crops(images, half, settings.crop, rng) for images in (sources.infrared, sources.visible)]
-        return F.cross_entropy(logits(share(torch.cat(crops))), labels)
-
-    def validate() -> Mapping[str, float]:
-        if held_out is None or not held_out.names:
+    def accuracy(self) -> dict[str, float]:
+        """``accuracy`` (0 to 1) on the crops that are held; empty if there are none."""
+        if self.held is None:
             return {}
-        return {"accuracy": accuracy(held_out)}
-
-    def accuracy(pairs: Sources) -> float:
-        right = 0
+        half, right = _ACCURACY_BATCH // 2, 0
+        labels = self._labels(half)
         with torch.no_grad():
-            for label, images in enumerate((pairs.infrared, pairs.visible)):
-                for start in range(0, _ACCURACY_CROPS // 2, _ACCURACY_BATCH):
-                    rng = generator(seed, f"{name} accuracy {label}", start)
-                    crops = random_crops(images, _ACCURACY_BATCH, settings.crop, rng)
-                    right += int((logits(crops).argmax(1) == label).sum())
-        return right / _ACCURACY_CROPS
+            for start in range(0, _ACCURACY_CROPS, _ACCURACY_BATCH):
+                crops = self.held(half, generator(self.seed, f"{self.name} accuracy", start))
+                right += int((self.scores(crops).argmax(1) == labels).sum())
+        return {"accuracy": right / _ACCURACY_CROPS}
 
-    return Stage(
-        name=name,
-        module=classifier,
-        optimizer=torch.optim.RMSprop(classifier.parameters(), lr=settings.learning_rate),
-        steps=steps,
-        loss=loss,
-        schedule=lambda _step: 1.0,
-        validate=validate,
-        validate_every=500,
-    )
+    def stage(self, module: nn.Module, optimizer: torch.optim.Optimizer, *, steps: int, batch: int) -> Stage:
+        """A stage that trains ``module``: the classifier, or encoder and classifier."""
+        half = batch // 2
+        labels = share(self._labels(half))
+
+        def loss(step: int) -> Tensor:
+            crops = self.training(half, generator(self.seed, self.name, step))
+            return F.cross_entropy(self.scores(share(crops)), labels)
+
+        return Stage(
+            name=self.name,
+            module=module,
+            optimizer=optimizer,
+            steps=steps,
+            loss=loss,
+            schedule=lambda _step: 1.0,
+            validate=self.accuracy,
+            validate_every=_VALIDATE_EVERY,
+        )
+
+    def _labels(self, half: int) -> Tensor:
+        return torch.tensor([0] * half + [1] * half, device=self.device)
+
+
+def blend_task(
+    network: BlendNetwork, recipe: BlendRecipe, training: list[Sources], held: list[Sources], device: torch.device
+) -> ClassifierTask:
+    """On crops as the network is shown them when it fuses; the infrared and the visible ones are of different pairs."""
+
+    def draw_from(folders: list[Sources]) -> Draw:
+        def draw(count: int, rng: np.random.Generator) -> Tensor:
+            seen = pair_crops(folders, 2 * count, recipe.crops, rng).seen
+            return torch.cat((seen[0, :count], seen[1, count:]))
+
+        return draw
+
+    some = [sources for sources in held if sources.names]
+    crops = draw_from(training), draw_from(some) if some else None
+    return ClassifierTask("classifier", network, network.classifier, *crops, recipe.seed, device)
+
+
+def joint_stage(task: ClassifierTask, recipe: BlendRecipe) -> Stage:
+    """Stage 1 of a blending network: encoder and classifier."""
+    settings = recipe.classifier
+    module = nn.ModuleDict({"encoder": task.network.encoder, "classifier": task.classifier})
+    optimizer = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
+    return task.stage(module, optimizer, steps=settings.steps, batch=settings.batch)
+
+
+def paper_task(
+    network: PaperNetwork, recipe: PaperRecipe, training: Sources, held: Sources, device: torch.device
+) -> ClassifierTask:
+    """On crops of the pictures as they are."""
+
+    def draw_from(sources: Sources) -> Draw:
+        def draw(count: int, rng: np.random.Generator) -> Tensor:
+            classes = (sources.infrared, sources.visible)
+            return torch.cat([random_crops(images, count, recipe.classifier.crop, rng) for images in classes])
+
+        return draw
+
+    crops = draw_from(training), draw_from(held) if held.names else None
+    return ClassifierTask("classifier", network, network.classifier, *crops, recipe.seed, device)
+
+
+def paper_stage(task: ClassifierTask, recipe: PaperRecipe, steps: int) -> Stage:
+    """Stage 2 of the paper: a classifier on the features of a frozen encoder."""
+    task.network.encoder.requires_grad_(False)
+    settings = recipe.classifier
+    optimizer = torch.optim.RMSprop(task.classifier.parameters(), lr=settings.learning_rate)
+    return task.stage(task.classifier, optimizer, steps=steps, batch=settings.batch)
 
 
 def train_classifier(
-    network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device, trainer: Trainer
+    network: PaperNetwork, recipe: PaperRecipe, data: Path, device: torch.device, trainer: Trainer
 ) -> dict[str, float]:
-    """Stage 2 of a recipe: the classifier that the fusion rule is read from.
+    """Stage 2 of the paper: the classifier that the fusion rule is read from.
 
     Returns:
         Validation accuracy (``accuracy``, 0 to 1) and training time (``seconds``).
     """
-    return trainer.run(_stage_of(network, recipe, data, device))
-
-
-def validation_accuracy(network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device) -> dict[str, float]:
-    """``accuracy`` (0 to 1) of the classifier as it is on the validation pairs of stage 2; empty if there are none."""
-    validate = _stage_of(network, recipe, data, device).validate
-    return dict(validate()) if validate else {}
-
-
-def _stage_of(network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device) -> Stage:
     settings = recipe.classifier
     sources = load_sources(data, settings.pairs, settings.crop)
-    held = [is_validation(path, settings.validation) for path in sources.names]
-    return classifier_stage(
-        "classifier",
-        network.encoder,
-        network.classifier,
-        sources.choose([not h for h in held]),
-        settings,
-        steps=settings.steps,
-        seed=recipe.seed,
-        device=device,
-        held_out=sources.choose(held),
-    )
+    held = [is_validation(path, settings.validation, recipe.held_out) for path in sources.names]
+    task = paper_task(network, recipe, *sources.apart(held), device)
+    return trainer.run(paper_stage(task, recipe, settings.steps))
 
 
 def cross_validate(
-    network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device, trainer: Trainer
+    network: PaperNetwork, recipe: PaperRecipe, data: Path, device: torch.device, trainer: Trainer
 ) -> list[float]:
     """Accuracy (0 to 1) of fresh classifiers on each fold of the pairs, trained on the others."""
     settings = recipe.classifier
     sources = load_sources(data, settings.pairs, settings.crop)
+    sources = sources.choose([path.stem not in recipe.held_out for path in sources.names])
     order = generator(recipe.seed, "folds", 0).permutation(len(sources.names))
     accuracies = []
     for fold in range(settings.folds):
@@ -155,16 +179,8 @@ def cross_validate(
         for row in order[fold :: settings.folds]:
             held[row] = True
         torch.manual_seed(recipe.seed + fold)
-        stage = classifier_stage(
-            f"fold{fold + 1}",
-            network.encoder,
-            AuxiliaryClassifier(recipe.architecture).to(device),
-            sources.choose([not h for h in held]),
-            settings,
-            steps=settings.fold_steps,
-            seed=recipe.seed,
-            device=device,
-            held_out=sources.choose(held),
-        )
-        accuracies.append(trainer.run(stage)["accuracy"])
+        fresh = AuxiliaryClassifier(recipe.architecture.channels).to(device)
+        task = paper_task(network, recipe, *sources.apart(held), device)
+        task = replace(task, name=f"fold{fold + 1}", classifier=fresh)
+        accuracies.append(trainer.run(paper_stage(task, recipe, settings.fold_steps))["accuracy"])
     return accuracies

@@ -1,30 +1,37 @@
 """Training recipes: one YAML file describes a model from its data to its weights.
 
-A recipe is checked whole before anything is loaded, so that a typing mistake does not surface after an hour.
+The kind of the architecture decides which parts a recipe has: the paper's network has ``autoencoder`` and
+``classifier``, a blending network ``crops``, ``classifier`` and ``fusion``. A recipe is checked whole before anything
+is loaded, so that a typing mistake does not surface after an hour.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from camf_ros.errors import CamfError, ParameterError
-from camf_ros.network.architecture import Architecture
-from camf_ros.settings.spec import part, setting
+from camf_ros.errors import CamfError, DataError, ParameterError
+from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture, from_dict, to_dict
+from camf_ros.settings.spec import KEY, part, setting
 from camf_ros.settings.table import build
 from camf_ros.settings.yaml_file import read_yaml
 
-# Below this side the classifier's 'valid' stages have nothing left.
-_SMALLEST_CROP = 64
+# Below these sides the classifier's 'valid' stages have nothing left of features at 1/4 and at 1/8 of the size.
+_SMALLEST_CROP, _SMALLEST_BLEND_CROP = 64, 104
+_LARGEST_CROP = 4096
 _MOST = 10**9
+_HELD_OUT = (
+    "Names of pictures, without their ending, that are never trained on; they are for validation, beside the share "
+    "chosen by the hash of the name. In a YAML file also the name of a text file beside it, one name a line."
+)
 
 
 @dataclass(frozen=True)
 class AutoEncoderRecipe:
-    """Stage 1: reconstruct grey images."""
+    """Stage 1 of the paper: reconstruct grey images."""
 
     images: tuple[str, ...] = setting((), "Folders below the data folder, searched recursively for pictures.")
     validation: float = setting(
@@ -39,7 +46,7 @@ class AutoEncoderRecipe:
         256,
         "Side of the square training crops; the loss is taken on the crop less 2 pixels a side.",
         minimum=_SMALLEST_CROP,
-        maximum=4096,
+        maximum=_LARGEST_CROP,
         unit="pixels",
     )
     learning_rate: float = setting(
@@ -52,13 +59,6 @@ class AutoEncoderRecipe:
     initialisation: str = setting(
         "he", "How encoder and decoder begin; the paper's authors have glorot.", choices=("he", "glorot")
     )
-    skip_dropout: float = setting(
-        0.5,
-        "Share of the crops for which the decoder does without the features of the finer layers, so that it learns to "
-        "use the deepest ones; without meaning where those alone are fused, as in the paper.",
-        minimum=0,
-        maximum=1,
-    )
     mse_weight: float = setting(
         5.0, "Weight of the mean squared error in the loss; the paper has 5.", minimum=0, maximum=1e6
     )
@@ -69,13 +69,13 @@ class AutoEncoderRecipe:
 
 @dataclass(frozen=True)
 class ClassifierRecipe:
-    """Stage 2: tell infrared features from visible ones, encoder frozen."""
+    """Stage 2 of the paper: tell infrared features from visible ones, encoder frozen."""
 
     pairs: tuple[str, ...] = setting((), "Folders below the data folder with infrared and visible in them.")
     validation: float = setting(0.1, "Share of the pairs kept for validation.", minimum=0, maximum=0.9999)
     steps: int = setting(20000, "Optimiser steps.", minimum=1, maximum=_MOST)
     batch: int = setting(16, "Crops a step, an even number: half of them are infrared.", minimum=2, maximum=65536)
-    crop: int = setting(256, "Side of the square crops.", minimum=_SMALLEST_CROP, maximum=4096, unit="pixels")
+    crop: int = setting(256, "Side of the square crops.", minimum=_SMALLEST_CROP, maximum=_LARGEST_CROP, unit="pixels")
     learning_rate: float = setting(1e-4, "RMSProp.", minimum=1e-9, maximum=1)
     folds: int = setting(
         5, "Folds of the cross-validation that measures the accuracy; 0 leaves it out.", minimum=0, maximum=1000
@@ -83,46 +83,109 @@ class ClassifierRecipe:
     fold_steps: int = setting(2000, "Optimiser steps of each fold.", minimum=1, maximum=_MOST)
 
     def __post_init__(self) -> None:
-        if self.batch % 2:
-            raise ParameterError(f"classifier.batch is {self.batch}", expected="an even number")
+        _check_even("classifier.batch", self.batch)
         if self.folds == 1:
             raise ParameterError("classifier.folds is 1", expected="0, or 2 and more")
 
 
 @dataclass(frozen=True)
-class FusionRecipe:
-    """Stage 3: make fused pictures that keep both sources, through the frozen fusion rule. Not in the paper."""
+class CropsRecipe:
+    """What a blending network is shown in both stages: crops of pairs, altered as cameras and weather alter them."""
 
-    pairs: tuple[str, ...] = setting((), "Folders below the data folder with infrared and visible in them.")
-    validation: float = setting(0.1, "Share of the pairs kept for validation.", minimum=0, maximum=0.9999)
-    steps: int = setting(0, "Optimiser steps; 0 leaves the stage out.", minimum=0, maximum=_MOST)
-    batch: int = setting(16, "Pairs of crops a step.", minimum=1, maximum=65536)
-    crop: int = setting(128, "Side of the square crops.", minimum=_SMALLEST_CROP, maximum=4096, unit="pixels")
-    learning_rate: float = setting(
-        1e-3, "Adam, peak value, with the same course as in the first stage.", minimum=1e-9, maximum=1
+    side: int = setting(
+        128,
+        "Side of the square crops, a multiple of 2^(levels - 1).",
+        minimum=_SMALLEST_BLEND_CROP,
+        maximum=_LARGEST_CROP,
+        unit="pixels",
     )
-    final_rate: float = setting(0.01, "Share of the learning rate that is left at the end.", minimum=0, maximum=1)
-    train_encoder: bool = setting(True, "Whether the encoder learns too; the decoder always does.")
-    gain: float = setting(0.0, "Gain of the fusion rule in training; 0 is the automatic one.", minimum=0, maximum=4)
-    information_weight: float = setting(1.0, "Weight of the loss of visual information (VIF).", minimum=0, maximum=1e6)
-    edge_weight: float = setting(1.0, "Weight of the loss of edges (Qabf).", minimum=0, maximum=1e6)
-    difference_weight: float = setting(
-        1.0, "Weight of what the fused picture lacks of the sources' intensities (SCD).", minimum=0, maximum=1e6
-    )
-    structure_weight: float = setting(1.0, "Weight of the loss of structure (SSIM).", minimum=0, maximum=1e6)
-    classifier_weight: float = setting(
-        0.1,
-        "Weight of the frozen classifier's cross-entropy, which keeps the weights' meaning when the encoder learns.",
-        minimum=0,
-        maximum=1e6,
+    rescale: float = setting(
+        0.0, "Share of the crops that are enlarged or reduced, by 0.6 to 1.6.", minimum=0, maximum=1
     )
     vary: float = setting(
         0.3, "Share of the crops whose contrast and brightness are changed, source by source.", minimum=0, maximum=1
     )
     blank: float = setting(0.03, "Share of the pairs in which one source is made blank.", minimum=0, maximum=1)
+    invert: float = setting(
+        0.5,
+        "Share of the crops whose infrared is inverted: both polarities, white-hot and black-hot.",
+        minimum=0,
+        maximum=1,
+    )
+    noise: float = setting(
+        0.3,
+        "Share of the crops with the noise of a sensor, source by source; the losses compare with the clean ones.",
+        minimum=0,
+        maximum=1,
+    )
+    sigma: float = setting(
+        8.0, "Largest standard deviation of the noise; the smallest is 1.", minimum=1, maximum=128, unit="grey levels"
+    )
+
+
+@dataclass(frozen=True)
+class JointClassifierRecipe:
+    """Stage 1 of a blending network: encoder and classifier learn together to tell infrared from visible."""
+
+    steps: int = setting(800, "Optimiser steps.", minimum=1, maximum=_MOST)
+    batch: int = setting(16, "Crops a step, an even number: half of them are infrared.", minimum=2, maximum=65536)
+    learning_rate: float = setting(1e-3, "Adam.", minimum=1e-9, maximum=1)
 
     def __post_init__(self) -> None:
-        names = ("information_weight", "edge_weight", "difference_weight", "structure_weight")
+        _check_even("classifier.batch", self.batch)
+
+
+@dataclass(frozen=True)
+class FusionRecipe:
+    """Stage 2 of a blending network: encoder and heads learn to fuse, with frozen class activation weights."""
+
+    weights: str = setting(
+        "read",
+        "Class activation weights: read off the classifier, which is the method. To see what they bring: all equal, or "
+        "those of the classifier shuffled within each scale.",
+        choices=("read", "equal", "shuffled"),
+    )
+    steps: int = setting(2000, "Optimiser steps.", minimum=1, maximum=_MOST)
+    batch: int = setting(8, "Pairs of crops a step.", minimum=1, maximum=65536)
+    learning_rate: float = setting(
+        3e-3,
+        "Adam, peak value; warmed up over the first steps, then a cosine down to final_rate of it.",
+        minimum=1e-9,
+        maximum=1,
+    )
+    final_rate: float = setting(0.01, "Share of the learning rate that is left at the end.", minimum=0, maximum=1)
+    validate_every: int = setting(1000, "Steps between two validations.", minimum=1, maximum=_MOST)
+    information_weight: float = setting(1.5, "Weight of the loss of visual information (VIF).", minimum=0, maximum=1e6)
+    edge_weight: float = setting(5.0, "Weight of the loss of edges (Qabf).", minimum=0, maximum=1e6)
+    difference_weight: float = setting(
+        1.5, "Weight of what the fused picture lacks of the sources' intensities (SCD).", minimum=0, maximum=1e6
+    )
+    structure_weight: float = setting(2.5, "Weight of the loss of structure (SSIM).", minimum=0, maximum=1e6)
+    gradient_weight: float = setting(
+        0.3, "Weight of the differences from the larger of both gradients, at full size.", minimum=0, maximum=1e6
+    )
+    gradient_boost: float = setting(
+        1.15, "By how much that gradient is multiplied to be the goal.", minimum=0, maximum=10
+    )
+    coarse_gradient_weight: float = setting(
+        0.0, "Weight of the same on pictures reduced to 1/2, 1/4, 1/8 and 1/16.", minimum=0, maximum=1e6
+    )
+    coarse_gradient_boost: float = setting(1.0, "Likewise for those.", minimum=0, maximum=10)
+    range_weight: float = setting(
+        0.05, "Weight of what is outside the grey levels 0 to 255 and will be cut off.", minimum=0, maximum=1e6
+    )
+    classifier_weight: float = setting(
+        0.1,
+        "Weight of the frozen classifier's cross-entropy, which keeps the weights' meaning while the encoder learns.",
+        minimum=0,
+        maximum=1e6,
+    )
+
+    def __post_init__(self) -> None:
+        names = [
+            f"{term}_weight"
+            for term in ("information", "edge", "difference", "structure", "gradient", "coarse_gradient")
+        ]
         if not any(getattr(self, name) for name in names):
             raise ParameterError(
                 f"{', '.join(f'fusion.{name}' for name in names)} are all 0", expected="at least one above 0"
@@ -130,50 +193,157 @@ class FusionRecipe:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A whole model."""
+class PaperRecipe:
+    """A model with the paper's network."""
 
     name: str = setting("", "Model name; the checkpoint is called after it.")
     seed: int = setting(1, "Seed of initialisation and of every random choice.", minimum=0, maximum=2**31 - 1)
+    held_out: tuple[str, ...] = setting((), _HELD_OUT)
     autoencoder: AutoEncoderRecipe = part(AutoEncoderRecipe)
     classifier: ClassifierRecipe = part(ClassifierRecipe)
-    fusion: FusionRecipe = part(FusionRecipe)
-    architecture: Architecture = field(default_factory=Architecture)
+    architecture: PaperArchitecture = field(default_factory=PaperArchitecture)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
-            raise ParameterError(
-                f"name is {self.name!r}", expected="letters, digits, '.', '_' and '-': it becomes a file name"
-            )
-        for name, folders in (
-            ("autoencoder.images", self.autoencoder.images),
-            ("classifier.pairs", self.classifier.pairs),
-            ("fusion.pairs", self.fusion.pairs),
-        ):
-            if not folders and not (name == "fusion.pairs" and self.fusion.steps == 0):
-                raise ParameterError(f"{name} is empty", expected="a list of at least one folder below the data folder")
+        _check_name(self.name)
+        _check_folders("autoencoder.images", self.autoencoder.images)
+        _check_folders("classifier.pairs", self.classifier.pairs)
+
+    @property
+    def batches(self) -> dict[str, int]:
+        """Batch of each stage."""
+        return {"autoencoder": self.autoencoder.batch, "classifier": self.classifier.batch}
+
+    @property
+    def folders(self) -> list[str]:
+        """Folders below the data folder, sorted."""
+        return sorted({*self.autoencoder.images, *self.classifier.pairs})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as written in the YAML file."""
-        return asdict(self)
+        return {**asdict(self), "architecture": to_dict(self.architecture)}
+
+
+@dataclass(frozen=True)
+class BlendRecipe:
+    """A model with a blending network."""
+
+    name: str = setting("", "Model name; the checkpoint is called after it.")
+    seed: int = setting(1, "Seed of initialisation and of every random choice.", minimum=0, maximum=2**31 - 1)
+    pairs: tuple[str, ...] = setting((), "Folders below the data folder with infrared and visible in them.")
+    validation: float = setting(
+        0.1,
+        "Share of the pairs kept for validation, chosen by a hash of the file name.",
+        minimum=0,
+        maximum=0.9999,
+    )
+    held_out: tuple[str, ...] = setting((), _HELD_OUT)
+    crops: CropsRecipe = part(CropsRecipe)
+    classifier: JointClassifierRecipe = part(JointClassifierRecipe)
+    fusion: FusionRecipe = part(FusionRecipe)
+    architecture: BlendArchitecture = field(default_factory=BlendArchitecture)
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_folders("pairs", self.pairs)
+        if self.crops.side % self.architecture.step:
+            raise ParameterError(
+                f"crops.side is {self.crops.side}",
+                expected=f"a multiple of {self.architecture.step}, for a pyramid of {self.architecture.levels} levels",
+            )
+
+    @property
+    def batches(self) -> dict[str, int]:
+        """Batch of each stage."""
+        return {"classifier": self.classifier.batch, "fusion": self.fusion.batch}
+
+    @property
+    def folders(self) -> list[str]:
+        """Folders below the data folder, sorted."""
+        return sorted(set(self.pairs))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as written in the YAML file."""
+        return {**asdict(self), "architecture": to_dict(self.architecture)}
+
+
+Recipe = PaperRecipe | BlendRecipe
+_KINDS: dict[str, type[PaperRecipe] | type[BlendRecipe]] = {"paper": PaperRecipe, "blend": BlendRecipe}
 
 
 def load_recipe(path: Path) -> Recipe:
     """Read and check a recipe.
 
     Raises:
-        DataError: If the file is missing, too large, or no YAML.
+        DataError: If the file, or that of ``held_out``, is missing, too large, or not readable.
         ParameterError: If it holds an unknown, missing or impossible entry.
     """
     data = read_yaml(path, "recipe", remedy="name a YAML file, or one of config/training without its ending")
     try:
         entries = dict(_mapping("the recipe", data))
-        parts: dict[str, Any] = {}
-        if "architecture" in entries:
-            parts["architecture"] = Architecture.from_dict(_mapping("architecture", entries.pop("architecture")))
-        return build(Recipe, _flat(entries), **parts)
+        if isinstance(entries.get("held_out"), str):
+            entries["held_out"] = _names(path.parent / entries["held_out"])
+        return recipe_of(entries)
+    except DataError:
+        raise
     except CamfError as error:
         raise ParameterError(f"{path.name}: {error}") from error
+
+
+def recipe_of(data: Mapping[str, Any]) -> Recipe:
+    """A recipe from plain data, such as ``to_dict`` gives; what is left out keeps its default.
+
+    Raises:
+        ParameterError: If it holds an unknown, missing or impossible entry.
+        CheckpointError: If the architecture is impossible.
+    """
+    entries = dict(data)
+    # Without an architecture a recipe is the paper's.
+    architecture = _mapping("architecture", entries.pop("architecture", {"kind": "paper"}))
+    kind = architecture.get("kind")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ParameterError(f"architecture.kind is {kind!r}", expected=" or ".join(_KINDS))
+    recipe = _KINDS[kind]
+    others = {name for other in _KINDS.values() for name in _parts(other)} - _parts(recipe)
+    if foreign := sorted(others & entries.keys()):
+        raise ParameterError(
+            f"the architecture is of kind {kind}, which has no part {', '.join(foreign)}",
+            expected=f"the parts {', '.join(sorted(_parts(recipe)))}",
+            remedy="take it out, or choose another architecture.kind",
+        )
+    default = PaperArchitecture() if kind == "paper" else BlendArchitecture()
+    shape = from_dict({**to_dict(default), **architecture})
+    return build(recipe, _flat(entries, _parts(recipe)), architecture=shape)
+
+
+def _parts(recipe: type[Any]) -> set[str]:
+    """Names of the fields that are settings classes themselves."""
+    return {entry.name for entry in fields(recipe) if isinstance(entry.metadata.get(KEY), type)}
+
+
+def _names(path: Path) -> list[str]:
+    """Lines of a text file, without empty ones and those that begin with #."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"held_out: {path} cannot be read ({error})", remedy="name a text file beside the recipe, or give a list"
+        ) from error
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ParameterError(f"name is {name!r}", expected="letters, digits, '.', '_' and '-': it becomes a file name")
+
+
+def _check_folders(name: str, folders: tuple[str, ...]) -> None:
+    if not folders:
+        raise ParameterError(f"{name} is empty", expected="a list of at least one folder below the data folder")
+
+
+def _check_even(name: str, batch: int) -> None:
+    if batch % 2:
+        raise ParameterError(f"{name} is {batch}", expected="an even number")
 
 
 def _mapping(where: str, value: object) -> Mapping[str, Any]:
@@ -182,11 +352,11 @@ def _mapping(where: str, value: object) -> Mapping[str, Any]:
     return value
 
 
-def _flat(entries: Mapping[str, Any]) -> dict[str, object]:
+def _flat(entries: Mapping[str, Any], parts: set[str]) -> dict[str, object]:
     """Names of nested entries joined by dots, as settings are named."""
     result: dict[str, object] = {}
     for name, value in entries.items():
-        if name in {"autoencoder", "classifier", "fusion"}:
+        if name in parts:
             result.update({f"{name}.{key}": inner for key, inner in _mapping(name, value).items()})
         else:
             result[name] = value

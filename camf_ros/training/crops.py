@@ -27,7 +27,7 @@ def random_crops(images: Sequence[GreyImage], count: int, side: int, rng: np.ran
         rng: Source of every choice.
 
     Returns:
-        (count, 1, side, side), float32, range -1 to 1.
+        (count, 1, side, side), float32, grey levels 0 to 255.
     """
     batch: NDArray[np.uint8] = np.empty((count, 1, side, side), np.uint8)
     for row in batch:
@@ -38,9 +38,4 @@ def random_crops(images: Sequence[GreyImage], count: int, side: int, rng: np.ran
         if rng.integers(2):
             crop = crop[:, ::-1]
         row[0] = crop
-    return normalise(torch.from_numpy(batch))
-
-
-def normalise(grey: Tensor) -> Tensor:
-    """Grey values 0 to 255 (uint8) to the network's range: ``x = (grey - 127.5) / 127.5``."""
-    return (grey.float() - 127.5) / 127.5
+    return torch.from_numpy(batch).float()

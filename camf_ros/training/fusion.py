@@ -1,125 +1,141 @@
-"""Stage 3: decoder and encoder learn, through the frozen fusion rule, to make pictures that keep both sources."""
+"""Stage 2 of a blending network: encoder and heads learn to fuse; the class activation weights stay as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camf_ros.evaluation.metrics import mean, score
-from camf_ros.network.constants import BORDER
+from camf_ros.network.blend import BlendNetwork, blend
 from camf_ros.network.devices import autocast
-from camf_ros.network.model import CamfNetwork
-from camf_ros.training.classifier import load_sources
-from camf_ros.training.config import Recipe
-from camf_ros.training.crops import generator, normalise
+from camf_ros.network.rule import class_activation_weights
+from camf_ros.training.config import BlendRecipe
+from camf_ros.training.crops import generator
 from camf_ros.training.distributed import process_count, share, share_size
 from camf_ros.training.fusion_losses import weighted_losses
-from camf_ros.training.images import is_validation
+from camf_ros.training.images import GreyImage
 from camf_ros.training.loop import Stage, warm_cosine
 from camf_ros.training.pair_crops import pair_crops
+from camf_ros.training.sources import Sources
 
-# Validation pairs are cut to this many pixels a side: figures in seconds rather than minutes.
-_VALIDATION_SIDE = 320
-_GREY = 127.5
+# Pairs of a folder that are validated on, at most.
+_VALIDATION_PAIRS = 24
 # The classifier's loss is taken on one pair in so many.
 _JUDGED = 4
 
 
-def fusion_stage(network: CamfNetwork, recipe: Recipe, data: Path, device: torch.device) -> Stage:
-    """Stage 3 of a recipe.
+def linear_weight(network: BlendNetwork, recipe: BlendRecipe) -> Tensor:
+    """The classifier's linear layer, (2, K), that gives the class activation weights which the recipe asks for.
 
-    The classifier stays as it is, so the class activation weights do too. The encoder may change; that the frozen
-    classifier still tells its features apart is part of the loss, so that the weights keep their meaning.
+    ``read`` is the layer as it is. ``equal`` is 0, so that all weights are 1. ``shuffled`` permutes each row within
+    each scale, by the seed: the same weights, that say nothing of their channels.
+    """
+    linear = network.classifier.linear.weight.detach().clone()
+    if recipe.fusion.weights == "equal":
+        return torch.zeros_like(linear)
+    if recipe.fusion.weights == "shuffled":
+        rng = generator(recipe.seed, "shuffled weights", 0)
+        starts = np.cumsum((0, *recipe.architecture.encoder[:-1]))
+        for row in linear:
+            order = [
+                start + rng.permutation(width) for start, width in zip(starts, recipe.architecture.encoder, strict=True)
+            ]
+            row.copy_(row[torch.from_numpy(np.concatenate(order)).to(row.device)])
+    return linear
+
+
+def fusion_stage(
+    network: BlendNetwork,
+    recipe: BlendRecipe,
+    training: list[Sources],
+    held: list[Sources],
+    *,
+    linear: Tensor,
+    device: torch.device,
+) -> Stage:
+    """Stage 2 of a recipe.
+
+    The encoder changes; that the frozen classifier still tells its features apart is part of the loss, so that the
+    weights keep their meaning.
 
     Args:
-        network: Its decoder, and its encoder if the recipe says so, are trained in place.
+        network: Its encoder and heads are trained in place.
         recipe: What to do.
-        data: Folder that the recipe's folders are in.
+        training: Pairs of each folder.
+        held: Those to validate on; some may be empty.
+        linear: Of :func:`linear_weight`.
         device: Where to train.
-
-    Raises:
-        DataError: If pictures are missing or unreadable.
     """
     settings = recipe.fusion
-    folders, held = [], []
-    for folder in settings.pairs:
-        sources = load_sources(data, [folder], settings.crop)
-        keep = [is_validation(path, settings.validation) for path in sources.names]
-        folders.append(sources.choose([not k for k in keep]))
-        held.append(sources.choose(keep))
-    weights = network.class_activation_weights().detach()
+    weights = class_activation_weights(linear)
     network.classifier.requires_grad_(False)
-    network.encoder.requires_grad_(settings.train_encoder)
     judged = max(1, settings.batch // _JUDGED)
     own = share_size(judged)
     labels = torch.tensor([0] * own + [1] * own, device=device)
-    inner = slice(BORDER, -BORDER)
-    gain = torch.full((settings.batch,), settings.gain, device=device) if settings.gain else None
-    gain_of_share = None if gain is None else share(gain)
 
     def loss(step: int) -> Tensor:
-        rng = generator(recipe.seed, "fusion", step)
-        infrared, visible = (share(x).to(device) for x in pair_crops(folders, settings, rng))
+        crops = pair_crops(training, settings.batch, recipe.crops, generator(recipe.seed, "fusion", step))
+        infrared, visible = (share(x).to(device) for x in crops.clean)
+        seen_ir, seen_vis = (share(x).to(device) for x in crops.seen)
         with autocast(device):
-            features = network.encoder(torch.cat((infrared, visible)))
-            used = network.own_gain(features, weights) if gain_of_share is None else gain_of_share
-            fused = network.fuse_encoded(features, (settings.crop, settings.crop), weights, used)
-        grey = ((x.float() + 1) * _GREY for x in (infrared[..., inner, inner], visible[..., inner, inner], fused))
-        total = weighted_losses(
-            *grey,
-            information=settings.information_weight,
-            edges=settings.edge_weight,
-            differences=settings.difference_weight,
-            structure=settings.structure_weight,
-        )
-        if settings.train_encoder and settings.classifier_weight and own:
+            f_ir, f_vis = zip(*(f.chunk(2) for f in network.encoder(torch.cat((seen_ir, seen_vis)))), strict=True)
+            amounts = network.amounts(f_ir, f_vis, weights)
+        infrared_part, visible_part = blend(seen_ir, seen_vis, [a.float() for a in amounts])
+        total = weighted_losses(infrared, visible, infrared_part + visible_part, settings)
+        if settings.classifier_weight and own:
             # On some of the pairs: the classifier costs as much as all the rest.
-            scores = network.classifier([torch.cat((f[:own], f[len(infrared) :][:own])).float() for f in features])
+            features = [torch.cat((x[:own], y[:own])).float() for x, y in zip(f_ir, f_vis, strict=True)]
             # Processes can have different numbers of these pairs, so that the mean of their means would be another one.
-            each = F.cross_entropy(scores, labels, reduction="sum") / (2 * judged) * process_count()
-            total = total + settings.classifier_weight * each
+            wrong = F.cross_entropy(network.classifier(features), labels, reduction="sum")
+            total = total + settings.classifier_weight * wrong / (2 * judged) * process_count()
         return total
 
     def validate() -> Mapping[str, float]:
-        result = {}
-        for folder, pairs in zip(settings.pairs, held, strict=True):
-            if pairs.names:
-                each = zip(pairs.infrared, pairs.visible, strict=True)
-                scores = [_score(network, pair, weights, gain, device) for pair in each]
-                result.update({f"{name} {folder}": value for name, value in mean(scores).items()})
-        return result
+        return {
+            f"{name} {folder}": value
+            for folder, sources in zip(recipe.pairs, held, strict=True)
+            if sources.names
+            for name, value in mean(_scores(network, sources, weights, device)).items()
+        }
 
+    module = nn.ModuleDict({"encoder": network.encoder, "heads": network.heads})
     return Stage(
         name="fusion",
-        module=torch.nn.ModuleDict({"encoder": network.encoder, "decoder": network.decoder}),
-        optimizer=torch.optim.Adam(
-            [p for part in (network.encoder, network.decoder) for p in part.parameters() if p.requires_grad],
-            lr=settings.learning_rate,
-        ),
+        module=module,
+        optimizer=torch.optim.Adam(module.parameters(), lr=settings.learning_rate),
         steps=settings.steps,
         loss=loss,
         schedule=warm_cosine(settings.steps, settings.final_rate),
         validate=validate,
-        validate_every=2000,
+        validate_every=settings.validate_every,
     )
 
 
-def _score(
-    network: CamfNetwork,
-    pair: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    weights: Tensor,
-    gain: Tensor | None,
-    device: torch.device,
-) -> dict[str, float]:
-    infrared, visible = (image[:_VALIDATION_SIDE, :_VALIDATION_SIDE] for image in pair)
-    with torch.no_grad(), autocast(device):
-        x, y = (normalise(torch.from_numpy(image)[None, None]).to(device) for image in (infrared, visible))
-        fused = network(x, y, weights, None if gain is None else gain[:1], contrast=1.0).fused
-    levels = ((fused.float()[0, 0] + 1) * _GREY).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
-    return score(infrared, visible, levels)
+def _scores(network: BlendNetwork, sources: Sources, weights: Tensor, device: torch.device) -> list[dict[str, float]]:
+    """All metrics of some pairs, spread evenly over the names."""
+    count = len(sources.names)
+    used = min(count, _VALIDATION_PAIRS)
+    rows = [number * count // used for number in range(used)]
+    pairs = [(sources.infrared[row], sources.visible[row]) for row in rows]
+    return [score(*pair, fuse(network, *pair, weights, device)) for pair in pairs]
+
+
+def fuse(
+    network: BlendNetwork, infrared: GreyImage, visible: GreyImage, weights: Tensor, device: torch.device
+) -> GreyImage:
+    """Fused picture of a pair of any size, (H, W), in float32."""
+    height, width = infrared.shape
+    step = network.architecture.step
+    margin = (0, -width % step, 0, -height % step)
+    x, y = (
+        F.pad(torch.from_numpy(image)[None, None].float().to(device), margin, mode="replicate")
+        for image in (infrared, visible)
+    )
+    with torch.no_grad():
+        output = network(x, y, weights)
+    fused = (output.infrared_part + output.visible_part)[0, 0, :height, :width]
+    return np.asarray(fused.round().clamp(0, 255).to(torch.uint8).cpu().numpy(), np.uint8)

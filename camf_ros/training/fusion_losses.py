@@ -7,10 +7,14 @@ below, rewards contrast that is enhanced without noise). Pictures are grey level
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from camf_ros.training.config import FusionRecipe
 
 # Windows of the four scales of the information term, finest first, and the variance of the noise in the eye.
 _WINDOWS = (17, 9, 5, 3)
@@ -19,6 +23,8 @@ _EYE_NOISE = 2.0
 _FAINT = 0.1
 # Side of the uniform window of the structure term.
 _STRUCTURE_WINDOW = 7
+# How often pictures are halved for the coarse gradients.
+_COARSER = 4
 # Logistic curves of Xydeas and Petrovic from relative strength and orientation of an edge to what is kept of it.
 _STRENGTH = (0.9994, 15.0, 0.5)
 _ORIENTATION = (0.9879, 22.0, 0.8)
@@ -118,6 +124,53 @@ def structure_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
     return 2 * (1 - (luminance * structure).mean())
 
 
+def gradient_loss(infrared: Tensor, visible: Tensor, fused: Tensor, boost: float = 1.0) -> Tensor:
+    """Mean difference of the fused picture's gradient from the larger one of both sources' gradients.
+
+    The goal has the direction of that source, sign included: copying one source leaves what the other has more of.
+
+    Args:
+        infrared: (N, 1, H, W), 2 x 2 or more.
+        visible: (N, 1, H, W).
+        fused: (N, 1, H, W).
+        boost: The goal is this times the larger gradient.
+
+    Returns:
+        Mean over places, of the absolute differences across plus those down, in grey levels a pixel.
+    """
+    (x1, y1), (x2, y2), (x, y) = (_slope(picture) for picture in (infrared, visible, fused))
+    first = x1**2 + y1**2 >= x2**2 + y2**2
+    across, down = boost * torch.where(first, x1, x2), boost * torch.where(first, y1, y2)
+    return ((x - across).abs() + (y - down).abs()).mean()
+
+
+def coarse_gradient_loss(infrared: Tensor, visible: Tensor, fused: Tensor, boost: float = 1.0) -> Tensor:
+    """Mean of :func:`gradient_loss` over the pictures reduced to 1/2, 1/4, 1/8 and 1/16 by averaging.
+
+    Args:
+        infrared: (N, 1, H, W), 32 x 32 or more.
+        visible: (N, 1, H, W).
+        fused: (N, 1, H, W).
+        boost: As there.
+    """
+    terms = []
+    for _ in range(_COARSER):
+        infrared, visible, fused = (F.avg_pool2d(x, 2) for x in (infrared, visible, fused))
+        terms.append(gradient_loss(infrared, visible, fused, boost))
+    return torch.stack(terms).mean()
+
+
+def range_loss(fused: Tensor) -> Tensor:
+    """Mean of what is below 0 or above 255, in grey levels."""
+    return ((-fused).clamp_min(0) + (fused - 255).clamp_min(0)).mean()
+
+
+def _slope(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Differences to the pixel at the left and to that above, without the first row and column."""
+    here = x[..., 1:, 1:]
+    return here - x[..., 1:, :-1], here - x[..., :-1, 1:]
+
+
 def _twice(x: Tensor) -> Tensor:
     return torch.cat((x, x))
 
@@ -173,32 +226,23 @@ def _correlation(one: Tensor, other: Tensor) -> Tensor:
     return (one * other).sum((1, 2, 3)) / norm
 
 
-def weighted_losses(
-    infrared: Tensor,
-    visible: Tensor,
-    fused: Tensor,
-    *,
-    information: float,
-    edges: float,
-    differences: float,
-    structure: float,
-) -> Tensor:
+def weighted_losses(infrared: Tensor, visible: Tensor, fused: Tensor, settings: FusionRecipe) -> Tensor:
     """Weighted sum of all terms; those of weight 0 are not computed.
 
     Args:
         infrared: (N, 1, H, W), grey levels 0 to 255.
         visible: (N, 1, H, W).
-        fused: (N, 1, H, W).
-        information: Weight of :func:`information_loss`.
-        edges: Weight of :func:`edge_loss`.
-        differences: Weight of :func:`difference_loss`.
-        structure: Weight of :func:`structure_loss`.
+        fused: (N, 1, H, W), before it is cut to 0 to 255.
+        settings: The weights.
     """
-    terms = (
-        (information, information_loss),
-        (edges, edge_loss),
-        (differences, difference_loss),
-        (structure, structure_loss),
+    sources = infrared, visible, fused
+    terms: tuple[tuple[float, Callable[[], Tensor]], ...] = (
+        (settings.information_weight, lambda: information_loss(*sources)),
+        (settings.edge_weight, lambda: edge_loss(*sources)),
+        (settings.difference_weight, lambda: difference_loss(*sources)),
+        (settings.structure_weight, lambda: structure_loss(*sources)),
+        (settings.gradient_weight, lambda: gradient_loss(*sources, settings.gradient_boost)),
+        (settings.coarse_gradient_weight, lambda: coarse_gradient_loss(*sources, settings.coarse_gradient_boost)),
+        (settings.range_weight, lambda: range_loss(fused)),
     )
-    used = [weight * loss(infrared, visible, fused) for weight, loss in terms if weight]
-    return torch.stack(used).sum()
+    return torch.stack([weight * loss() for weight, loss in terms if weight]).sum()

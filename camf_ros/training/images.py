@@ -6,7 +6,7 @@ Grey is the BT.601 luminance, the Y of the YCbCr that colour pictures are fused 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Split:
     validation: list[Path]
 
 
-def is_validation(path: Path, share: float) -> bool:
+def is_validation(path: Path, share: float, held_out: Collection[str] = ()) -> bool:
     """Whether a picture belongs to the validation split.
 
     The choice depends on the file's name alone: it is the same on every machine and when pictures are added, and both
@@ -37,7 +37,10 @@ def is_validation(path: Path, share: float) -> bool:
     Args:
         path: The file.
         share: Share of the files that are for validation, 0 to 1.
+        held_out: Names without ending that are for validation in any case.
     """
+    if path.stem in held_out:
+        return True
     digest = hashlib.sha256(path.stem.encode()).digest()
     return int.from_bytes(digest[:4], "big") < share * 2**32
 
@@ -60,9 +63,9 @@ def find_images(root: Path, folders: Iterable[str]) -> list[Path]:
     return found
 
 
-def split(files: Sequence[Path], share: float) -> Split:
+def split(files: Sequence[Path], share: float, held_out: Collection[str] = ()) -> Split:
     """Training and validation files; see :func:`is_validation`."""
-    chosen = [is_validation(path, share) for path in files]
+    chosen = [is_validation(path, share, held_out) for path in files]
     return Split(
         [path for path, held in zip(files, chosen, strict=True) if not held],
         [path for path, held in zip(files, chosen, strict=True) if held],

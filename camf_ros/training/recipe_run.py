@@ -1,4 +1,4 @@
-"""A recipe from its data to the checkpoint on disk, with the provenance that the checkpoint carries."""
+"""A recipe from its data to the model's files on disk, with the provenance that they carry."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ import torch
 
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.imaging.pairs import find_pairs
-from camf_ros.network import CamfNetwork, save_checkpoint
+from camf_ros.models import CHECKPOINT, GRAPH
+from camf_ros.network.blend import BlendNetwork
+from camf_ros.network.checkpoint import load_checkpoint, save_checkpoint
+from camf_ros.network.export import export
+from camf_ros.network.inference import Network
+from camf_ros.network.paper import PaperNetwork
 from camf_ros.training.autoencoder import autoencoder_stage
-from camf_ros.training.classifier import cross_validate, train_classifier, validation_accuracy
-from camf_ros.training.config import Recipe
+from camf_ros.training.classifier import blend_task, cross_validate, joint_stage, train_classifier
+from camf_ros.training.config import BlendRecipe, PaperRecipe, Recipe
 from camf_ros.training.distributed import from_first, is_first, process_count
-from camf_ros.training.fusion import fusion_stage
-from camf_ros.training.images import find_images, load_grey, split
+from camf_ros.training.fusion import fusion_stage, linear_weight
+from camf_ros.training.images import find_images, is_validation, load_grey, split
+from camf_ros.training.initialisation import initialise
 from camf_ros.training.loop import Trainer
+from camf_ros.training.sources import load_sources
 
 _logger = logging.getLogger(__name__)
 
@@ -36,13 +43,13 @@ def train(
     command: Sequence[str],
     quiet: bool = False,
 ) -> str:
-    """Train all stages and write the checkpoint; a run that was killed goes on where it was.
+    """Train all stages, write the checkpoint and both graphs; a run that was killed goes on where it was.
 
     Args:
         recipe: What to train.
         data: Folder that the recipe's folders are in.
         run: Folder of states and log.
-        output: Checkpoint to write.
+        output: Checkpoint to write, a .safetensors file; the graphs are written beside it.
         device: Where to train.
         command: The command line, for the checkpoint's provenance.
         quiet: No progress bars.
@@ -52,39 +59,24 @@ def train(
 
     Raises:
         ParameterError: If the run folder is that of another recipe or of other data, or several processes cannot share
-            a batch equally.
+            a batch equally, or ``output`` has another ending.
         DataError: If data or states are missing or damaged, or the training diverges.
     """
+    if output.suffix != CHECKPOINT:
+        raise ParameterError(f"the checkpoint is {output}", expected=f"a name that ends in {CHECKPOINT}")
     commit = _commit()  # now: the checkout may have moved on when training ends
     check_batches(recipe)
     check_data(recipe, data)
-    hash_of_data = data_hash(data, _folders(recipe))
+    hash_of_data = data_hash(data, recipe.folders)
     if hash_of_data != from_first(hash_of_data):
         raise DataError(f"{data} holds other pictures than on the machine of the first process", remedy="copy them")
     trainer = Trainer(run, recipe.to_dict(), data=hash_of_data, quiet=quiet)
     torch.manual_seed(recipe.seed)
-    network = CamfNetwork(recipe.architecture).to(device)
-    if recipe.autoencoder.initialisation != "he":  # which it begins with
-        network.initialise(recipe.autoencoder.initialisation)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    stage1 = trainer.run(autoencoder_stage(network, recipe, data, device))
-    _logger.info("auto-encoder: %s", stage1)
-    stage2 = train_classifier(network, recipe, data, device, trainer)
-    _logger.info("classifier: %s", stage2)
-    folds = cross_validate(network, recipe, data, device, trainer) if recipe.classifier.folds else []
-    _logger.info("cross-validated accuracy: %s", folds)
-    stage3: dict[str, float] = {}
-    if recipe.fusion.steps:
-        stage3 = trainer.run(fusion_stage(network, recipe, data, device))
-        # The encoder has moved: is the classifier, and with it the meaning of the weights, still right?
-        stage3.update(validation_accuracy(network, recipe, data, device))
-    _logger.info("fusion: %s", stage3)
-    metrics = {
-        "autoencoder": stage1,
-        "classifier": stage2,
-        "cross_validated_accuracy": folds,
-        "fusion": stage3,
-    }
+    network: Network
+    if isinstance(recipe, BlendRecipe):
+        network, metrics = _train_blend(recipe, data, device, trainer)
+    else:
+        network, metrics = _train_paper(recipe, data, device, trainer)
     provenance: dict[str, Any] = {
         "recipe": recipe.to_dict(),
         "command": shlex.join(command),
@@ -94,10 +86,58 @@ def train(
         "device": _device_name(device),
         "metrics": metrics,
     }
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    digest = from_first(save_checkpoint(output, network, name=recipe.name, training=provenance) if is_first() else "")
+    digest = ""
+    if is_first():
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        digest = save_checkpoint(output, network, name=recipe.name, training=provenance)
+        export(load_checkpoint(output), output.with_suffix(GRAPH))
+    digest = from_first(digest)
     trainer.log(stage="done", checkpoint=str(output), hash=digest)
     return digest
+
+
+def _train_paper(
+    recipe: PaperRecipe, data: Path, device: torch.device, trainer: Trainer
+) -> tuple[PaperNetwork, dict[str, Any]]:
+    """The network, and what was measured in each stage."""
+    network = PaperNetwork(recipe.architecture).to(device)
+    for part in (network.encoder, network.decoder):
+        initialise(part, recipe.autoencoder.initialisation)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    stage1 = trainer.run(autoencoder_stage(network, recipe, data, device))
+    _logger.info("auto-encoder: %s", stage1)
+    stage2 = train_classifier(network, recipe, data, device, trainer)
+    _logger.info("classifier: %s", stage2)
+    folds = cross_validate(network, recipe, data, device, trainer) if recipe.classifier.folds else []
+    _logger.info("cross-validated accuracy: %s", folds)
+    return network, {"autoencoder": stage1, "classifier": stage2, "cross_validated_accuracy": folds}
+
+
+def _train_blend(
+    recipe: BlendRecipe, data: Path, device: torch.device, trainer: Trainer
+) -> tuple[BlendNetwork, dict[str, Any]]:
+    """Likewise."""
+    network = BlendNetwork(recipe.architecture).to(device)
+    initialise(network.encoder)
+    initialise(network.heads.hidden)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    training, held = [], []
+    for folder in recipe.pairs:
+        sources = load_sources(data, [folder], recipe.crops.side)
+        trained, kept = sources.apart([is_validation(p, recipe.validation, recipe.held_out) for p in sources.names])
+        training.append(trained)
+        held.append(kept)
+    task = blend_task(network, recipe, training, held, device)
+    stage1 = trainer.run(joint_stage(task, recipe))
+    _logger.info("classifier: %s", stage1)
+    linear = linear_weight(network, recipe)
+    stage2 = trainer.run(fusion_stage(network, recipe, training, held, linear=linear, device=device))
+    # The encoder has moved: is the classifier, and with it the meaning of the weights, still right?
+    stage2.update(task.accuracy())
+    _logger.info("fusion: %s", stage2)
+    # A model has the weights that it was trained with, which other ones than `read` owe to no classifier.
+    network.classifier.linear.weight.data.copy_(linear)
+    return network, {"classifier": stage1, "fusion": stage2}
 
 
 def check_batches(recipe: Recipe) -> None:
@@ -107,11 +147,7 @@ def check_batches(recipe: Recipe) -> None:
         ParameterError: If not.
     """
     count = process_count()
-    for where, batch in (
-        ("autoencoder", recipe.autoencoder.batch),
-        ("classifier", recipe.classifier.batch),
-        ("fusion", recipe.fusion.batch if recipe.fusion.steps else 0),
-    ):
+    for where, batch in recipe.batches.items():
         if batch % count:
             raise ParameterError(
                 f"{where}.batch is {batch}, which {count} processes cannot share equally",
@@ -124,26 +160,35 @@ def check_data(recipe: Recipe, data: Path) -> None:
     """Find what is missing for any stage before the first one has taken its hours.
 
     Raises:
-        DataError: If folders, pictures or counterparts are missing, or too few for the split or the folds, or if
-            pictures that are to be fused differ in size.
+        DataError: If folders, pictures or counterparts are missing, or too few for the split or the folds, if pictures
+            that are to be fused differ in size, or if there is no picture of a name that is to be held out.
     """
-    stage1, stage2, stage3 = recipe.autoencoder, recipe.classifier, recipe.fusion
+    if absent := sorted(set(recipe.held_out) - {path.stem for path in find_images(data, recipe.folders)}):
+        raise DataError(
+            f"held_out names {', '.join(absent[:5])}{' and others' if len(absent) > 5 else ''}, which is in no folder",
+            expected="names of pictures without their ending",
+        )
+    if isinstance(recipe, BlendRecipe):
+        # Both stages draw from each folder as often as from the others: none may be without pictures.
+        for folder in recipe.pairs:
+            _check_split(f"validation, in {folder},", _infrared(data, [folder]), recipe.validation, recipe.held_out)
+            _check_sizes(data / folder)
+        return
+    stage1, stage2 = recipe.autoencoder, recipe.classifier
     pairs = _infrared(data, stage2.pairs)
-    for where, files, share in (
-        ("autoencoder", find_images(data, stage1.images), stage1.validation),
-        ("classifier", pairs, stage2.validation),
-        # The third stage draws from each folder as often as from the others: none may be without pictures.
-        *(("fusion", _infrared(data, [folder]), stage3.validation) for folder in stage3.pairs if stage3.steps),
-    ):
-        if not split(files, share).training:
-            raise DataError(
-                f"{where}.validation of {share:g} leaves none of {len(files)} pictures for training",
-                remedy="lower it, or add pictures",
-            )
-    if stage2.folds > len(pairs):
-        raise DataError(f"classifier.folds is {stage2.folds}", expected=f"at most {len(pairs)}, the number of pairs")
-    for folder in stage3.pairs if stage3.steps else ():
-        _check_sizes(data / folder)
+    _check_split("autoencoder.validation", find_images(data, stage1.images), stage1.validation, recipe.held_out)
+    _check_split("classifier.validation", pairs, stage2.validation, recipe.held_out)
+    free = [path for path in pairs if path.stem not in recipe.held_out]
+    if stage2.folds > len(free):
+        raise DataError(f"classifier.folds is {stage2.folds}", expected=f"at most {len(free)}, the number of pairs")
+
+
+def _check_split(where: str, files: Sequence[Path], share: float, held_out: tuple[str, ...]) -> None:
+    if not split(files, share, held_out).training:
+        raise DataError(
+            f"{where} of {share:g} leaves none of {len(files)} pictures for training",
+            remedy="lower it, or add pictures" if not held_out else "lower it, shorten held_out, or add pictures",
+        )
 
 
 def _check_sizes(folder: Path) -> None:
@@ -159,11 +204,6 @@ def _check_sizes(folder: Path) -> None:
 
 def _infrared(data: Path, folders: Sequence[str]) -> list[Path]:
     return [infrared for folder in folders for infrared, _ in find_pairs(data / folder)]
-
-
-def _folders(recipe: Recipe) -> list[str]:
-    fusion = recipe.fusion.pairs if recipe.fusion.steps else ()
-    return sorted({*recipe.autoencoder.images, *recipe.classifier.pairs, *fusion})
 
 
 def data_hash(root: Path, folders: Sequence[str]) -> str:

@@ -10,18 +10,19 @@ import pytest
 
 pytest.importorskip("rosbags", reason="needs rosbags: pip install rosbags")
 
+from small_model import open_small
+
 from camf_ros.bag.fusion import Tally
 from camf_ros.bag.job import BagJob
 from camf_ros.bag.topics import BagTopics
 from camf_ros.engines.engine import Engine
-from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.table import build
 
 
 @pytest.fixture(scope="session")
 def engine(small_model: Path) -> Engine:
-    return TorchEngine(small_model, device="cpu", precision="float32", threads=1)
+    return open_small(small_model)
 
 
 @pytest.fixture

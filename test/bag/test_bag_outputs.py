@@ -174,14 +174,15 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from camf_ros.bag.job import BagJob
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.engines.choose import open_engine
+from camf_ros.models import find_model
 from camf_ros.settings.fusion import FusionSettings
 def slow(messages, count):
     for message in messages:
         print("message", flush=True)
         yield message
         time.sleep(0.2)
-engine = lambda: TorchEngine(Path(sys.argv[3]), device="cpu", precision="float32", threads=1)
+engine = lambda: open_engine("openvino", find_model(sys.argv[3]), device="cpu", precision="float32", threads=1)
 BagJob(Path(sys.argv[1]), Path(sys.argv[2])).run(engine, FusionSettings(), slow)
 """
 

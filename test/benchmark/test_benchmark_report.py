@@ -11,16 +11,13 @@ import cv2
 import pytest
 
 from camf_ros.benchmark import machine
-from camf_ros.benchmark.floor import Peak
 from camf_ros.benchmark.measure import Results, Row, Skipped
-from camf_ros.benchmark.peaks import Peaks
 from camf_ros.benchmark.peers import Peer
-from camf_ros.benchmark.plan import Model, Plan
+from camf_ros.benchmark.plan import Model, Plan, Reference
 from camf_ros.benchmark.plot import write_plot
 from camf_ros.benchmark.report import content, short, table, write_json
-from camf_ros.benchmark.task import EAGER, PeerInput
-from camf_ros.errors import DataError, EngineError
-from camf_ros.network import Architecture
+from camf_ros.benchmark.task import PeerInput
+from camf_ros.errors import DataError
 
 
 def row(model: str = "camf", engine: str = "torch", ratio: float | None = 0.21234567, **more: object) -> Row:
@@ -35,20 +32,20 @@ def row(model: str = "camf", engine: str = "torch", ratio: float | None = 0.2123
         "median_ms": 12.3456789,
         "p5_ms": 12.0,
         "p95_ms": 14.5,
-        "eager_model": "camf",
+        "cpu_ms": 24.0,
+        "cpu_ratio": ratio,
         "floor_ms": 2.0,
-        "layered_floor_ms": 3.0,
+        "blending_floor_ms": 0.5,
         "gflop": 1.5,
-        "parameters": 100,
         "memory_mib": 123.456,
         "gpu_memory_mib": None,
         "start_s": 1.25,
     }
-    return Row(model, engine, ratio_to_eager=ratio, **(figures | more))  # type: ignore[arg-type]
+    return Row(model, engine, ratio=ratio, **(figures | more))  # type: ignore[arg-type]
 
 
 ROWS = [
-    row(engine=EAGER, ratio=1.0, precision="float32", median_ms=60.0, p5_ms=58.0, p95_ms=70.0),
+    row("camf-paper", "openvino", 1.0, median_ms=60.0, p5_ms=58.0, p95_ms=70.0),
     row(),
     row("OtherNet", "onnxruntime", 2.0, precision="float32", peer=True, floor_ms=None, gflop=None, width=640),
 ]
@@ -57,11 +54,13 @@ SKIPPED = [
     Skipped("camf", "tensorrt", "float32", None, None, "not installed"),
     Skipped("camf", "torch", "float32", 640, 256, "the process ended by SIGKILL"),
 ]
+PEER = Peer("OtherNet", Path("o.onnx"), 5, (PeerInput("a", 1, 0, 1), PeerInput("b", 1, 0, 1)))
 PLAN = Plan(
-    models=[Model("camf", Path("camf.safetensors"), Architecture(), 100, "abc")],
-    peers=[],
+    models=[Model("camf", "camf.safetensors", "abc")],
+    peers=[PEER],
     engines=["torch", "tensorrt"],
     precisions=["auto", "float32"],
+    reference=Reference(Model("camf-paper", "camf-paper", "def"), "openvino", "bfloat16"),
     sizes=[(320, 256)],
     device="cpu",
     threads=2,
@@ -70,11 +69,12 @@ PLAN = Plan(
 
 
 def test_table() -> None:
-    lines = table(Results(ROWS, SKIPPED), "camf").splitlines()
+    lines = table(Results(ROWS, SKIPPED), str(PLAN.reference)).splitlines()
     # There is no GPU, and no column for it.
-    headings = "model engine precision size median ms p5 p95 pairs/s x eager x floor MiB start s"
+    headings = "model engine precision size median ms p5 p95 pairs/s CPU ms of ref. CPU of ref. x floor MiB start s"
     assert " ".join(lines[0].split()) == headings
-    assert " ".join(lines[2].split()) == "camf torch bfloat16 320x256 12.3 12.0 14.5 81.0 0.212 6.17 123 1.2"
+    assert " ".join(lines[2].split()) == "camf torch bfloat16 320x256 12.3 12.0 14.5 81.0 24.0 0.212 0.212 6.17 123 1.2"
+    assert "of ref.: time as a share of that of camf-paper/openvino/bfloat16 in the same rounds" in lines
     assert lines[3].split()[-4:] == ["2.00", "-", "123", "1.2"]
     assert len({len(line) for line in lines[:4]}) == 1
     assert lines[-2:] == [
@@ -88,17 +88,16 @@ def test_table_of_nothing() -> None:
 
 
 def test_json(tmp_path: Path) -> None:
-    peaks = Peaks(2, {("cpu", "float32"): 1.23456e11, ("cpu", "bfloat16"): 4e11}, {"cpu": 2e10})
-    write_json(tmp_path / "b.json", content(PLAN, Results(ROWS, SKIPPED), peaks, "camf benchmark"))
+    write_json(tmp_path / "b.json", content(PLAN, Results(ROWS, SKIPPED), "camf benchmark"))
     report = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
-    assert report["peak_gflops"] == {"cpu": {"float32": 123.5, "bfloat16": 400.0}}
-    assert report["bandwidth_gb_s"] == {"cpu": 20.0}
-    assert report["models"] == {"camf": {"hash": "abc", "parameters": 100}}
+    assert report["models"] == {"camf": "abc", "camf-paper": "def"}
+    assert report["peers"] == {"OtherNet": {"parameters": 5}}
+    assert report["reference"] == "camf-paper/openvino/bfloat16"
     assert report["machine"]["gpu"] is None
     assert report["versions"]["camf_ros"]
     assert (report["threads"], report["seconds"], report["command"]) == (2, 3.0, "camf benchmark")
     assert report["rows"][1]["median_ms"] == 12.35
-    assert report["rows"][1]["ratio_to_eager"] == 0.2123
+    assert report["rows"][1]["ratio"] == 0.2123
     assert report["rows"][2]["floor_ms"] is None
     assert report["skipped"][2]["reason"] == "the process ended by SIGKILL"
     assert [entry["engine"] for entry in report["skipped"]] == ["tensorrt", "tensorrt", "torch"]
@@ -124,15 +123,15 @@ def test_short(value: float | None, text: str) -> None:
 
 def test_plot(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    write_plot(tmp_path / "one.png", ROWS[:1], "one")
-    write_plot(tmp_path / "two.png", ROWS, "two")
+    write_plot(tmp_path / "one.png", ROWS[:1], "one", "reference")
+    write_plot(tmp_path / "two.png", ROWS, "two", "reference")
     one, two = (cv2.imread(str(tmp_path / name)) for name in ("one.png", "two.png"))
     assert one is not None
     assert two is not None
     assert two.shape[1] == 2 * one.shape[1]  # a panel for each size
     assert two.std() > 10
     with pytest.raises(DataError, match="cannot be written"):
-        write_plot(tmp_path / "no" / "x.png", ROWS, "x")
+        write_plot(tmp_path / "no" / "x.png", ROWS, "x", "reference")
 
 
 def test_threads_of_a_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,38 +152,11 @@ def test_cpu_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.cpu_name() == "Some CPU @ 2: x"
 
 
-def test_peers_run_on_the_cpu_beside_the_papers_network() -> None:
-    models = [replace(PLAN.models[0], name=name) for name in ("camf", "camf-paper")]
-    peers = [Peer("Other", Path("o.onnx"), 5, (PeerInput("a", 1, 0, 1), PeerInput("b", 1, 0, 1)))]
-    plan = replace(PLAN, models=models, peers=peers, engines=["torch"], precisions=["auto"])
-    here = [(g.reference.name, g.reference.task.device, [c.name for c in g.cases]) for g in plan.groups()]
-    assert here == [("camf", "cpu", ["camf"]), ("camf-paper", "cpu", ["camf-paper", "Other"])]
-    there = list(replace(plan, device="cuda").groups())
-    assert [(g.reference.task.device, [c.task.device for c in g.cases]) for g in there] == [
-        ("cuda", ["cuda"]),
-        ("cuda", ["cuda"]),
-        ("cpu", ["cpu"]),
+def test_peers_run_on_the_cpu() -> None:
+    plan = replace(PLAN, device="cuda", engines=["torch"], precisions=["auto"])
+    cases = [plan.reference_case((8, 8)), *plan.cases((8, 8))]
+    assert [(case.name, case.task.device, case.peer) for case in cases] == [
+        ("camf-paper", "cuda", False),
+        ("camf", "cuda", False),
+        ("OtherNet", "cpu", True),
     ]
-    assert there[2].reference.name == "camf-paper"
-
-
-class Answers:
-    """In the place of a child: what it finds gets better and worse, and one arithmetic it does not know."""
-
-    def __init__(self) -> None:
-        self.flops, self.bandwidth = iter((5.0, 9.0, 7.0)), iter((2.0, 1.0, 3.0))
-
-    def ask(self, do: str, **arguments: object) -> dict[str, object]:
-        if arguments.get("precision") == "int8":
-            raise EngineError("no peak")
-        return {"flops": next(self.flops)} if do == "flops" else {"bandwidth": next(self.bandwidth), "gpu": "Some GPU"}
-
-
-def test_peaks_only_rise() -> None:
-    peaks, child = Peaks(1), Answers()
-    for _ in range(3):
-        peaks.measure(child, "cuda", {"float32", "int8"})  # type: ignore[arg-type]
-    assert peaks.of("cuda", "float32") == Peak(flops=9.0, bandwidth=3.0)
-    assert peaks.of("cuda", "int8") is None
-    assert peaks.of("cpu", "float32") is None
-    assert peaks.gpus == {"cuda": "Some GPU"}

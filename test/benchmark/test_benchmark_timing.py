@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from camf_ros.benchmark.timing import LEAST_ROUNDS, ROUNDS, calls_in_turn, ratio, spread, take_turns
+from camf_ros.benchmark.timing import (
+    LEAST_ROUNDS,
+    ROUNDS,
+    Rounds,
+    Sample,
+    all_of,
+    calls_in_turn,
+    ratio,
+    spread,
+    take_turns,
+)
 
 
 class Clock:
@@ -21,12 +31,12 @@ class Work:
         self.call_seconds = seconds
         self._name, self._clock, self._log, self._drift = name, clock, log, drift
 
-    def turn(self, calls: int) -> list[float]:
+    def turn(self, calls: int) -> list[Sample]:
         times = []
         for _ in range(calls):
             took = self.call_seconds * (1 + self._drift * self._clock.now)
             self._clock.now += took
-            times.append(took)
+            times.append(Sample(took, 2 * took))
         self._log.append(self._name)
         return times
 
@@ -45,7 +55,8 @@ def test_turns_fill_the_time_and_change_their_order() -> None:
 def test_slow_work_has_its_rounds() -> None:
     clock, log = Clock(), []
     times = take_turns([Work("slow", 7.0, clock, log)], 3.0, clock)
-    assert times == [[[7.0, 7.0]] * LEAST_ROUNDS]
+    assert times == [[[(7.0, 14.0), (7.0, 14.0)]] * LEAST_ROUNDS]
+    assert all_of(times[0]) == [(7.0, 14.0)] * 2 * LEAST_ROUNDS
 
 
 def test_drift_does_not_get_into_the_ratio() -> None:
@@ -53,7 +64,7 @@ def test_drift_does_not_get_into_the_ratio() -> None:
     clock, log = Clock(), []
     times = take_turns([Work(name, 0.01, clock, log, drift=0.5) for name in ("one", "two")], 3.0, clock)
     assert max(times[0][-1]) > 2 * min(times[0][0])
-    assert ratio(*times) == pytest.approx(1.0, abs=0.03)
+    assert ratio(*times).wall == pytest.approx(1.0, abs=0.03)
 
 
 @pytest.mark.parametrize(("call", "turn", "calls"), [(1.0, 0.1, 1), (0.1, 1.0, 10), (0.0, 1.0, 10_000), (0.1, 0.0, 1)])
@@ -62,7 +73,12 @@ def test_calls_in_turn(call: float, turn: float, calls: int) -> None:
 
 
 def test_ratio_is_taken_round_by_round() -> None:
-    assert ratio([[1.0, 1.0, 9.0], [8.0], [3.0]], [[2.0], [2.0, 2.0], [6.0]]) == 0.5
+    assert ratio(rounds([1.0, 1.0, 9.0], [8.0], [3.0]), rounds([2.0], [2.0, 2.0], [6.0])) == (0.5, 0.5)
+    assert ratio([[Sample(1.0, 3.0)]], [[Sample(2.0, 2.0)]]) == (0.5, 1.5)
+
+
+def rounds(*walls: list[float]) -> Rounds:
+    return [[Sample(wall, wall) for wall in turn] for turn in walls]
 
 
 def test_spread() -> None:

@@ -10,14 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from camf_ros.benchmark import worker
 from camf_ros.benchmark.child import Child, Timed
-from camf_ros.benchmark.eager import EagerNetwork
-from camf_ros.benchmark.task import EAGER, Task
-from camf_ros.engines.torch_engine import TorchEngine
+from camf_ros.benchmark.task import Task
 from camf_ros.errors import EngineError
 
 
@@ -27,7 +24,7 @@ def serve(*requests: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answers.getvalue().splitlines()]
 
 
-def task(model: Path, engine: str = EAGER) -> Task:
+def task(model: Path, engine: str = "torch") -> Task:
     return Task(engine, str(model), 40, 32, "cpu", "float32", threads=1)
 
 
@@ -46,10 +43,11 @@ def test_turns(calls: list[int]) -> None:
     opened, warm, many, one = serve(
         OPEN, {"do": "warm_up", "seconds": 0}, {"do": "turn", "calls": 3}, {"do": "turn", "calls": 1}
     )
-    assert opened == {"description": "fake cpu bfloat16", "precision": "bfloat16"}
+    assert opened == {"description": "fake cpu bfloat16", "precision": "bfloat16", "gpu": None}
     assert warm["call_seconds"] > 0
     assert warm["start_seconds"] > 0
     assert [len(answer["times"]) for answer in (many, one)] == [3, 1]
+    assert all(wall > 0 and cpu >= 0 for wall, cpu in many["times"])
     # Two to warm up, one that only wakes it up, three and one that are timed.
     assert len(calls) == 2 + 1 + 3 + 1
 
@@ -70,26 +68,16 @@ def test_precision_of(description: str, precision: str) -> None:
     assert worker.precision_of(description, "auto") == precision
 
 
-def test_failures_are_answers(small_model: Path) -> None:
-    wrong = asdict(task(small_model)) | {"file": "no.safetensors"}
+def test_failures_are_answers(tiny_model: Path) -> None:
+    wrong = asdict(task(tiny_model)) | {"model": "no.safetensors"}
     not_open, no_file = serve({"do": "turn", "calls": 1}, {"do": "open", **wrong})
     assert not_open == {"error": "nothing is open"}
     assert "no.safetensors" in no_file["error"]
 
 
-def test_eager_is_the_same_function(small_model: Path) -> None:
-    random = np.random.default_rng(1)
-    infrared, visible = random.integers(0, 256, (2, 37, 43), np.uint8)
-    fused = EagerNetwork(small_model, device="cpu", threads=1).fuse(infrared, visible)
-    other = TorchEngine(small_model, device="cpu", precision="float32").fuse(infrared, visible).fused
-    assert fused.dtype == np.uint8
-    assert np.abs(fused.astype(int) - other).max() <= 1
-    assert fused.std() > 1
-
-
-def test_a_child(small_model: Path) -> None:
+def test_a_child(tiny_model: Path) -> None:
     with Child(1) as child:
-        station = Timed(child, task(small_model))
+        station = Timed(child, task(tiny_model))
         station.warm_up(0.0)
         assert station.description == "torch cpu float32"
         assert station.call_seconds > 0
@@ -98,9 +86,6 @@ def test_a_child(small_model: Path) -> None:
         assert memory["memory_mib"] is not None
         assert memory["memory_mib"] > 1  # PyTorch alone is far more
         assert memory["gpu_memory_mib"] is None
-        assert child.ask("flops", device="cpu", precision="float32", threads=1)["flops"] > 0
-        with pytest.raises(EngineError, match="no peak is measured in int8"):
-            child.ask("flops", device="cpu", precision="int8", threads=1)
         assert not station.ended
         pid = child.pid
     assert child.ended

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of camf fuse."""
+"""Fixtures of the tests of camf fuse. Its model is of the paper's kind, because that has a gain."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 from fusing import Array, Fuse
+from small_model import open_small
 
-from camf_ros.engines.torch_engine import TorchEngine
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 
 
 @pytest.fixture
-def reference(small_model: Path) -> Any:
+def reference(small_paper_model: Path) -> Any:
     """Fuses as the node does: frames with stamps through one pipeline; blue, green, red out."""
 
     def fuse(frames: list[tuple[Array, Array, float]], **settings: Any) -> list[Array]:
-        engine = TorchEngine(small_model, device="cpu", precision="float32")
+        engine = open_small(small_paper_model)
         pipeline = FusionPipeline(engine, FusionSettings(**settings))
         fused = []
         for infrared, visible, stamp in frames:
@@ -32,5 +32,5 @@ def reference(small_model: Path) -> Any:
 
 
 @pytest.fixture
-def fuse(small_model: Path, capsys: pytest.CaptureFixture[str]) -> Fuse:
-    return Fuse(small_model, capsys)
+def fuse(small_paper_model: Path, capsys: pytest.CaptureFixture[str]) -> Fuse:
+    return Fuse(small_paper_model, capsys)

@@ -39,13 +39,13 @@ Run = Callable[..., tuple[int, list[str]]]
 
 
 @pytest.fixture
-def run(small_model: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(small_paper_model: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Exit status and the lines on stderr."""
 
     def call(*arguments: object, quiet: bool = True) -> tuple[int, list[str]]:
         capsys.readouterr()
         logging.getLogger().handlers[:] = []
-        more = ["--model", small_model, "--engine", "torch", "--device", "cpu", "--precision", "float32"]
+        more = ["--model", small_paper_model, "--engine", "torch", "--device", "cpu", "--precision", "float32"]
         status = main(["bag", *map(str, [*arguments, *more]), *(["--quiet"] if quiet else [])])
         out, err = capsys.readouterr()
         assert out == ""
@@ -180,7 +180,7 @@ def test_without_rosbags_the_remedy_is_named(tmp_path: Path, run: Run, monkeypat
     assert command.__doc__ is not None
 
 
-def test_frames_are_those_of_camf_fuse(tmp_path: Path, run: Run, small_model: Path) -> None:
+def test_frames_are_those_of_camf_fuse(tmp_path: Path, run: Run, small_paper_model: Path) -> None:
     """The two offline commands agree on one pair."""
     import cv2  # noqa: PLC0415
 
@@ -188,9 +188,9 @@ def test_frames_are_those_of_camf_fuse(tmp_path: Path, run: Run, small_model: Pa
     cv2.imwrite(str(tmp_path / "t.png"), thermal)
     cv2.imwrite(str(tmp_path / "v.png"), np.ascontiguousarray(rgb[:, :, ::-1]))
     assert run(write(tmp_path / "in", street(1)), "--output", tmp_path / "out")[0] == 0
-    more = ["--model", str(small_model), "--engine", "torch", "--device", "cpu", "--precision", "float32", "--quiet"]
+    model = ["--model", str(small_paper_model), "--engine", "torch", "--device", "cpu", "--precision", "float32"]
     files = [str(tmp_path / name) for name in ("t.png", "v.png")]
-    assert main(["fuse", *files, "--output", str(tmp_path / "f.png"), *more]) == 0
+    assert main(["fuse", *files, "--output", str(tmp_path / "f.png"), *model, "--quiet"]) == 0
     expected = cv2.imread(str(tmp_path / "f.png"))
     assert expected is not None
     np.testing.assert_array_equal(pixels(read(tmp_path / "out", FUSED)[0][1]), expected[:, :, ::-1])

@@ -14,7 +14,8 @@ from small_training import recipe_with, write_data, write_recipe
 
 from camf_ros.cli.main import main
 from camf_ros.errors import CamfError
-from camf_ros.network import load_checkpoint
+from camf_ros.network.architecture import to_dict
+from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.resources import version
 from camf_ros.training.recipe_run import data_hash
 
@@ -77,9 +78,9 @@ def test_info(small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     described = json.loads(capsys.readouterr().out)
     assert described == {
         "name": "small",
-        "file": str(small_model),
+        "files": [str(small_model.with_suffix(suffix)) for suffix in (".safetensors", ".onnx", ".inspect.onnx")],
         "hash": load_checkpoint(small_model).hash,
-        "architecture": {"encoder": [2, 3, 4, 5, 5, 5], "decoder": [5, 5, 4, 3, 3], "fused": [6]},
+        "architecture": to_dict(load_checkpoint(small_model).network.architecture),
         "training": {"command": "made by a test"},
     }
 
@@ -207,11 +208,12 @@ def test_bug_is_not_disguised(monkeypatch: pytest.MonkeyPatch) -> None:
         main(["info", "x"])
 
 
+@pytest.mark.parametrize("command", [["info", "camf-paper", "--markdown"], ["export", "camf-paper"]])
 def test_without_pytorch_it_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
-    for name in [name for name in sys.modules if name == "camf_ros.network" or name.startswith("camf_ros.network.")]:
+    for name in [name for name in sys.modules if name.startswith(("camf_ros.network.", "camf_ros.training."))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert main(["info", "camf-paper"]) == 1
-    assert "pip install torch" in capsys.readouterr().err
+    assert main(command) == 1
+    assert "torch is not installed; install PyTorch: pip install torch" in capsys.readouterr().err

@@ -82,7 +82,7 @@ def test_pictures_made_by_anyone(data: Path, capsys: pytest.CaptureFixture[str])
     assert by_file[1:] == by_baseline[1:]
 
 
-def test_model(data: Path, small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_model(data: Path, small_paper_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A model's pictures are those of camf fuse, on the luminance, each on its own; gain and all, automatic or not."""
     colour = cv2.imread(str(data / "visible" / "two.png"))
     assert colour is not None
@@ -92,10 +92,10 @@ def test_model(data: Path, small_model: Path, capsys: pytest.CaptureFixture[str]
         (data / source / "three.png").unlink()
     lines = {}
     for gain in ([], ["--gain", "0"], ["--gain", "1.2"]):
-        assert evaluate("--data", data, "--model", small_model, "--device", "cpu", *gain) == 0
+        assert evaluate("--data", data, "--model", small_paper_model, "--device", "cpu", *gain) == 0
         lines[gain[-1] if gain else ""] = capsys.readouterr().out.splitlines()
-    assert lines[""][0].startswith("small, 2 pairs of")
-    assert lines["1.2"][0].startswith("small, gain 1.2, 2 pairs of")
+    assert lines[""][0].startswith("paper, 2 pairs of")
+    assert lines["1.2"][0].startswith("paper, gain 1.2, 2 pairs of")
     assert lines[""] == lines["0"]
     assert lines[""][1:] != lines["1.2"][1:]
 
@@ -103,10 +103,23 @@ def test_model(data: Path, small_model: Path, capsys: pytest.CaptureFixture[str]
         grey = data / f"{name}.png"
         cv2.imwrite(str(grey), pictures(data, name)[1] if name == "one" else luminance(data / "visible" / "two.png"))
         more = ["--output", data / "made" / f"{name}.png", "--device", "cpu", "--precision", "float32", "--quiet"]
-        assert main([*map(str, ["fuse", data / "infrared" / f"{name}.png", grey, "--model", small_model, *more])]) == 0
+        given = [data / "infrared" / f"{name}.png", grey, "--model", small_paper_model]
+        assert main(["fuse", *map(str, [*given, *more])]) == 0
     capsys.readouterr()
     assert evaluate("--data", data, "--fused", data / "made") == 0
     assert capsys.readouterr().out.splitlines()[1:] == lines[""][1:]
+
+
+def test_engines_agree(data: Path, small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In float32, to what a grey level at a tie can change."""
+    means = []
+    for engine in ("auto", "torch", "onnxruntime"):
+        file = data / "figures.json"
+        arguments = ["--data", data, "--model", small_model, "--device", "cpu", "--engine", engine, "--json", file]
+        assert evaluate(*arguments) == 0
+        means.append(list(json.loads(file.read_text(encoding="utf-8"))["mean"].values()))
+    for other in means[1:]:
+        assert other == pytest.approx(means[0], rel=2e-3, abs=1e-3)
 
 
 def luminance(path: Path) -> NDArray[np.uint8]:
@@ -164,10 +177,14 @@ def test_mistakes(
     assert message in err
 
 
-def test_gain_out_of_range(data: Path, small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_gain_out_of_range(
+    data: Path, small_model: Path, small_paper_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for gain in ("9", "nan", "-1"):
-        assert evaluate("--data", data, "--model", small_model, f"--gain={gain}") == 1
+        assert evaluate("--data", data, "--model", small_paper_model, f"--gain={gain}") == 1
         assert "parameter gain is" in capsys.readouterr().err
+    assert evaluate("--data", data, "--model", small_model, "--gain=1.2") == 1
+    assert f"--gain is given, and model {small_model} has none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,56 +1,95 @@
-"""camf export: files that other programs can run, and clear words where TensorRT is not."""
+"""camf export: files that other programs can run, and clear words where something is not there."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import openvino
 import pytest
+from small_model import open_small
 
 from camf_ros.cli.main import main
-from camf_ros.engines.create import open_engine
+from camf_ros.engines import choose
+from camf_ros.engines.engine import Engine
+from camf_ros.engines.onnxruntime import tensorrt_cache
 from camf_ros.models import find_model
 
-
-def inputs(height: int, width: int) -> dict[str, np.ndarray]:
-    pair = np.random.default_rng(3).integers(0, 256, (2, 1, 1, height, width)).astype(np.uint8)
-    return {"infrared": pair[0], "visible": pair[1], "gain": np.zeros(1, np.float32), "hold": np.zeros(1, np.float32)}
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
-def test_files_give_the_engine_s_pictures(tmp_path: Path) -> None:
-    graph, model = tmp_path / "new" / "lite.onnx", tmp_path / "ir" / "lite.xml"
-    assert main(["export", "camf-lite", "--onnx", str(graph), "--openvino", str(model)]) == 0
-    onnx.checker.check_model(graph, full_check=True)
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    engine = open_engine("onnxruntime", find_model("camf-lite"), device="cpu", precision="float32")
-    for size in ((24, 33), (40, 28)):
-        given = inputs(*size)
-        expected = engine.fuse(given["infrared"][0, 0], given["visible"][0, 0]).fused
-        assert np.array_equal(session.run(["fused"], given)[0][0, 0], expected)
-        difference = np.abs(compiled(given)[0][0, 0].astype(int) - expected)
-        assert difference.max() <= 1
-        assert (difference > 0).mean() < 1e-2, "ties alone may be rounded otherwise"
+def export(*arguments: object) -> int:
+    return main(["export", *map(str, arguments)])
 
 
-def test_half_precision_halves_the_file(tmp_path: Path) -> None:
-    for name, more in (("full", []), ("half", ["--half"])):
-        assert main(["export", "camf-lite", "--onnx", str(tmp_path / f"{name}.onnx"), *more]) == 0
-    full, half = ((tmp_path / f"{name}.onnx").stat().st_size for name in ("full", "half"))
-    assert 0.4 < half / full < 0.75
+@pytest.fixture
+def checkpoint(small_model: Path, tmp_path: Path) -> Path:
+    """A checkpoint as it comes from another's training: without graphs."""
+    return Path(shutil.copy(small_model, tmp_path / "mine.safetensors"))
+
+
+def test_graphs_go_beside_the_checkpoint(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert export(checkpoint) == 0
+    assert f"wrote {checkpoint.with_suffix('.onnx')} and mine.inspect.onnx" in capsys.readouterr().err
+    assert {path.name for path in checkpoint.parent.iterdir()} == {
+        "mine.safetensors",
+        "mine.onnx",
+        "mine.inspect.onnx",
+    }
+    model = find_model(str(checkpoint))
+    assert model.read_graph().info.hash == model.read_inspection().info.hash == model.info().hash
+
+
+def test_graphs_under_another_name(checkpoint: Path, small_model: Path, tmp_path: Path) -> None:
+    assert export(checkpoint, "--output", tmp_path / "new" / "x.onnx") == 0
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"x.onnx", "x.inspect.onnx"}
+    for suffix in (".onnx", ".inspect.onnx"):
+        assert (tmp_path / "new" / f"x{suffix}").read_bytes() == small_model.with_suffix(suffix).read_bytes()
+
+
+def test_half_precision(checkpoint: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half.onnx"
+    assert export(checkpoint, "--half", "--output", half) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.safetensors", "half.onnx"}
+    (picture,) = np.random.default_rng(3).integers(0, 256, (1, 32, 48)).astype(np.uint8)
+    session = onnxruntime.InferenceSession(half, providers=["CPUExecutionProvider"])
+    given = {"infrared": picture[None, None], "visible": picture[::-1].copy()[None, None]}
+    expected = open_small(checkpoint).fuse(picture, picture[::-1].copy(), keep_amounts=True).amounts
+    assert expected is not None
+    for level, amounts in enumerate(expected):
+        np.testing.assert_allclose(session.run([f"amounts_{level}"], given)[0][0], amounts, atol=0.02)
+
+
+@pytest.mark.parametrize("more", [[], ["--half"]])
+def test_openvino_files(small_model: Path, tmp_path: Path, more: list[str]) -> None:
+    """From the graph alone: no PyTorch is asked."""
+    graph = Path(shutil.copy(small_model.with_suffix(".onnx"), tmp_path / "mine.onnx"))
+    path = tmp_path / "ir" / "mine.xml"
+    assert export(graph, "--openvino", path, *more) == 0
+    assert {each.name for each in path.parent.iterdir()} == {"mine.xml", "mine.bin"}
+    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    (picture,) = np.random.default_rng(3).integers(0, 256, (1, 32, 48)).astype(np.uint8)
+    result = compiled({"infrared": picture[None, None], "visible": picture[None, None]})
+    expected = open_small(small_model).fuse(picture, picture, keep_amounts=True).amounts
+    assert expected is not None
+    for level, amounts in enumerate(expected):
+        np.testing.assert_allclose(result[f"amounts_{level}"][0], amounts, atol=0.02 if more else 1e-4)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "there is nothing to do; expected --onnx FILE"),
-        (["--onnx", "x.xml"], "x.xml does not end in .onnx; name it x.onnx"),
+        (["--output", "x.xml"], "x.xml does not end in .onnx; name it x.onnx"),
         (["--openvino", "x"], "x does not end in .xml; name it x.xml"),
-        (["none", "--onnx", "x.onnx"], "model 'none' is unknown"),
-        (["--onnx", "file/x.onnx"], "cannot be written"),
+        (["none", "--output", "x.onnx"], "model 'none' is unknown"),
+        (["--output", "file/x.onnx"], "cannot be written"),
+        (["--openvino", "file/x.xml"], "cannot be written"),
+        (["--half"], "--half is given without a file; name it with --output FILE.onnx"),
+        (["camf-paper", "--half", "--output", "x.onnx"], "model camf-paper does not compute in float16"),
+        (["graph.onnx"], "model graph.onnx has no .safetensors file to export"),
         (["--build-only", "--sizes", "640"], "--sizes has '640'; expected WIDTHxHEIGHT"),
     ],
 )
@@ -58,19 +97,59 @@ def test_mistakes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    small_model: Path,
+    *,
     arguments: list[str],
     words: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
-    assert main(["export", *arguments]) == 1
+    shutil.copy(small_model.with_suffix(".onnx"), "graph.onnx")
+    assert export(*arguments) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("camf export: ")
     assert words in line
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "graph.onnx"}
 
 
-def test_tensorrt_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tensorrt_that_is_not_there(small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if "TensorrtExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("TensorRT is there")
-    assert main(["export", "camf-lite", "--build-only"]) == 1
+    assert export(small_model, "--build-only") == 1
     assert "ONNX Runtime has no TensorrtExecutionProvider here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "precision"), [([], "float32"), (["--half"], "float16")])
+def test_tensorrt_engines_are_built_for_each_size(
+    small_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    more: list[str],
+    precision: str,
+) -> None:
+    """With a stand-in that leaves a file, or does not."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked: list[Any] = []
+
+    def open_fake(name: str, model: Any, **options: Any) -> Engine:
+        engine = open_small(small_model)
+        fuse = engine.fuse
+
+        def build(infrared: Any, visible: Any) -> Any:
+            asked.append((name, options, infrared.shape))
+            if len(asked) > 2:
+                tensorrt_cache(engine.model_hash).mkdir(parents=True)
+                (tensorrt_cache(engine.model_hash) / "x.engine").touch()
+            return fuse(infrared, visible)
+
+        monkeypatch.setattr(engine, "fuse", build)
+        return engine
+
+    monkeypatch.setattr(choose, "open_engine", open_fake)
+    assert export(small_model, "--build-only", "--sizes", "48x32,64x48", *more) == 1
+    assert "TensorRT left no engine in" in capsys.readouterr().err
+    assert [shape for _, _, shape in asked] == [(32, 48), (48, 64)]
+    assert asked[0][:2] == ("tensorrt", {"device": "cuda", "precision": precision})
+    assert export(small_model, "--build-only", "--sizes", "48x32", *more) == 0

@@ -220,7 +220,7 @@ def test_folders_are_never_overwritten(tmp_path: Path, fuse: Fuse) -> None:
 )
 def test_mistakes(
     tmp_path: Path,
-    small_model: Path,
+    small_paper_model: Path,
     *,
     arguments: list[str],
     message: str,
@@ -239,7 +239,7 @@ def test_mistakes(
         (tmp_path / name).mkdir()
     before = snapshot(tmp_path)
     more = [] if "--device" in arguments else ["--device", "cpu"]
-    assert main(["fuse", *arguments, "--model", str(small_model), "--quiet", *more]) == 1
+    assert main(["fuse", *arguments, "--model", str(small_paper_model), "--quiet", *more]) == 1
     out, err = capfd.readouterr()
     assert out == ""
     assert err.splitlines()[-1].startswith("camf fuse: ")
@@ -247,10 +247,10 @@ def test_mistakes(
     assert snapshot(tmp_path) == before
 
 
-def test_progress_bar(tmp_path: Path, small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_bar(tmp_path: Path, small_paper_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_all(tmp_path / "t", [soft(1, *SHAPE)] * 2)
     save_all(tmp_path / "v", [colour(1)] * 2)
-    more = ["--model", str(small_model), "--device", "cpu", "--output"]
+    more = ["--model", str(small_paper_model), "--device", "cpu", "--output"]
     assert main(["fuse", str(tmp_path / "t"), str(tmp_path / "v"), *more, str(tmp_path / "a")]) == 0
     assert "2/2" in capsys.readouterr().err
     patterns = [str(tmp_path / source / "f_%03d.png") for source in ("t", "v")]

@@ -1,4 +1,4 @@
-"""On a robot without PyTorch the .onnx and one runtime are all that fusion needs: other libraries cannot be imported."""
+"""Without PyTorch the .onnx and one runtime are all that fusion needs: other libraries cannot be imported here."""
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import torch
 from caged import read_in_cage
+from camf_ros.network.checkpoint_file import read_checkpoint_file
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from camf_ros.errors import CheckpointError
-from camf_ros.network.checkpoint_file import read_checkpoint_file
 
 READER = "camf_ros.network.checkpoint_file read_checkpoint_file"
 GIB = 2**30

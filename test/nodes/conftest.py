@@ -14,22 +14,21 @@ os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 pytest.importorskip("rclpy", reason="needs ROS 2: run scripts/test, which brings it")
 pytest.importorskip("camf_ros.msg", reason="needs the colcon-built package: run scripts/test")
 
-import torch
 from harness import Probe, Processes
-
-from camf_ros.network import Architecture, CamfNetwork, save_checkpoint
+from small_model import make_small_network, make_small_paper, write_model
 
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
     """A small network with random weights: the node does with it what it does with a trained one, only faster."""
-    torch.manual_seed(5)
-    network = CamfNetwork(Architecture(encoder=(4, 8, 8, 16, 16, 16), decoder=(16, 16, 8, 8, 8)))
-    # Weights as far apart as a trained classifier's.
-    torch.nn.init.normal_(network.classifier.linear.weight, std=1.0)
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_checkpoint(path, network, name="small", training={})
-    return path
+    network = make_small_network(5, encoder=(4, 4, 8), heads=(4, 4, 8))
+    return write_model(tmp_path_factory.mktemp("model") / "small.safetensors", network)
+
+
+@pytest.fixture(scope="session")
+def paper_model(tmp_path_factory):
+    """One of the paper's kind, which has a gain."""
+    return write_model(tmp_path_factory.mktemp("paper") / "paper.safetensors", make_small_paper(), name="paper")
 
 
 @pytest.fixture

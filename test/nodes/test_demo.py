@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from harness import executable
 
-from camf_ros.engines.create import ENGINES
+from camf_ros.engines.choose import ENGINES
 
 pytestmark = pytest.mark.ros
 

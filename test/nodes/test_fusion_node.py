@@ -5,15 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from harness import Probe, pixels, scene
 from sensor_msgs.msg import CameraInfo
 
-from camf_ros.engines.create import choose_engine
-from camf_ros.network.checkpoint_file import read_checkpoint_file
+from camf_ros.engines.choose import choose_engine
+from camf_ros.models import find_model
 from camf_ros.nodes.image_messages import image_message
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
@@ -41,8 +40,8 @@ def test_colour_pair_comes_back_fused_in_the_size_and_under_the_header_of_rgb(fu
 def test_weights_are_complete_and_in_their_ranges(fusion, probe, model):
     _, weights = probe.fuse(*scene())
     assert weights.model_name == "small"
-    assert weights.model_hash == read_checkpoint_file(Path(model)).hash
-    assert 0.5 <= weights.gain <= 1.5
+    assert weights.model_hash == find_model(str(model)).info().hash
+    assert weights.gain == 1.0
     for name in ("infrared_weight", "visible_weight"):
         values = np.array(getattr(weights, name))
         assert values.shape == (16,)
@@ -130,8 +129,8 @@ def test_camera_info_of_the_reference_comes_under_the_header_of_the_fused_image(
     assert (got.width, got.height, got.distortion_model) == (64, 48, "plumb_bob")
 
 
-def test_whole_numbers_are_taken_where_numbers_are_wanted(processes, probe, model):
-    processes.start("fusion_node", model=model, device="cpu", gain=1)
+def test_whole_numbers_are_taken_where_numbers_are_wanted(processes, probe, paper_model):
+    processes.start("fusion_node", model=paper_model, device="cpu", gain=1)
     probe.wait_for_node()
     _, weights = probe.fuse(*scene())
     assert weights.gain == 1.0
@@ -158,7 +157,9 @@ def test_fusion_goes_on_after_the_stamps_jump_back(fusion, probe):
     assert fused.header == probe.header("rgb_frame")
 
 
-def test_gain_changes_at_run_time_and_the_rest_is_refused_with_a_reason(fusion, probe):
+def test_gain_changes_at_run_time_and_the_rest_is_refused_with_a_reason(processes, probe, paper_model):
+    processes.start("fusion_node", model=paper_model, device="cpu", precision="float32", threads=1)
+    probe.wait_for_node()
     _, weights = probe.fuse(*scene())
     automatic = weights.gain
     assert abs(automatic - 1.5) > 0.1
@@ -184,8 +185,8 @@ def test_gain_changes_at_run_time_and_the_rest_is_refused_with_a_reason(fusion, 
     assert weights.gain == pytest.approx(automatic, rel=1e-5)
 
 
-def test_diagnostics_tell_the_gain_and_where_it_comes_from(processes, probe, model):
-    processes.start("fusion_node", model=model, device="cpu", diagnostics_period=0.1)
+def test_diagnostics_tell_the_gain_and_where_it_comes_from(processes, probe, model, paper_model):
+    processes.start("fusion_node", model=paper_model, device="cpu", diagnostics_period=0.1)
     probe.wait_for_node()
 
     def told() -> tuple[str | None, str | None]:
@@ -196,6 +197,8 @@ def test_diagnostics_tell_the_gain_and_where_it_comes_from(processes, probe, mod
     assert probe.spin_until(lambda: told() == (f"{weights.gain:.3f}", "automatic")), probe.diagnostics
     assert probe.set_parameter("fusion", "gain", 0.7) == (True, "")
     assert probe.spin_until(lambda: told() == ("0.700", "constant")), probe.diagnostics
+    assert probe.set_parameter("fusion", "model", str(model)) == (True, "")
+    assert probe.spin_until(lambda: told() == ("1.000", "this model has none")), probe.diagnostics
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

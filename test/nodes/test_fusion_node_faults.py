@@ -165,13 +165,26 @@ def test_camera_info_of_another_size_is_not_passed_on(fusion, probe):
     assert "640 x 480" in log
 
 
-def test_without_the_runtime_the_node_says_what_to_install(processes, model, tmp_path, monkeypatch):
-    (tmp_path / "safetensors.py").write_text("raise ImportError('not here')\n")
+def test_without_a_runtime_the_node_says_what_to_install(processes, model, tmp_path, monkeypatch):
+    for name in ("torch", "openvino", "onnxruntime"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not here')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     process = processes.start("fusion_node", model=model)
     log, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "pip install openvino onnx safetensors, or torch safetensors" in log
+    assert "pip install openvino or onnxruntime, or torch and safetensors" in log
+    assert "Traceback" not in log
+
+
+def test_checkpoint_alone_without_pytorch(processes, model, tmp_path, monkeypatch):
+    (tmp_path / "torch.py").write_text("raise ImportError('not here')\n")
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes(model.read_bytes())
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    process = processes.start("fusion_node", model=alone)
+    log, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"run 'camf export {alone}' on a machine with PyTorch" in log
     assert "Traceback" not in log
 
 

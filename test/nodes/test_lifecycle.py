@@ -11,17 +11,16 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-import torch
 import yaml
 from harness import PATIENCE, pixels, scene
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from small_model import make_small_network, write_model
 from std_srvs.srv import SetBool, Trigger
 from trouble import Trouble, counted
 
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
-from camf_ros.network import Architecture, CamfNetwork, save_checkpoint
 from camf_ros.nodes.image_messages import image_message
 from camf_ros.nodes.wrong_transitions import refuse_wrong_transitions
 
@@ -47,11 +46,8 @@ def state(probe) -> int:
 
 @pytest.fixture(scope="module")
 def other_model(tmp_path_factory):
-    torch.manual_seed(6)
-    network = CamfNetwork(Architecture(encoder=(4, 4, 8, 8, 8, 8), decoder=(8, 8, 8, 4, 4)))
     path = tmp_path_factory.mktemp("other") / "other.safetensors"
-    save_checkpoint(path, network, name="other", training={})
-    return path
+    return write_model(path, make_small_network(6, encoder=(2, 2, 4)), name="other")
 
 
 def started(processes, model, **parameters):
@@ -299,9 +295,7 @@ def test_another_model_takes_over_between_two_frames(processes, probe, model, ot
     answer = call(probe, Trigger, "reload")
     assert (answer.success, "there is no model file" in answer.message) == (False, True)
     assert probe.fuse(*scene(1))[1].model_name == "other"
-    torch.manual_seed(9)
-    network = CamfNetwork(Architecture(encoder=(4, 4, 8, 8, 8, 8), decoder=(8, 8, 8, 4, 4)))
-    save_checkpoint(other_model, network, name="third", training={})
+    write_model(other_model, make_small_network(9, encoder=(2, 2, 4)), name="third")
     assert call(probe, Trigger, "reload").success
     assert probe.spin_until(lambda: probe.diagnostics["model"] == "third")
     assert probe.fuse(*scene(1))[1].model_name == "third"

@@ -17,7 +17,7 @@ _MIB = 2**20
 _SITECUSTOMIZE = """
 import atexit, builtins, faulthandler, os, pathlib, signal, time
 faulthandler.register(signal.SIGUSR1)
-from camf_ros.engines.checked_engine import CheckedEngine
+import camf_ros.engines.engine
 import camf_ros.nodes.running
 import camf_ros.nodes.worker
 
@@ -32,19 +32,21 @@ if hang == "executor":
     import camf_ros.nodes.report
     camf_ros.nodes.report.Reporter.report = lambda *arguments: time.sleep(600)
 order = pathlib.Path(os.environ["CAMF_TEST_TROUBLE"])
-guarded = CheckedEngine._guarded
+guarded = camf_ros.engines.engine.guarded
 
-def troubled(self, run, *arguments):
-    def runs(*arguments):
+class Troubled:
+    def __init__(self, runtime):
+        self.runtime, self.description, self.forget = runtime, runtime.description, runtime.forget
+
+    def run(self, inputs):
         text = order.read_text()
         if text and text[0].isdigit():
             time.sleep(float(text))
         elif text:
             raise getattr(builtins, text)("as ordered")
-        return run(*arguments)
-    return guarded(self, runs, *arguments)
+        return self.runtime.run(inputs)
 
-CheckedEngine._guarded = troubled
+camf_ros.engines.engine.guarded = lambda runtime, inputs: guarded(Troubled(runtime), inputs)
 """
 
 

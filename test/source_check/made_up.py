@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from camf_ros.source_check import SourceModel
 from camf_ros.source_check.calibration import Calibration
+from camf_ros.source_check.crops import CropSides
 
 Picture = NDArray[np.uint8]
 
@@ -19,13 +20,15 @@ class ByBrightness:
 
     asked: list[tuple[int, ...]] = field(default_factory=list)
 
-    def logits(self, crop: Picture) -> NDArray[np.float32]:
-        self.asked.append(crop.shape)
-        return np.array([(float(crop.mean()) - 127.5) / 10, 0.0], np.float32)
+    def logits(self, first: Picture, second: Picture, /) -> NDArray[np.float32]:
+        self.asked += [first.shape, second.shape]
+        return np.array([[(float(crop.mean()) - 127.5) / 10, 0.0] for crop in (first, second)], np.float32)
 
 
-def model(weakness: str = "") -> SourceModel:
-    return SourceModel(ByBrightness(), Calibration(1.0, 0.0, 1.0, 200), calibrated=True, weakness=weakness)
+def model(weakness: str = "", sides: CropSides | None = None) -> SourceModel:
+    return SourceModel(
+        ByBrightness(), sides or CropSides(4, 52), Calibration(1.0, 0.0, 1.0, 200), calibrated=True, weakness=weakness
+    )
 
 
 def textured(level: float, shape: tuple[int, ...] = (240, 320), seed: int = 0) -> Picture:

@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from made_up import coloured, textured
 
-from camf_ros.source_check.crop_classifier import SMALLEST_CROP
-from camf_ros.source_check.crops import SIDE, crop_at, place, reduction, unsuitable
+from camf_ros.source_check.crops import place, reduction
 from camf_ros.source_check.measured import LIMITS
-from camf_ros.source_check.measures import measure, sample
+from camf_ros.source_check.measures import SMALLEST_SIDE, measure, sample, unsuitable
 
 
 @given(
     hnp.arrays(
         np.uint8,
-        st.tuples(st.integers(52, 70), st.integers(52, 70)).flatmap(lambda hw: st.sampled_from([hw, (*hw, 3)])),
+        st.tuples(*[st.integers(SMALLEST_SIDE, 70)] * 2).flatmap(lambda hw: st.sampled_from([hw, (*hw, 3)])),
         elements=st.integers(0, 255),
         fill=st.integers(0, 255),
     )
@@ -77,21 +76,6 @@ def test_noise_has_no_structure_and_a_picture_has() -> None:
     assert picture.detail > LIMITS.detail
 
 
-@given(
-    height=st.integers(SMALLEST_CROP, 1500),
-    width=st.integers(SMALLEST_CROP, 1500),
-    number=st.integers(0, 10**6),
-    colour=st.booleans(),
-)
-def test_crops_are_what_the_classifier_takes(height: int, width: int, number: int, colour: bool) -> None:
-    image = np.zeros((height, width, 3) if colour else (height, width), np.uint8)
-    assert unsuitable(image) == ""
-    crop = crop_at(image, number)
-    assert crop.shape[0] == crop.shape[1]
-    assert SMALLEST_CROP <= crop.shape[0] <= SIDE
-    assert crop.shape[0] % 4 == 0
-
-
 def test_places_cover_the_square() -> None:
     places = np.array([place(number) for number in range(64)])
     assert np.histogram2d(*places.T, bins=4, range=[[0, 1], [0, 1]])[0].min() >= 2
@@ -111,7 +95,7 @@ def test_large_pictures_are_reduced() -> None:
     "image",
     [
         None,
-        np.zeros((51, 200), np.uint8),
+        np.zeros((SMALLEST_SIDE - 1, 200), np.uint8),
         np.zeros((200, 200), np.uint16),
         np.zeros((9,), np.uint8),
         np.zeros((99, 99, 4), np.uint8),

@@ -18,20 +18,21 @@ def benchmark(*arguments: object) -> int:
 
 
 @pytest.fixture
-def folder(small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with a model in it."""
     monkeypatch.chdir(tmp_path)
-    Path("small.safetensors").write_bytes(small_model.read_bytes())
+    Path("tiny.safetensors").write_bytes(tiny_model.read_bytes())
     return tmp_path
 
 
-def test_nothing_but_the_plain_network(small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_report(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No engine could be opened: the table says why, and the status that something is wrong; and there is a bar."""
-    options = ["--models", small_model, "--engines", "torch", "--sizes", "40x32", "--seconds", "0.02", "--threads", "1"]
-    assert main([*map(str, ["benchmark", *options, "--precisions", "float16", "--device", "cpu"])]) == 1
+    options = ["--models", tiny_model, "--engines", "torch", "--sizes", "40x32", "--seconds", "0.02", "--threads", "1"]
+    options += ["--precisions", "float16", "--device", "cpu", "--reference", "tiny/onnxruntime/float16"]
+    assert main([*map(str, ["benchmark", *options])]) == 1
     out, err = capsys.readouterr()
-    assert "eager" in out
-    assert "skipped torch" in out
+    assert "skipped torch (tiny float16)" in out
+    assert "skipped onnxruntime (tiny float16)" in out
     assert "2/2" in err
 
 
@@ -39,7 +40,7 @@ def test_nothing_but_the_plain_network(small_model: Path, capsys: pytest.Capture
     ("arguments", "message"),
     [
         (["--models", "no-such-model"], "model 'no-such-model' is unknown"),
-        (["--models", "small.safetensors,./small.safetensors"], "the name 'small' is there twice"),
+        (["--models", "tiny.safetensors,./tiny.safetensors"], "the name 'tiny' is there twice"),
         (["--engines", "torch,abacus"], "--engines has 'abacus'; expected some of torch"),
         (["--precisions", "float31"], "--precisions has 'float31'; expected some of auto"),
         (["--sizes", "640"], "--sizes has '640'; expected WIDTHxHEIGHT"),
@@ -51,16 +52,20 @@ def test_nothing_but_the_plain_network(small_model: Path, capsys: pytest.Capture
         (["--seconds", "nan"], "--seconds is nan"),
         (["--threads=-1"], "--threads is -1"),
         (["--device", "abacus"], "device is 'abacus'"),
+        (["--reference", "tiny"], "--reference is 'tiny'; expected MODEL/ENGINE/PRECISION"),
+        (["--reference", "tiny/abacus/auto"], "the engine one of torch"),
+        (["--reference", "tiny/torch/float31"], "--reference has 'float31'"),
+        (["--reference", "tony/torch/auto"], "model 'tony' is unknown"),
         (["--peers", "no.yaml"], "no.yaml cannot be opened"),
         (["--json", "."], ". cannot be written"),
-        (["--json", "small.safetensors/x.json"], "cannot be made"),
-        (["--json", "small.safetensors"], "is an input"),
+        (["--json", "tiny.safetensors/x.json"], "cannot be made"),
+        (["--json", "tiny.safetensors"], "is an input"),
         (["--plot", "x.bmp"], "the plot is x.bmp; expected a name ending in .png"),
         (["--plot", "x.png", "--json", "./x.png"], "--json and --plot are both x.png"),
     ],
 )
 def test_mistakes(folder: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    models = [] if "--models" in arguments else ["--models", "small.safetensors"]
+    models = [] if "--models" in arguments else ["--models", "tiny.safetensors"]
     assert benchmark(*models, *arguments) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -68,7 +73,7 @@ def test_mistakes(folder: Path, arguments: list[str], message: str, capsys: pyte
     assert err.startswith("camf benchmark: ")
     assert message in err
     # Nothing is left of having looked whether a file can be written.
-    assert [path.name for path in folder.iterdir()] == ["small.safetensors"]
+    assert [path.name for path in folder.iterdir()] == ["tiny.safetensors"]
 
 
 def test_help_has_the_format_of_peers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,14 +85,14 @@ def test_help_has_the_format_of_peers(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_without_matplotlib(
-    small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert benchmark("--models", small_model, "--plot", tmp_path / "x.png") == 1
+    assert benchmark("--models", tiny_model, "--plot", tmp_path / "x.png") == 1
     assert "pip install matplotlib" in capsys.readouterr().err
 
 
-def test_mistakes_are_told_without_pytorch() -> None:
+def test_mistakes_are_told_without_a_runtime() -> None:
     code = (
         "import sys; from camf_ros.cli.main import main\n"
         "status = main(['benchmark', '--sizes', '5'])\n"

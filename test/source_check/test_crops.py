@@ -1,0 +1,97 @@
+"""Crops are what each network takes, and what comes out is the classifier's answer about each of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up import ByBrightness, model, textured
+
+from camf_ros.models import find_model
+from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
+from camf_ros.network.checkpoint import load_checkpoint
+from camf_ros.network.inference import inspection
+from camf_ros.source_check.crops import SIDE, CropSides, crop_at
+from camf_ros.source_check.model import read_source_model
+
+PAPER, BLEND = CropSides.of(PaperArchitecture()), CropSides.of(BlendArchitecture())
+
+
+def test_sides_follow_from_the_architecture() -> None:
+    assert (PAPER.step, PAPER.smallest) == (4, 52)
+    assert (BLEND.step, BLEND.smallest) == (16, 112)
+    assert CropSides.of(BlendArchitecture(levels=4)) == CropSides(step=8, smallest=104)
+
+
+@pytest.mark.parametrize(
+    ("shape", "sides", "side"),
+    [
+        ((512, 640), BLEND, 128),
+        ((720, 1280, 3), BLEND, 128),
+        ((120, 160), BLEND, 112),
+        ((120, 160), PAPER, 120),
+        ((60, 80), BLEND, 0),
+        ((60, 80), PAPER, 60),
+        ((50, 999), PAPER, 0),
+    ],
+)
+def test_side_of_a_pictures_crops(shape: tuple[int, ...], sides: CropSides, side: int) -> None:
+    assert sides.fitting(shape) == side
+
+
+@given(
+    height=st.integers(48, 1500),
+    width=st.integers(48, 1500),
+    number=st.integers(0, 10**6),
+    colour=st.booleans(),
+    sides=st.sampled_from([PAPER, BLEND]),
+)
+def test_crops_are_what_the_network_takes(height: int, width: int, number: int, colour: bool, sides: CropSides) -> None:
+    image = np.zeros((height, width, 3) if colour else (height, width), np.uint8)
+    side = sides.fitting(image.shape)
+    if not side:
+        assert min(height, width) < sides.smallest
+        return
+    assert sides.smallest <= side <= SIDE
+    assert side % sides.step == 0
+    assert crop_at(image, number, side).shape == (side, side)
+
+
+def test_looks_have_crops_of_their_own_and_all_of_one_side() -> None:
+    asked = model(sides=BLEND)
+    bright = textured(190, (480, 640))
+    first, second = asked.differences(bright, 0), asked.differences(bright, 1)
+    assert first.shape == second.shape == (2,)
+    assert len({*first.tolist(), *second.tolist()}) == 4
+    assert isinstance(asked.classifier, ByBrightness)
+    assert asked.classifier.asked == [(128, 128)] * 4
+
+
+@pytest.mark.parametrize("name", ["camf-paper", "camf-lite"])
+@pytest.mark.parametrize("shape", [(480, 640, 3), (120, 160)])
+def test_is_the_network(name: str, shape: tuple[int, ...]) -> None:
+    """With its smallest crops too: nothing of the architecture is assumed wrongly."""
+    image = np.random.default_rng(3).integers(0, 256, shape).astype(np.uint8)
+    found = read_source_model(find_model(name))
+    checkpoint = find_model(name).checkpoint
+    assert checkpoint is not None
+    network = load_checkpoint(checkpoint).network
+    for side in {found.sides.fitting(shape), found.sides.smallest}:
+        crops = [crop_at(image, number, side) for number in (0, 1)]
+        pictures = [torch.from_numpy(crop)[None, None] for crop in crops]
+        with torch.no_grad():
+            weights = () if name == "camf-paper" else (network.class_activation_weights(),)
+            wanted = inspection(network)(*pictures, *weights)[-1].numpy()
+        np.testing.assert_allclose(found.classifier.logits(*crops), wanted, rtol=0, atol=1e-3)
+
+
+def test_no_runtime_is_imported() -> None:
+    runtimes = {"torch", "openvino", "onnxruntime", "rclpy"}
+    code = f"import sys, camf_ros.source_check; print(sorted({runtimes} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
