@@ -41,7 +41,7 @@ ASKED = {
     "the sky": Place(620, 60),
 }
 SIZE = (480, 640)
-REPEATS = 5
+REPEATS = 3
 
 
 def main() -> None:
