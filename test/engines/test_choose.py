@@ -22,7 +22,7 @@ from camf_ros.settings.table import specs
 class FakeEngine:
     """Runs, unless it is told to fail in its first inference."""
 
-    model_name, model_hash = "small", "0" * 64
+    model_name, model_hash, has_gain = "small", "0" * 64, True
 
     def __init__(self, description: str, failure: Exception | None = None) -> None:
         self.description = description

@@ -32,7 +32,7 @@ class Mean:
     description = model_name = model_hash = "mean"
 
     def fuse(
-        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, hold: float = 1.0
+        self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, **_: Any
     ) -> EngineOutput:
         assert infrared.shape == visible.shape
         assert infrared.dtype == visible.dtype == np.uint8
