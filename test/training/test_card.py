@@ -144,7 +144,9 @@ def test_every_table_is_one(tmp_path: Path) -> None:
 
 def test_figure_that_was_not_measured_is_an_empty_cell(tmp_path: Path) -> None:
     metrics = {"fusion": {"VIF tno": 0.75, "seconds": 60.0, "other tno": 1.0}}
-    assert rows(card_facts(checkpoint(tmp_path, make_blend(tmp_path), metrics)))["tno"] == " |  |  |  |  |  | 0.750 |  | "
+    assert (
+        rows(card_facts(checkpoint(tmp_path, make_blend(tmp_path), metrics)))["tno"] == " |  |  |  |  |  | 0.750 |  | "
+    )
 
 
 def test_nothing_measured(tmp_path: Path) -> None:
