@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from camf_ros.evaluation.metrics import METRICS
@@ -88,7 +89,7 @@ def _operations(network: Network) -> int:
     """Multiplications and additions of all convolutions for one pair, counted without computing them."""
     architecture = network.architecture
     step = architecture.step if isinstance(architecture, BlendArchitecture) else 1
-    with torch.device("meta"):
+    with FakeTensorMode():
         counted = network_of(architecture).eval()
         picture = torch.zeros(1, 1, _HEIGHT + -_HEIGHT % step, _WIDTH + -_WIDTH % step)
         weights = torch.ones(2, network.architecture.channels)
