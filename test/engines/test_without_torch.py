@@ -37,7 +37,7 @@ def run(engine: str, code: str, *arguments: object) -> str:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    for name, size in (("one", (48, 57)), ("two", (40, 64))):
+    for name, size in (("one", (48, 57)), ("two", (64, 60))):
         for folder, picture in zip(("infrared", "visible"), smooth_pair(*size), strict=True):
             (tmp_path / folder).mkdir(exist_ok=True)
             cv2.imwrite(str(tmp_path / folder / f"{name}.png"), picture)
