@@ -26,7 +26,7 @@ from camf_ros.training.config import BlendRecipe, load_recipe, recipe_of
 from camf_ros.training.recipe_run import train
 
 _METRICS = ("VIF", "Qabf", "SCD", "SSIM", "MI")
-_TERMS = ("information", "edge", "difference", "structure", "gradient", "coarse_gradient", "range", "classifier")
+_TERMS = ("information", "edge", "difference", "structure", "gradient", "contrast", "brightness", "range", "classifier")
 Changes = Mapping[str, Any]
 
 
@@ -37,10 +37,11 @@ def variants(recipe: BlendRecipe) -> dict[str, Changes]:
         result[name] = {"fusion.weights": weights}
     for term in _TERMS:
         if getattr(recipe.fusion, f"{term}_weight"):
-            result[f"without the {term.replace('_', ' ')} term"] = {f"fusion.{term}_weight": 0.0}
-    for levels in (4, 5, 6):
-        if levels != recipe.architecture.levels:
-            result[f"{levels} levels"] = {"architecture.levels": levels}
+            result[f"without the {term} term"] = {f"fusion.{term}_weight": 0.0}
+    encoder, heads = recipe.architecture.encoder, recipe.architecture.heads
+    for scales in (4, 5, 6):
+        if scales < len(encoder):
+            result[f"{scales} scales"] = {"architecture.encoder": encoder[:scales], "architecture.heads": heads[:scales]}
     if recipe.crops.invert:
         result["one polarity"] = {"crops.invert": 0.0}
     return result

@@ -128,37 +128,33 @@ def rearrange(picture: Array) -> Array:
     return np.stack([picture[row::2, column::2] for row in (0, 1) for column in (0, 1)])
 
 
-def encode_scales(weights: Weights, image: Array, deeper: int = 0) -> list[Array]:
-    """Features of the blending network at 1/2, 1/4 and 1/8 for one picture (H, W), grey levels 0 to 255."""
-
-    def layer(x: Array, name: str, stride: int = 1) -> Array:
-        return relu(convolve(x, weights[f"encoder.{name}.weight"], weights[f"encoder.{name}.bias"], stride, 1))
-
-    first = layer(rearrange(image / 127.5 - 1), "first")
-    second = layer(first, "second", 2)
-    third = layer(second, "third.0", 2)
-    for number in range(deeper):
-        third = layer(third, f"third.{number + 1}")
-    return [first, second, third]
+def encode_scales(weights: Weights, image: Array) -> list[Array]:
+    """Features of the blending network at 1/2, 1/4, 1/8, ... for one picture (H, W), grey levels 0 to 255."""
+    x, features = rearrange(image / 127.5 - 1), []
+    while f"encoder.layers.{len(features)}.weight" in weights:
+        weight, bias = (weights[f"encoder.layers.{len(features)}.{kind}"] for kind in ("weight", "bias"))
+        x = relu(convolve(x, weight, bias, 2 if features else 1, 1))
+        features.append(x)
+    return features
 
 
 def amounts_of_one(
-    weights: Weights, own: Sequence[Array], other: Sequence[Array], levels: int, limit: float
+    weights: Weights, own: Sequence[Array], other: Sequence[Array], limit: float
 ) -> list[Array]:
     """Amounts (h, w) of a camera for each level, from weighted features of both."""
     said = []
-    for scale in range(3):
+    for scale in range(len(own)):
         x = np.concatenate([own[scale], other[scale]])
         if f"heads.hidden.{scale}.weight" in weights:
             x = relu(convolve(x, weights[f"heads.hidden.{scale}.weight"], weights[f"heads.hidden.{scale}.bias"], pad=1))
         said.append(convolve(x, weights[f"heads.outputs.{scale}.weight"], weights[f"heads.outputs.{scale}.bias"]))
-    fine, middle, coarse = said
-    middle = middle + enlarge(coarse[:3])
-    fine = fine + enlarge(middle[:2])
-    logits = [fine[0], fine[1], middle[2], coarse[3]]
-    for level in range(4, levels):
-        size = 2 ** (level - 3)
-        logits.append(shrink(coarse[level : level + 1], coarse.shape[1] // size, coarse.shape[2] // size)[0])
+    logits = []
+    for level in range(len(own) + 1):
+        # The finest head that speaks of this level, and all coarser ones, enlarged from scale to scale.
+        total = said[-1][level]
+        for x in reversed(said[max(level, 1) - 1 : -1]):
+            total = x[level] + enlarge(total[None])[0]
+        logits.append(total)
     return [limit / (1 + np.exp(-x)) for x in logits]
 
 
@@ -193,11 +189,11 @@ def blend(infrared: Array, visible: Array, amounts: Sequence[NDArray[np.floating
 
 
 def fuse_blend(
-    weights: Weights, infrared: Array, visible: Array, *, deeper: int = 0, levels: int = 5, limit: float = 1.5
+    weights: Weights, infrared: Array, visible: Array, *, limit: float = 1.5
 ) -> Blended:
     """The blending network for one pair (H, W), grey levels 0 to 255; sides fit the pyramid."""
     w = activation_weights(weights["classifier.linear.weight"])
-    scales = [encode_scales(weights, image, deeper) for image in (infrared, visible)]
+    scales = [encode_scales(weights, image) for image in (infrared, visible)]
     weighted, means = [], []
     for camera in range(2):
         start, each = 0, []
@@ -205,11 +201,12 @@ def fuse_blend(
             each.append(w[camera, start : start + len(features), None, None] * features)
             start += len(features)
         weighted.append(each)
-        # Places 16 pixels apart: every 8th at half size, and so on.
-        grids = [features[:, :: 8 >> scale, :: 8 >> scale] for scale, features in enumerate(scales[camera])]
+        # Places 16 pixels apart: every 8th at half size, and so on; all places where there are no more.
+        steps = [max(1, 8 >> scale) for scale in range(len(scales[camera]))]
+        grids = [features[:, ::step, ::step] for step, features in zip(steps, scales[camera], strict=True)]
         means.append(np.concatenate([grid.mean(axis=(1, 2)) for grid in grids]))
-    one = amounts_of_one(weights, weighted[0], weighted[1], levels, limit)
-    other = amounts_of_one(weights, weighted[1], weighted[0], levels, limit)
+    one = amounts_of_one(weights, weighted[0], weighted[1], limit)
+    other = amounts_of_one(weights, weighted[1], weighted[0], limit)
     amounts = [np.stack(pair) for pair in zip(one, other, strict=True)]
     return Blended(blend(infrared, visible, amounts), amounts, means[0], means[1])
 
@@ -221,8 +218,15 @@ def shrink(x: Array, height: int, width: int) -> Array:
 
 def classify(weights: Weights, features: Sequence[Array]) -> Array:
     """Scores (infrared, visible) of the features (K, h, w) of each scale, finest first."""
-    *fine, deepest = features
-    x = np.concatenate([*(shrink(layer, *deepest.shape[1:]) for layer in fine), deepest])
+    height, width = features[:3][-1].shape[1:]  # 1/8 of the picture, or the coarsest there is
+    sized = []
+    for layer in features:
+        if layer.shape[1] >= height:
+            sized.append(shrink(layer, height, width))
+        else:
+            by = height // layer.shape[1]
+            sized.append(np.kron(layer, np.ones((1, by, by))))
+    x = np.concatenate(sized)
     for index, stride in enumerate(CLASSIFIER_STRIDES):
         weight, bias = (weights[f"classifier.stages.{index}.branches.{kind}"] for kind in ("weight", "bias"))
         channels = []

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import CamfError, EngineError, ImageError, ParameterError
 from camf_ros.imaging.blending import Amounts, Blender, padded, padding
-from camf_ros.network.architecture import BlendArchitecture
+from camf_ros.network.architecture import MIN_FEATURE_SIZE, BlendArchitecture
 from camf_ros.network.graph_names import (
     ACTIVATION,
     FUSED,
@@ -32,8 +32,6 @@ Arrays = dict[str, NDArray[Any]]
 _T = TypeVar("_T")
 # Two cameras' sizes while one is replaced by the other; each prepared size can hold much memory.
 _KEPT_SIZES = 2
-# The classifier, which is part of the inspection graph, takes no smaller pictures.
-_LEAST_SIDE = 104
 
 
 class EngineOutput(NamedTuple):
@@ -245,15 +243,17 @@ class Inspector:
         Raises:
             EngineError: If the network does not blend, or the runtime fails.
         """
-        if not isinstance(self.info.architecture, BlendArchitecture):
+        architecture = self.info.architecture
+        if not isinstance(architecture, BlendArchitecture):
             raise EngineError(
                 f"model {self.info.name} does not blend: it has no amounts", remedy="use camf or camf-lite"
             )
         _check_pair(infrared, visible)
-        levels = self.info.architecture.levels
+        levels = architecture.levels
         height, width = infrared.shape
         wanted = [side + more for side, more in zip((height, width), padding(height, width, levels), strict=True)]
-        least = [max(side, _LEAST_SIDE) for side in wanted]
+        # The classifier is part of the graph, and takes no smaller pictures.
+        least = [max(side, architecture.reduction * MIN_FEATURE_SIZE) for side in wanted]
         below, right = padding(least[0], least[1], levels)
         missing = least[0] + below - height, least[1] + right - width
         inputs: Arrays = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing), WEIGHTS: weights}

@@ -60,8 +60,9 @@ class AuxiliaryClassifier(nn.Module):
         """Class scores of encoder features.
 
         Args:
-            features: Of each scale that has class activation weights, finest first; the last have (h, w) of at least
-                :data:`~camf_ros.network.architecture.MIN_FEATURE_SIZE`, and finer ones are averaged down to that.
+            features: Of each scale that has class activation weights, finest first; those of scale
+                :data:`~camf_ros.network.architecture.CLASSIFIER_SCALE`, or the last ones, have (h, w) of at least
+                :data:`~camf_ros.network.architecture.MIN_FEATURE_SIZE`.
 
         Returns:
             (N, 2) logits, in the order of :data:`~camf_ros.network.architecture.CLASSES`.

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from camf_ros.errors import ParameterError
 from camf_ros.files import write_whole
-from camf_ros.network.architecture import to_dict
+from camf_ros.network.architecture import BlendArchitecture, to_dict
 from camf_ros.network.checkpoint import Checkpoint
 from camf_ros.network.graph_names import GAIN, HOLD, INFRARED, VISIBLE, WEIGHTS
 from camf_ros.network.inference import BlendInspection, PaperInference, inference, inspection
@@ -22,7 +22,7 @@ from camf_ros.network.model_info import FORMAT_VERSION, GRAPH_FORMAT, split_grap
 from camf_ros.network.paper import PaperNetwork
 
 _OPSET = 17
-# Sides of the picture that the exporter traces with; height and width are free afterwards.
+# Sides of the picture that the exporter traces with, at least; height and width are free afterwards.
 _TRACED = 128
 
 
@@ -61,7 +61,9 @@ def export(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def _graph(checkpoint: Checkpoint, module: torch.nn.Module, extra: dict[str, Tensor]) -> bytes:
-    picture = torch.zeros(1, 1, _TRACED, _TRACED, dtype=torch.uint8)
+    architecture = checkpoint.network.architecture
+    side = max(_TRACED, architecture.step if isinstance(architecture, BlendArchitecture) else 0)
+    picture = torch.zeros(1, 1, side, side, dtype=torch.uint8)
     inputs = {INFRARED: picture, VISIBLE: picture, **extra}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -86,7 +88,7 @@ def _graph(checkpoint: Checkpoint, module: torch.nn.Module, extra: dict[str, Ten
             "format_version": str(FORMAT_VERSION),
             "name": checkpoint.name,
             "hash": checkpoint.hash,
-            "architecture": json.dumps(to_dict(checkpoint.network.architecture)),
+            "architecture": json.dumps(to_dict(architecture)),
             "training": json.dumps(dict(checkpoint.training)),
             "class_activation_weights": json.dumps([[float(f"{w:.9g}") for w in row] for row in weights.tolist()]),
         },

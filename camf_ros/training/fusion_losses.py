@@ -23,8 +23,6 @@ _EYE_NOISE = 2.0
 _FAINT = 0.1
 # Side of the uniform window of the structure term.
 _STRUCTURE_WINDOW = 7
-# How often pictures are halved for the coarse gradients.
-_COARSER = 4
 # Logistic curves of Xydeas and Petrovic from relative strength and orientation of an edge to what is kept of it.
 _STRENGTH = (0.9994, 15.0, 0.5)
 _ORIENTATION = (0.9879, 22.0, 0.8)
