@@ -71,18 +71,20 @@ class PaperArchitecture:
 
 @dataclass(frozen=True)
 class BlendArchitecture:
-    """Channel counts of a blending network. The picture's pyramid has one level more than the encoder has scales.
+    """Channel counts of a blending network.
 
     Attributes:
-        encoder: Output channels of the encoder at 1/2, 1/4, 1/8, ... of the picture's size. All of them have class
-            activation weights.
+        encoder: Output channels of the encoder at 1/2, 1/4, 1/8, ... of the picture's size: one scale for each level of
+            the pyramid but the first. All of them have class activation weights.
         heads: Hidden channels of the head of each scale; 0: a linear head.
+        coarse: Further levels of the pyramid, which the last scale decides as well.
         limit: Largest amount of a camera.
     """
 
     kind: ClassVar[str] = "blend"
-    encoder: tuple[int, ...] = (16, 32, 64, 64, 64, 64)
-    heads: tuple[int, ...] = (8, 16, 32, 32, 32, 32)
+    encoder: tuple[int, ...] = (16, 32, 64, 64)
+    heads: tuple[int, ...] = (8, 16, 32, 32)
+    coarse: int = 0
     limit: float = 1.5
 
     def __post_init__(self) -> None:
@@ -93,6 +95,11 @@ class BlendArchitecture:
             )
         _check_widths("encoder", self.encoder, scales)
         _check_widths("heads", self.heads, scales, least=0)
+        if type(self.coarse) is not int or not 0 <= self.coarse <= _MAX_SCALES - scales:
+            raise CheckpointError(
+                f"architecture has coarse {shown(self.coarse)}",
+                expected=f"a whole number from 0 to {_MAX_SCALES - scales}",
+            )
         if type(self.limit) not in (int, float) or not 1 < self.limit <= 4:
             raise CheckpointError(f"architecture has limit {shown(self.limit)}", expected="a number above 1, at most 4")
 
@@ -104,7 +111,7 @@ class BlendArchitecture:
     @property
     def levels(self) -> int:
         """Levels of the Laplacian pyramid, the low-pass rest included."""
-        return len(self.encoder) + 1
+        return len(self.encoder) + self.coarse + 1
 
     @property
     def reduction(self) -> int:
@@ -114,7 +121,7 @@ class BlendArchitecture:
     @property
     def step(self) -> int:
         """Sides of the pictures that the network takes are multiples of this."""
-        return int(2 ** len(self.encoder))
+        return int(2 ** (self.levels - 1))
 
 
 Architecture = PaperArchitecture | BlendArchitecture

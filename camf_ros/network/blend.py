@@ -79,8 +79,8 @@ class BlendEncoder(nn.Module):
 class Heads(nn.Module):
     """Amounts of one camera from the class activation features of both; a head for each scale of the encoder.
 
-    The head of scale s speaks of the levels 0 to s. What it says of a level is enlarged and added to what the next
-    finer head says of it: a level is decided by the features of its own scale and of all coarser ones.
+    The head of scale s speaks of the levels 0 to s, the last one of all. What it says of a level is enlarged and added to
+    what the next finer head says of it: a level is decided by the features of its own scale and of all coarser ones.
     """
 
     def __init__(self, architecture: BlendArchitecture) -> None:
@@ -89,7 +89,8 @@ class Heads(nn.Module):
         hidden, outputs = [], []
         for number, (width, head) in enumerate(zip(architecture.encoder, architecture.heads, strict=True)):
             hidden.append(nn.Conv2d(2 * width, head, 3, padding=1) if head else nn.Identity())
-            outputs.append(nn.Conv2d(head or 2 * width, number + 2, 1))
+            last = number + 1 == len(architecture.encoder)
+            outputs.append(nn.Conv2d(head or 2 * width, architecture.levels if last else number + 2, 1))
         self.hidden, self.outputs = nn.ModuleList(hidden), nn.ModuleList(outputs)
         for layer in hidden:
             if isinstance(layer, nn.Conv2d):
@@ -127,15 +128,18 @@ def amounts_of(said: Sequence[Tensor], cameras: int, limit: float) -> tuple[Tens
     """Amounts from what the heads say.
 
     Args:
-        said: Of each scale s, from 1: (N, (s + 1) * cameras, h, w), level by level.
+        said: Of each scale s, from 1: (N, (s + 1) * cameras, h, w), level by level; the last speaks of all levels.
         cameras: How many channels a level has.
         limit: Largest amount.
     """
-    x = said[-1]
-    logits = [x[:, -cameras:]]
-    for finer in reversed(said[:-1]):
-        x = finer + enlarged(x[:, :-cameras])
-        logits.insert(0, x[:, -cameras:])
+    scales, x = len(said), said[-1]
+    of_levels = torch.split(x, cameras, dim=1)
+    logits = [of_levels[scales]]
+    for times, level in enumerate(of_levels[scales + 1 :], start=1):
+        logits.append(F.avg_pool2d(level, 2**times))
+    for scale in range(scales - 1, 0, -1):
+        x = said[scale - 1] + enlarged(x[:, : (scale + 1) * cameras])
+        logits.insert(0, x[:, scale * cameras :])
     logits.insert(0, x[:, :cameras])
     return tuple(limit * torch.sigmoid(each) for each in logits)
 
