@@ -92,7 +92,9 @@ def test_a_pixel_from_the_parameters_of_the_node(explain, tmp_path):
     assert said[0] == said[1]
     place = json.loads(numbers.read_text())["place"]
     assert (place["x"], place["y"], place["both"]) == (40, 30, 1)
-    assert said[0].startswith(f"At 40, 30 the fused level is {place['fused']}: {place['from_thermal']:.1f} from thermal ")
+    assert said[0].startswith(
+        f"At 40, 30 the fused level is {place['fused']}: {place['from_thermal']:.1f} from thermal "
+    )
     assert explain("--at", 80, 30)[0] == 0
     assert explain.out == "At 80, 30: outside of the picture, which is 80 x 60\n"
 
