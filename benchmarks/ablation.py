@@ -41,7 +41,10 @@ def variants(recipe: BlendRecipe) -> dict[str, Changes]:
     encoder, heads = recipe.architecture.encoder, recipe.architecture.heads
     for scales in (4, 5, 6):
         if scales < len(encoder):
-            result[f"{scales} scales"] = {"architecture.encoder": encoder[:scales], "architecture.heads": heads[:scales]}
+            result[f"{scales} scales"] = {
+                "architecture.encoder": encoder[:scales],
+                "architecture.heads": heads[:scales],
+            }
     if recipe.crops.invert:
         result["one polarity"] = {"crops.invert": 0.0}
     return result

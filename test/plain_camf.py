@@ -138,9 +138,7 @@ def encode_scales(weights: Weights, image: Array) -> list[Array]:
     return features
 
 
-def amounts_of_one(
-    weights: Weights, own: Sequence[Array], other: Sequence[Array], limit: float
-) -> list[Array]:
+def amounts_of_one(weights: Weights, own: Sequence[Array], other: Sequence[Array], limit: float) -> list[Array]:
     """Amounts (h, w) of a camera for each level, from weighted features of both."""
     said = []
     for scale in range(len(own)):
@@ -188,9 +186,7 @@ def blend(infrared: Array, visible: Array, amounts: Sequence[NDArray[np.floating
     return parts[0], parts[1]
 
 
-def fuse_blend(
-    weights: Weights, infrared: Array, visible: Array, *, limit: float = 1.5
-) -> Blended:
+def fuse_blend(weights: Weights, infrared: Array, visible: Array, *, limit: float = 1.5) -> Blended:
     """The blending network for one pair (H, W), grey levels 0 to 255; sides fit the pyramid."""
     w = activation_weights(weights["classifier.linear.weight"])
     scales = [encode_scales(weights, image) for image in (infrared, visible)]

@@ -20,7 +20,8 @@ from camf_ros.network.paper import PaperNetwork
 #: A constant gain, where a test wants one.
 SMALL_GAIN = 0.8
 _N = TypeVar("_N", bound=torch.nn.Module)
-_SMALL = {"encoder": (3, 4, 5), "heads": (2, 3, 4)}
+# One scale more than the classifier looks at by itself.
+_SMALL = {"encoder": (3, 4, 5, 6), "heads": (2, 3, 4, 3)}
 
 
 def make_small_network(seed: int = 7, **changes: Any) -> BlendNetwork:

@@ -41,12 +41,12 @@ RECIPE: dict[str, Any] = {
 BLEND: dict[str, Any] = {
     "name": "small",
     "seed": 3,
-    "architecture": {"kind": "blend", "encoder": [3, 4, 5], "heads": [2, 3, 4], "levels": 5, "limit": 2.0},
+    "architecture": {"kind": "blend", "encoder": [3, 4, 5, 6], "heads": [2, 3, 4, 3], "limit": 2.0},
     "pairs": ["pairs"],
     "validation": 0.3,
     "crops": {"side": 112},
     "classifier": {"steps": 6, "batch": 4, "learning_rate": 0.01},
-    "fusion": {"steps": 6, "batch": 4, "learning_rate": 0.01, "coarse_gradient_weight": 0.2},
+    "fusion": {"steps": 6, "batch": 4, "learning_rate": 0.01},
 }
 
 

@@ -19,7 +19,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.manual_seed(7)
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    network = BlendNetwork(BlendArchitecture(encoder=(2, 3, 4), heads=(2, 2, 2)))
+    network = BlendNetwork(BlendArchitecture(encoder=(2, 3, 4, 3), heads=(2, 2, 2, 0)))
     save_checkpoint(path, network, name="tiny", training={"command": "made by a test"})
     export(load_checkpoint(path), path.with_suffix(".onnx"))
     return path

@@ -47,10 +47,11 @@ def test_bytes_of_the_blending_by_hand() -> None:
     rest = 2 * 4 * (4 + 4) + 4 * 4
     third = 2 * 4 * (16 + 4 + 16) + 4 * (4 + 16)
     second = 2 * 4 * (64 + 16 + 64) + 4 * (16 + 64)
+    three = BlendArchitecture((2, 3, 4), (2, 2, 2))
     first = 2 * (256 + 4 * 64 + 4 * 64) + 4 * 64 + 256
-    assert blending_bytes(BlendArchitecture(levels=4), 16, 16) == means + rest + third + second + first
+    assert blending_bytes(three, 16, 16) == means + rest + third + second + first
     # 15 x 9 are padded to 16 x 16.
-    assert blending_bytes(BlendArchitecture(levels=4), 15, 9) == means + rest + third + second + first
+    assert blending_bytes(three, 15, 9) == means + rest + third + second + first
     assert blending_bytes(PaperArchitecture(), 16, 16) == 0
 
 
@@ -60,7 +61,7 @@ def test_floor_is_the_sum_over_convolutions_and_the_blending(tiny_model: Path, m
     found = floor_of(str(tiny_model), 96, 64, "float32", 1)
     layers = convolutions(openvino.Core().read_model(find_model(str(tiny_model)).read_graph().data), 64, 96)
     assert found.convolutions == (len(layers), 2 * len(layers))
-    moved = blending_bytes(BlendArchitecture(), 96, 64)
+    moved = blending_bytes(find_model(str(tiny_model)).info().architecture, 96, 64)
     assert found.blending == (0.5 * moved, 0.25 * moved)
     assert found.flops == sum(layer.flops for layer in layers)
 

@@ -248,7 +248,7 @@ def test_values_that_are_not_finite(small_model: Path) -> None:
     assert info.weights is not None
     sides = (8, 8, 4, 2, 1)
     good: Arrays = {f"amounts_{k}": np.ones((1, 2, side, side), np.float32) for k, side in enumerate(sides)}
-    good["activation"] = np.ones((2, 12), np.float32)
+    good["activation"] = np.ones((2, 18), np.float32)
     picture = np.full((16, 16), 9, np.uint8)
     engine = FusionEngine(info, info.weights, FixedRuntime(good))
     assert engine.fuse(picture, picture).fused[0, 0] == 18
@@ -271,7 +271,7 @@ def test_inspector(name: str, small_model: Path, small_paper_model: Path) -> Non
     assert expected is not None
     for got, wanted in zip(amounts, expected, strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-5)
-    weights = np.random.default_rng(1).random((2, 12), np.float32)
+    weights = np.random.default_rng(1).random((2, 18), np.float32)
     module = BlendInspection(load_checkpoint(small_model).network)  # type: ignore[arg-type]
     *by_module, logits = module(*(torch.from_numpy(each)[None, None] for each in pair), torch.from_numpy(weights))
     for got, tensor in zip(inspector.amounts(*pair, weights), by_module, strict=True):

@@ -23,7 +23,7 @@ from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.thermal import ThermalSettings
 
 Picture = NDArray[np.uint8]
-LEVELS, CHANNELS = 5, 12
+LEVELS, CHANNELS = 5, 18
 #: 8-bit thermal pictures are fused as they are.
 SETTINGS = FusionSettings(thermal=ThermalSettings())
 
@@ -99,7 +99,7 @@ def fused(
 def network(seed: int = 7) -> BlendNetwork:
     """A blending network of a few channels whose amounts differ from place to place."""
     random = torch.Generator().manual_seed(seed)
-    result = BlendNetwork(BlendArchitecture(encoder=(3, 4, 5), heads=(4, 4, 4), levels=LEVELS))
+    result = BlendNetwork(BlendArchitecture(encoder=(3, 4, 5, 6), heads=(4, 4, 4, 4)))
     with torch.no_grad():
         for name, parameter in result.named_parameters():
             scale = 0.1 if name.endswith("bias") else (2 / parameter[0].numel()) ** 0.5

@@ -52,7 +52,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path, small_model: Path) -> None
     proof = tmp_path / "it ran"
     files = [tmp_path / f"{number}.safetensors" for number in range(5)]
     files[0].write_bytes(pickle.dumps(Bomb(proof)))
-    torch.save({"encoder.first.weight": Bomb(proof)}, files[1])
+    torch.save({"encoder.layers.0.weight": Bomb(proof)}, files[1])
     torch.save(Bomb(proof), files[2], _use_new_zipfile_serialization=False)
     header, tensors = split(small_model.read_bytes())
     header["__metadata__"]["training"] = json.dumps({"!!python/object/apply:os.mkdir": [str(proof)]})
@@ -67,7 +67,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path, small_model: Path) -> None
 
 def test_claims_of_size(tmp_path: Path, small_model: Path) -> None:
     header, tensors = split(small_model.read_bytes())
-    name = "encoder.first.weight"
+    name = "encoder.layers.0.weight"
     large = dict(header)
     large[name] = {"dtype": "F32", "shape": [2**20, 2**20, 3, 3], "data_offsets": [0, 36 * 2**40]}
     overflowing = dict(header)
@@ -76,7 +76,7 @@ def test_claims_of_size(tmp_path: Path, small_model: Path) -> None:
     overlapping[name] = {**header[name], "data_offsets": [4, 4 + header[name]["data_offsets"][1]]}
     wide = json.loads(json.dumps(header))
     wide["__metadata__"]["architecture"] = json.dumps(
-        to_dict(BlendArchitecture(encoder=(4096,) * 3, deeper=16, heads=(4096,) * 3, levels=8))
+        to_dict(BlendArchitecture(encoder=(4096,) * 8, heads=(4096,) * 8))
     )
     long = json.loads(json.dumps(header))
     long["__metadata__"]["architecture"] = json.dumps({**SMALL, "encoder": [1] * 10**6})
@@ -165,7 +165,7 @@ def test_graphs_made_to_do_harm(tmp_path: Path, small_model: Path) -> None:
         "unknown wire type": varint(7 << 3 | 7) + good,
         "many fields": varint(9 << 3) * 10**6,
         "deep architecture": with_entry("architecture", "[" * 10**6),
-        "wide architecture": with_entry("architecture", json.dumps({**SMALL, "encoder": [4096] * 3})),
+        "wide architecture": with_entry("architecture", json.dumps({**SMALL, "encoder": [4096] * 6})),
         "many weights": with_entry("class_activation_weights", weights),
         "deep weights": with_entry("class_activation_weights", "[" * 500 + "]" * 500),
         "long version": with_entry("format_version", "3" * 10**6),
@@ -208,8 +208,7 @@ widths = st.lists(st.integers(-1, 9) | json_values, max_size=7) | json_values
 
 @given(
     architecture=st.fixed_dictionaries(
-        {"kind": st.just("blend"), "encoder": widths, "heads": widths, "deeper": json_values, "levels": json_values}
-        | {"limit": json_values}
+        {"kind": st.just("blend"), "encoder": widths, "heads": widths, "limit": json_values} | {"limit": json_values}
     )
     | json_values,
     training=json_values,

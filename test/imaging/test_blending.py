@@ -33,7 +33,7 @@ def padded_pair(height: int, width: int, levels: int) -> tuple[NDArray[np.float6
     return one, other
 
 
-@pytest.mark.parametrize("levels", [4, 5, 6])
+@pytest.mark.parametrize("levels", [3, 4, 5, 7])
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_picture_and_parts_are_the_plain_ones(height: int, width: int, levels: int) -> None:
     amounts = amounts_for(height, width, levels)

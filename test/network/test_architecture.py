@@ -19,7 +19,8 @@ BLEND = to_dict(BlendArchitecture())
         PaperArchitecture(),
         PaperArchitecture(encoder=(2, 3, 4, 5, 6, 7), decoder=(1, 2, 3, 4, 5)),
         BlendArchitecture(),
-        BlendArchitecture(encoder=(1, 2, 3), deeper=2, heads=(0, 1, 2), levels=7, limit=2),
+        BlendArchitecture(encoder=(1, 2), heads=(0, 1), limit=2),
+        BlendArchitecture(encoder=tuple(range(1, 9)), heads=(0, 1, 2, 3, 4, 5, 6, 7)),
     ],
 )
 def test_round_trip(architecture: Architecture) -> None:
@@ -32,9 +33,17 @@ def test_plain_data() -> None:
         "encoder": [16, 32, 64, 128, 128, 128],
         "decoder": [128, 128, 64, 32, 32],
     }
-    assert set(BLEND) == {"kind", "encoder", "deeper", "heads", "levels", "limit"}
-    assert (PaperArchitecture().channels, BlendArchitecture(encoder=(3, 4, 5)).channels) == (128, 12)
-    assert BlendArchitecture(levels=6).step == 32
+    assert set(BLEND) == {"kind", "encoder", "heads", "limit"}
+    assert (PaperArchitecture().channels, BlendArchitecture((3, 4, 5), (2, 2, 2)).channels) == (128, 12)
+
+
+@pytest.mark.parametrize(
+    ("scales", "levels", "step", "reduction"),
+    [(2, 3, 4, 4), (3, 4, 8, 8), (4, 5, 16, 8), (6, 7, 64, 8), (8, 9, 256, 8)],
+)
+def test_what_follows_from_the_scales(scales: int, levels: int, step: int, reduction: int) -> None:
+    architecture = BlendArchitecture((3,) * scales, (2,) * scales)
+    assert (architecture.levels, architecture.step, architecture.reduction) == (levels, step, reduction)
 
 
 @pytest.mark.parametrize(
@@ -45,19 +54,20 @@ def test_plain_data() -> None:
         ({"kind": ["blend"]}, "architecture is of kind"),
         ({"kind": "paper"}, "architecture has entries"),
         ({"x": 1}, "architecture has entries"),
-        ({"encoder": [1, 2]}, "encoder widths"),
-        ({"encoder": [1, 2, 0]}, "encoder widths"),
-        ({"encoder": [1, 2, 3.0]}, "encoder widths"),
-        ({"encoder": [1, 2, True]}, "encoder widths"),
-        ({"encoder": [1, 2, 10**9]}, "encoder widths"),
+        ({"encoder": [1]}, "encoder widths [1]; expected 2 to 8 whole numbers"),
+        ({"encoder": [1] * 9}, "expected 2 to 8 whole numbers"),
+        ({"encoder": [1, 2, 3, 4, 5, 0]}, "encoder widths"),
+        ({"encoder": [1, 2, 3, 4, 5, 3.0]}, "encoder widths"),
+        ({"encoder": [1, 2, 3, 4, 5, True]}, "encoder widths"),
+        ({"encoder": [1, 2, 3, 4, 5, 10**9]}, "encoder widths"),
+        ({"encoder": [1, 2, 3, 4, 5]}, "heads widths"),
         ({"encoder": "abc"}, "encoder widths"),
         ({"encoder": {"1": 2}}, "encoder widths"),
-        ({"heads": [1, -1, 2]}, "heads widths"),
+        ({"heads": [1, -1, 2, 3, 4, 5]}, "heads widths"),
+        ({"heads": [1, 2, 3]}, "heads widths (1, 2, 3); expected 6 whole numbers"),
         ({"heads": None}, "heads widths"),
-        ({"deeper": -1}, "deeper -1; expected a whole number from 0 to 16"),
-        ({"deeper": 1.0}, "deeper 1.0"),
-        ({"levels": 3}, "levels 3; expected a whole number from 4 to 8"),
-        ({"levels": True}, "levels True"),
+        ({"deeper": 0}, "architecture has entries"),
+        ({"levels": 7}, "architecture has entries"),
         ({"limit": 1}, "limit 1; expected a number above 1"),
         ({"limit": float("nan")}, "limit nan"),
         ({"limit": float("inf")}, "limit inf"),

@@ -20,12 +20,11 @@ from camf_ros.network.inference import BlendInference, BlendInspection
 #: Every way in which an architecture can differ but for its widths.
 VARIANTS: list[dict[str, Any]] = [
     {},
-    {"heads": (0, 0, 0)},
-    {"heads": (0, 3, 0)},
-    {"deeper": 1},
-    {"deeper": 3, "heads": (0, 0, 4)},
-    {"levels": 4},
-    {"levels": 6, "limit": 2.0},
+    {"heads": (0, 0, 0, 0)},
+    {"heads": (0, 3, 0, 2)},
+    {"encoder": (3, 4), "heads": (2, 3)},
+    {"encoder": (3, 4, 5), "heads": (2, 0, 3)},
+    {"encoder": (2, 3, 4, 3, 4, 3), "heads": (0, 2, 3, 2, 0, 3), "limit": 2.0},
 ]
 
 
@@ -50,8 +49,8 @@ def test_forward_pass_is_the_plain_one(variant: dict[str, Any]) -> None:
     step = network.architecture.step
     pictures = pair(2 * step, 3 * step)
     output = network.double()(*tensors(pictures, torch.float64), network.class_activation_weights())
-    known = {name: value for name, value in variant.items() if name != "heads"}
-    plain = plain_camf.fuse_blend(weights, *(picture.astype(np.float64) for picture in pictures), **known)
+    limit = network.architecture.limit
+    plain = plain_camf.fuse_blend(weights, *(picture.astype(np.float64) for picture in pictures), limit=limit)
     assert len(output.amounts) == len(plain.amounts) == network.architecture.levels
     for got, expected in zip(output.amounts, plain.amounts, strict=True):
         np.testing.assert_allclose(got[0].numpy(), expected, atol=1e-9)
@@ -75,8 +74,8 @@ def test_folded_network_is_the_network(variant: dict[str, Any]) -> None:
     output = network(*tensors(pictures, torch.float64), network.class_activation_weights())
     for got, expected in zip(amounts, output.amounts, strict=True):
         torch.testing.assert_close(got.double(), expected, atol=1e-4 / 255, rtol=0)
-    known = {name: value for name, value in variant.items() if name != "heads"}
-    plain = plain_camf.fuse_blend(plain_weights(network), *(each.astype(np.float64) for each in pictures), **known)
+    limit = network.architecture.limit
+    plain = plain_camf.fuse_blend(plain_weights(network), *(each.astype(np.float64) for each in pictures), limit=limit)
     np.testing.assert_allclose(activation.numpy(), [plain.infrared, plain.visible], atol=1e-5)
 
 
@@ -97,7 +96,7 @@ def test_inspection_takes_any_weights_and_asks_the_classifier() -> None:
 def test_it_begins_as_the_average_of_both_cameras() -> None:
     """Detail of both whole, half of each low-pass rest."""
     network = BlendNetwork().eval()
-    output = network(*tensors(pair(32, 48)), network.class_activation_weights())
+    output = network(*tensors(pair(64, 128)), network.class_activation_weights())
     for amounts in output.amounts[:-1]:
         assert float((amounts - 1).abs().max()) < 0.3
     assert float((output.amounts[-1] - 0.5).abs().max()) < 0.2
@@ -114,8 +113,8 @@ def test_cameras_differ_by_their_weights_alone() -> None:
 
 
 def test_each_pair_of_a_batch_is_fused_alone() -> None:
-    network = make_small_network()
-    infrared, visible = (torch.rand(3, 1, 32, 48) * 255 for _ in range(2))
+    network = make_small_network().double()  # a batch may be summed in another order
+    infrared, visible = (torch.rand(3, 1, 32, 48).double() * 255 for _ in range(2))
     weights = network.class_activation_weights()
     together = network(infrared, visible, weights)
     for row in range(3):
@@ -157,6 +156,6 @@ def test_shapes_that_do_not_fit(
 
 def test_default_network_is_small() -> None:
     network = BlendNetwork(BlendArchitecture())
-    assert network.architecture.channels == 112
-    assert network.class_activation_weights().shape == (2, 112)
-    assert sum(each.numel() for part in (network.encoder, network.heads) for each in part.parameters()) < 100_000
+    assert network.architecture.channels == 304
+    assert network.class_activation_weights().shape == (2, 304)
+    assert sum(each.numel() for part in (network.encoder, network.heads) for each in part.parameters()) < 300_000

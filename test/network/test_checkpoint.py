@@ -73,7 +73,11 @@ def test_round_trip(tmp_path: Path, small_network: BlendNetwork) -> None:
 
 @pytest.mark.parametrize(
     "network",
-    [make_small_paper(), make_small_network(deeper=2), make_small_network(heads=(0, 2, 0), levels=6, limit=2.0)],
+    [
+        make_small_paper(),
+        make_small_network(encoder=(3, 4), heads=(2, 2)),
+        make_small_network(encoder=(3, 4, 5, 4, 3), heads=(0, 2, 0, 2, 0), limit=2.0),
+    ],
 )
 def test_round_trip_of_every_kind(tmp_path: Path, network: Network) -> None:
     path = tmp_path / "model.safetensors"
@@ -253,14 +257,14 @@ def architecture(**changes: Any) -> str:
         ({"architecture": "null"}, "architecture of type NoneType"),
         ({"architecture": "{}"}, "architecture"),
         ({"architecture": architecture(kind="old")}, "architecture is of kind 'old'"),
-        ({"architecture": architecture(encoder=[3, 4])}, "encoder widths"),
-        ({"architecture": architecture(encoder=[3, 4, float("nan")])}, "encoder widths"),
-        ({"architecture": architecture(heads=[3, 4, 10**40])}, "heads widths"),
-        ({"architecture": architecture(levels=9)}, "levels 9"),
-        ({"architecture": architecture(encoder=[3, 4, 6])}, "of shape"),
-        ({"architecture": architecture(heads=[2, 3, 5])}, "of shape"),
-        ({"architecture": architecture(heads=[0, 3, 4])}, "unknown ['heads.hidden.0"),
-        ({"architecture": architecture(deeper=1)}, "missing ['encoder.third.1"),
+        ({"architecture": architecture(encoder=[3])}, "encoder widths"),
+        ({"architecture": architecture(encoder=[3, 4, 5, float("nan")])}, "encoder widths"),
+        ({"architecture": architecture(heads=[3, 4, 5, 10**40])}, "heads widths"),
+        ({"architecture": architecture(encoder=[3] * 9, heads=[3] * 9)}, "encoder widths"),
+        ({"architecture": architecture(encoder=[3, 4, 5, 7])}, "of shape"),
+        ({"architecture": architecture(heads=[2, 3, 4, 5])}, "of shape"),
+        ({"architecture": architecture(heads=[0, 3, 4, 3])}, "unknown ['heads.hidden.0"),
+        ({"architecture": architecture(encoder=[3, 4, 5, 6, 7], heads=[2, 3, 4, 3, 2])}, "missing ['encoder.layers.4"),
     ],
 )
 def test_metadata_that_does_not_fit(tmp_path: Path, small_model: Path, metadata: Metadata, message: str) -> None:
@@ -292,7 +296,7 @@ def not_a_number(state: Tensors) -> None:
 
 
 def infinite(state: Tensors) -> None:
-    state["encoder.first.weight"][0, 0, 1, 1] = float("-inf")
+    state["encoder.layers.0.weight"][0, 0, 1, 1] = float("-inf")
 
 
 @pytest.mark.parametrize(
@@ -304,7 +308,7 @@ def infinite(state: Tensors) -> None:
         (halve_tensor, "type F16"),
         (whole_numbers, "type I32"),
         (not_a_number, "classifier.linear.weight that are not finite"),
-        (infinite, "encoder.first.weight that are not finite"),
+        (infinite, "encoder.layers.0.weight that are not finite"),
     ],
 )
 def test_tensors_that_do_not_fit(
@@ -330,7 +334,7 @@ def test_absurd_widths_cost_no_memory(tmp_path: Path, small_model: Path) -> None
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
-    huge = json.dumps(to_dict(BlendArchitecture(encoder=(4096,) * 3, deeper=0)))
+    huge = json.dumps(to_dict(BlendArchitecture(encoder=(4096,) * 8, heads=(4096,) * 8)))
     path = edited(small_model, tmp_path / "model.safetensors", architecture=huge)
     before = peak_mebibytes()
     assert "shape" in refused(path)

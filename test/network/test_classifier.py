@@ -22,11 +22,18 @@ def test_every_stage_is_depthwise_with_four_branches() -> None:
         assert (layer.groups, layer.out_channels, layer.kernel_size, layer.padding) == (6, 24, (3, 3), (0, 0))
 
 
-@pytest.mark.parametrize("size", [(13, 13), (17, 20), (16, 31)])
-def test_scores_are_the_plain_ones(size: tuple[int, int]) -> None:
+#: Channels of each scale, and its size in that of 1/8.
+SCALES = [(1, 4), (2, 2), (3, 1), (1, 1 / 2), (2, 1 / 4)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("size", [(16, 16), (20, 16), (16, 32)])
+def test_scores_are_the_plain_ones(size: tuple[int, int], count: int) -> None:
+    """Whether all scales are finer than the one at whose size the classifier looks, or some are coarser."""
     torch.manual_seed(2)
-    classifier = AuxiliaryClassifier(6, reductions=(4, 2, 1)).double().requires_grad_(False)
-    features = [torch.rand(2, count, by * size[0], by * size[1]).double() for count, by in ((1, 4), (2, 2), (3, 1))]
+    used = SCALES[:count]
+    classifier = AuxiliaryClassifier(sum(width for width, _ in used), len(used)).double().requires_grad_(False)
+    features = [torch.rand(2, width, *(int(by * side) for side in size)).double() for width, by in used]
     weights = {f"classifier.{name}": value.numpy() for name, value in classifier.state_dict().items()}
     got = classifier(features)
     for row in range(2):
@@ -37,12 +44,13 @@ def test_scores_are_the_plain_ones(size: tuple[int, int]) -> None:
 def test_channels_stay_apart() -> None:
     """A change of channel k reaches the linear layer in its entry k and nowhere else."""
     torch.manual_seed(3)
-    classifier = AuxiliaryClassifier(6, reductions=(4, 2, 1)).requires_grad_(False)
+    channels = sum(width for width, _ in SCALES)
+    classifier = AuxiliaryClassifier(channels, len(SCALES)).requires_grad_(False)
     for parameter in classifier.stages.parameters():
         parameter.abs_()  # so that no channel is shut
     pooled: list[Tensor] = []
     classifier.linear.register_forward_pre_hook(lambda _layer, inputs: pooled.append(inputs[0]))
-    features = [torch.rand(1, count, by * 15, by * 14) for count, by in ((1, 4), (2, 2), (3, 1))]
+    features = [torch.rand(1, width, int(by * 16), int(by * 20)) for width, by in SCALES]
     classifier(features)
     number = 0
     for place, layer in enumerate(features):
@@ -50,7 +58,7 @@ def test_channels_stay_apart() -> None:
             changed = [each.clone() for each in features]
             changed[place][:, channel] += torch.rand(layer.shape[2:])
             classifier(changed)
-            assert (pooled[-1][0] != pooled[0][0]).tolist() == [row == number for row in range(6)]
+            assert (pooled[-1][0] != pooled[0][0]).tolist() == [row == number for row in range(channels)]
             number += 1
 
 

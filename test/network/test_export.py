@@ -21,8 +21,8 @@ from camf_ros.network.inference import Network, inference, inspection
 
 NETWORKS: dict[str, Network] = {
     "plain": make_small_network(),
-    "linear": make_small_network(heads=(0, 0, 0), levels=4),
-    "deep": make_small_network(deeper=2, heads=(2, 0, 3), levels=6),
+    "linear": make_small_network(encoder=(3, 4, 5), heads=(0, 0, 0)),
+    "deep": make_small_network(encoder=(2, 3, 4, 3, 4, 3), heads=(2, 0, 3, 0, 2, 2)),
     "paper": make_small_paper(),
 }
 
@@ -67,7 +67,7 @@ def test_fusion_graph(model: tuple[Network, Path], run: Any, steps: tuple[int, i
 @pytest.mark.parametrize("run", [run_onnxruntime, run_openvino])
 def test_inspection_graph(model: tuple[Network, Path], run: Any) -> None:
     network, path = model
-    pair = np.random.default_rng(2).integers(0, 256, (2, 1, 1, 128, 160)).astype(np.uint8)
+    pair = np.random.default_rng(2).integers(0, 256, (2, 1, 1, 128, 192)).astype(np.uint8)
     inputs: dict[str, NDArray[Any]] = {"infrared": pair[0], "visible": pair[1]}
     if network.architecture.kind == "blend":
         weights = np.random.default_rng(3).random((2, network.architecture.channels), np.float32)
@@ -100,3 +100,14 @@ def test_half_precision(tmp_path: Path) -> None:
     save_checkpoint(path, NETWORKS["paper"], name="x", training={})
     with pytest.raises(ParameterError, match="does not compute in float16"):
         fusion_graph(load_checkpoint(path), half=True)
+
+
+def test_coarser_than_what_is_usually_traced_with(tmp_path: Path) -> None:
+    """Pictures of a network with 8 scales have sides of 256 or more."""
+    network = make_small_network(encoder=(2,) * 8, heads=(0,) * 8)
+    path = write_model(tmp_path / "x.safetensors", network)
+    pair = np.random.default_rng(4).integers(0, 256, (2, 1, 1, 256, 512)).astype(np.uint8)
+    got = run_onnxruntime(path.with_suffix(".onnx"), {"infrared": pair[0], "visible": pair[1]})
+    module = inference(network)
+    for name, value in zip(module.output_names, module(*map(torch.from_numpy, pair)), strict=True):
+        np.testing.assert_allclose(got[name], value.numpy(), atol=1e-4, rtol=1e-5)

@@ -94,7 +94,7 @@ def test_entry_that_is_missing(tmp_path: Path, small_model: Path, entry: str) ->
     assert {"format": "is not a CAMF model", "format_version": "format version None"}.get(entry, entry) in message
 
 
-WEIGHTS = [[1.0] * 12] * 2
+WEIGHTS = [[1.0] * 18] * 2
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ WEIGHTS = [[1.0] * 12] * 2
         ({"format_version": "2"}, "format version '2'; expected 3"),
         ({"training": "["}, "unreadable training"),
         ({"class_activation_weights": ""}, "unreadable class_activation_weights"),
-        ({"class_activation_weights": json.dumps(WEIGHTS[:1])}, "unusable class activation weights, of shape (1, 12)"),
-        ({"class_activation_weights": json.dumps([[0.5] * 12] * 2)}, "each row with mean 1"),
-        ({"class_activation_weights": json.dumps([[-1.0, 3.0] * 6] * 2)}, "at least 0"),
-        ({"class_activation_weights": json.dumps([[float("nan")] * 12] * 2)}, "unusable class activation weights"),
+        ({"class_activation_weights": json.dumps(WEIGHTS[:1])}, "unusable class activation weights, of shape (1, 18)"),
+        ({"class_activation_weights": json.dumps([[0.5] * 18] * 2)}, "each row with mean 1"),
+        ({"class_activation_weights": json.dumps([[-1.0, 3.0] * 9] * 2)}, "at least 0"),
+        ({"class_activation_weights": json.dumps([[float("nan")] * 18] * 2)}, "unusable class activation weights"),
         ({"class_activation_weights": f"[[1{'0' * 400}]]"}, "class activation weights"),
         ({"class_activation_weights": "[[1], [1, 2]]"}, "unreadable class activation weights"),
         ({"class_activation_weights": '[{"a": 1}]'}, "unreadable class activation weights"),
@@ -193,7 +193,7 @@ def test_files_of_two_models_are_no_pair(tmp_path: Path, small_model: Path) -> N
     path = write_model(tmp_path / "model.safetensors", make_small_network())
     changed = make_small_network()
     with torch.no_grad():
-        changed.encoder.first.bias += 1
+        changed.encoder.layers[0].bias += 1
     write_model(tmp_path / "other.safetensors", changed)
     (tmp_path / "other.safetensors").rename(path)
     model = find_model(str(path))

@@ -47,7 +47,7 @@ def state(probe) -> int:
 @pytest.fixture(scope="module")
 def other_model(tmp_path_factory):
     path = tmp_path_factory.mktemp("other") / "other.safetensors"
-    return write_model(path, make_small_network(6, encoder=(2, 2, 4)), name="other")
+    return write_model(path, make_small_network(6, encoder=(2, 2, 4), heads=(2, 2, 2)), name="other")
 
 
 def started(processes, model, **parameters):
@@ -295,7 +295,7 @@ def test_another_model_takes_over_between_two_frames(processes, probe, model, ot
     answer = call(probe, Trigger, "reload")
     assert (answer.success, "there is no model file" in answer.message) == (False, True)
     assert probe.fuse(*scene(1))[1].model_name == "other"
-    write_model(other_model, make_small_network(9, encoder=(2, 2, 4)), name="third")
+    write_model(other_model, make_small_network(9, encoder=(2, 2, 4), heads=(2, 2, 2)), name="third")
     assert call(probe, Trigger, "reload").success
     assert probe.spin_until(lambda: probe.diagnostics["model"] == "third")
     assert probe.fuse(*scene(1))[1].model_name == "third"

@@ -92,13 +92,12 @@ def test_blend(tmp_path: Path) -> None:
     got = rows(card)
     expected = {
         "kind": "blend",
-        "encoder": "3, 4, 5",
-        "heads": "2, 3, 4",
-        "levels": "5",
+        "encoder": "3, 4, 5, 6",
+        "heads": "2, 3, 4, 3",
         "limit": "2.0",
         "pairs": "pairs",
         "not trained on": "2 pictures that the recipe names, and 30 % by name",
-        "classifier": "steps 6, batch 4, learning_rate 0.01",
+        "classifier": "steps 6, batch 4, learning_rate 0.01, linear_rate 0.02",
         "classifier's accuracy on unseen pairs, before the fusion stage": "86.5 %",
         "classifier's accuracy on unseen pairs, after the fusion stage": "91.3 %",
         "time of the classifier": "8 min",
@@ -113,18 +112,18 @@ def test_blend(tmp_path: Path) -> None:
         assert got[folder] == "0.50 | 0.8 | 1.0 | 1.250 | 1.500 | 1.750 | 2.000 | 2.250 | 2.500"
 
 
-@pytest.mark.parametrize("levels", [5, 8])
-def test_work(tmp_path: Path, levels: int) -> None:
+@pytest.mark.parametrize(("scales", "height"), [(3, 480), (6, 512)])
+def test_work(tmp_path: Path, scales: int, height: int) -> None:
     """Counted by hand from the widths: both pictures through the encoder, both cameras through the heads."""
-    shape = {"kind": "blend", "encoder": [30, 40, 50], "heads": [20, 30, 40], "levels": levels, "limit": 2.0}
+    widths, hidden = [30, 40, 50, 45, 35, 25][:scales], [20, 30, 40, 25, 15, 10][:scales]
+    shape = {"kind": "blend", "encoder": widths, "heads": hidden, "limit": 2.0}
     recipe = make_blend(tmp_path, architecture=shape, crops__side=128)
     got = rows(card_facts(checkpoint(tmp_path, recipe, {})))
-    height = 480 if levels == 5 else 512
-    places = [640 * height // 4**scale for scale in (1, 2, 3)]
-    encoder = places[0] * 9 * 4 * 30 + places[1] * 9 * 30 * 40 + places[2] * 9 * 40 * 50
+    places = [640 * height // 4 ** (number + 1) for number in range(scales)]
+    encoder = sum(n * 9 * before * after for n, before, after in zip(places, [4, *widths[:-1]], widths, strict=True))
     heads = sum(
-        n * (9 * 2 * width * hidden + hidden * said)
-        for n, width, hidden, said in zip(places, (30, 40, 50), (20, 30, 40), (2, 3, levels), strict=True)
+        n * (9 * 2 * width * head + head * (number + 2))
+        for number, (n, width, head) in enumerate(zip(places, widths, hidden, strict=True))
     )
     assert got["work for one pair of 640 x 480"] == f"{2 * 2 * (encoder + heads) / 1e9:.1f} GFLOP"
 

@@ -154,7 +154,7 @@ def test_weights_as_read(tmp_path: Path) -> None:
 def test_equal_weights(tmp_path: Path) -> None:
     network = make_network(recipe := make_blend(tmp_path, fusion__weights="equal"))
     before = distinct(network)
-    assert torch.equal(class_activation_weights(linear_weight(network, recipe)), torch.ones(2, 12))
+    assert torch.equal(class_activation_weights(linear_weight(network, recipe)), torch.ones(2, 18))
     assert torch.equal(network.classifier.linear.weight, before), "the classifier goes on judging"
 
 

@@ -28,10 +28,10 @@ def test_entries_arrive(tmp_path: Path) -> None:
 
 
 def test_entries_of_a_blending_network_arrive(tmp_path: Path) -> None:
-    changes = {"fusion.weights": "shuffled", "crops.invert": 0.25, "architecture.levels": 4, "held_out": ["p3"]}
+    changes = {"fusion.weights": "shuffled", "crops.invert": 0.25, "architecture.limit": 1.8, "held_out": ["p3"]}
     recipe = load_recipe(write_recipe(tmp_path / "small.yaml", changes, BLEND))
     assert isinstance(recipe, BlendRecipe)
-    assert recipe.architecture == BlendArchitecture((3, 4, 5), 0, (2, 3, 4), 4, 2.0)
+    assert recipe.architecture == BlendArchitecture((3, 4, 5, 6), (2, 3, 4, 3), 1.8)
     assert (recipe.pairs, recipe.validation, recipe.held_out) == (("pairs",), 0.3, ("p3",))
     assert (recipe.crops.side, recipe.crops.invert) == (112, 0.25)
     assert (recipe.classifier.steps, recipe.fusion.batch, recipe.fusion.weights) == (6, 4, "shuffled")
@@ -97,13 +97,15 @@ def test_kind_of_the_architecture(tmp_path: Path, kind: object) -> None:
 
 
 def test_crops_fit_the_pyramid(tmp_path: Path) -> None:
-    path = write_recipe(tmp_path / "small.yaml", {"architecture.levels": 6}, BLEND)
+    path = write_recipe(
+        tmp_path / "small.yaml", {"architecture.encoder": [3] * 5, "architecture.heads": [2] * 5}, BLEND
+    )
     with pytest.raises(ParameterError, match=r"crops\.side is 112; expected a multiple of 32, for .* 6 levels"):
         load_recipe(path)
 
 
 def test_at_least_one_term_compares_the_pictures(tmp_path: Path) -> None:
-    terms = ("information", "edge", "difference", "structure", "gradient", "coarse_gradient")
+    terms = ("information", "edge", "difference", "structure", "gradient", "contrast")
     none = {f"fusion.{term}_weight": 0 for term in terms}
     with pytest.raises(ParameterError, match=r"fusion\.edge_weight.* are all 0"):
         load_recipe(write_recipe(tmp_path / "small.yaml", none, BLEND))
@@ -251,7 +253,7 @@ def test_mistakes(tmp_path: Path, name: str, value: object) -> None:
         ("validation", 1),
         ("validation", NAN),
         ("architecture.heads", [1, 2]),
-        ("architecture.levels", 3),
+        ("architecture.levels", 5),
         ("architecture.limit", 1),
         ("architecture.decoder", [5, 5, 4, 3, 3]),
         ("crops.side", 96),
@@ -266,6 +268,8 @@ def test_mistakes(tmp_path: Path, name: str, value: object) -> None:
         ("classifier.steps", 0),
         ("classifier.batch", 3),
         ("classifier.learning_rate", 0),
+        ("classifier.linear_rate", 0),
+        ("classifier.linear_rate", NAN),
         ("fusion.weights", "random"),
         ("fusion.steps", 0),
         ("fusion.batch", 0),
@@ -278,7 +282,9 @@ def test_mistakes(tmp_path: Path, name: str, value: object) -> None:
         ("fusion.structure_weight", -1),
         ("fusion.gradient_weight", -1),
         ("fusion.gradient_boost", -1),
-        ("fusion.coarse_gradient_weight", NAN),
+        ("fusion.contrast_weight", NAN),
+        ("fusion.contrast_aim", -1),
+        ("fusion.brightness_weight", INF),
         ("fusion.range_weight", -0.1),
         ("fusion.classifier_weight", -0.1),
     ],
