@@ -147,9 +147,12 @@ def amounts_of_one(weights: Weights, own: Sequence[Array], other: Sequence[Array
             x = relu(convolve(x, weights[f"heads.hidden.{scale}.weight"], weights[f"heads.hidden.{scale}.bias"], pad=1))
         said.append(convolve(x, weights[f"heads.outputs.{scale}.weight"], weights[f"heads.outputs.{scale}.bias"]))
     logits = []
-    for level in range(len(own) + 1):
+    for level in range(len(said[-1])):
         # The finest head that speaks of this level, and all coarser ones, enlarged from scale to scale.
         total = said[-1][level]
+        if level > len(own):  # smaller than the last scale
+            by = 2 ** (level - len(own))
+            total = shrink(total[None], total.shape[0] // by, total.shape[1] // by)[0]
         for x in reversed(said[max(level, 1) - 1 : -1]):
             total = x[level] + enlarge(total[None])[0]
         logits.append(total)

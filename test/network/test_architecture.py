@@ -21,6 +21,7 @@ BLEND = to_dict(BlendArchitecture())
         BlendArchitecture(),
         BlendArchitecture(encoder=(1, 2), heads=(0, 1), limit=2),
         BlendArchitecture(encoder=tuple(range(1, 9)), heads=(0, 1, 2, 3, 4, 5, 6, 7)),
+        BlendArchitecture(coarse=2),
     ],
 )
 def test_round_trip(architecture: Architecture) -> None:
@@ -33,7 +34,7 @@ def test_plain_data() -> None:
         "encoder": [16, 32, 64, 128, 128, 128],
         "decoder": [128, 128, 64, 32, 32],
     }
-    assert set(BLEND) == {"kind", "encoder", "heads", "limit"}
+    assert set(BLEND) == {"kind", "encoder", "heads", "coarse", "limit"}
     assert (PaperArchitecture().channels, BlendArchitecture((3, 4, 5), (2, 2, 2)).channels) == (128, 12)
 
 
@@ -44,6 +45,9 @@ def test_plain_data() -> None:
 def test_what_follows_from_the_scales(scales: int, levels: int, step: int, reduction: int) -> None:
     architecture = BlendArchitecture((3,) * scales, (2,) * scales)
     assert (architecture.levels, architecture.step, architecture.reduction) == (levels, step, reduction)
+    if scales < 8:
+        further = BlendArchitecture((3,) * scales, (2,) * scales, coarse=1)
+        assert (further.levels, further.step, further.reduction) == (levels + 1, 2 * step, reduction)
 
 
 @pytest.mark.parametrize(
@@ -54,17 +58,20 @@ def test_what_follows_from_the_scales(scales: int, levels: int, step: int, reduc
         ({"kind": ["blend"]}, "architecture is of kind"),
         ({"kind": "paper"}, "architecture has entries"),
         ({"x": 1}, "architecture has entries"),
-        ({"encoder": [1]}, "encoder widths [1]; expected 2 to 8 whole numbers"),
+        ({"encoder": [1]}, "encoder widths (1,); expected 2 to 8 whole numbers"),
         ({"encoder": [1] * 9}, "expected 2 to 8 whole numbers"),
-        ({"encoder": [1, 2, 3, 4, 5, 0]}, "encoder widths"),
-        ({"encoder": [1, 2, 3, 4, 5, 3.0]}, "encoder widths"),
-        ({"encoder": [1, 2, 3, 4, 5, True]}, "encoder widths"),
-        ({"encoder": [1, 2, 3, 4, 5, 10**9]}, "encoder widths"),
-        ({"encoder": [1, 2, 3, 4, 5]}, "heads widths"),
+        ({"encoder": [1, 2, 3, 0]}, "encoder widths"),
+        ({"encoder": [1, 2, 3, 3.0]}, "encoder widths"),
+        ({"encoder": [1, 2, 3, True]}, "encoder widths"),
+        ({"encoder": [1, 2, 3, 10**9]}, "encoder widths"),
+        ({"encoder": [1, 2, 3]}, "heads widths"),
         ({"encoder": "abc"}, "encoder widths"),
         ({"encoder": {"1": 2}}, "encoder widths"),
-        ({"heads": [1, -1, 2, 3, 4, 5]}, "heads widths"),
-        ({"heads": [1, 2, 3]}, "heads widths (1, 2, 3); expected 6 whole numbers"),
+        ({"heads": [1, -1, 2, 3]}, "heads widths"),
+        ({"heads": [1, 2, 3]}, "heads widths (1, 2, 3); expected 4 whole numbers"),
+        ({"coarse": -1}, "coarse -1; expected a whole number from 0 to 4"),
+        ({"coarse": 5}, "coarse 5"),
+        ({"coarse": 1.0}, "coarse 1.0"),
         ({"heads": None}, "heads widths"),
         ({"deeper": 0}, "architecture has entries"),
         ({"levels": 7}, "architecture has entries"),

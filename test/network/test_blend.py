@@ -24,6 +24,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"heads": (0, 3, 0, 2)},
     {"encoder": (3, 4), "heads": (2, 3)},
     {"encoder": (3, 4, 5), "heads": (2, 0, 3)},
+    {"encoder": (3, 4), "heads": (2, 0), "coarse": 3},
     {"encoder": (2, 3, 4, 3, 4, 3), "heads": (0, 2, 3, 2, 0, 3), "limit": 2.0},
 ]
 
@@ -156,6 +157,6 @@ def test_shapes_that_do_not_fit(
 
 def test_default_network_is_small() -> None:
     network = BlendNetwork(BlendArchitecture())
-    assert network.architecture.channels == 304
-    assert network.class_activation_weights().shape == (2, 304)
-    assert sum(each.numel() for part in (network.encoder, network.heads) for each in part.parameters()) < 300_000
+    assert network.architecture.channels == 176
+    assert network.class_activation_weights().shape == (2, 176)
+    assert sum(each.numel() for part in (network.encoder, network.heads) for each in part.parameters()) < 150_000

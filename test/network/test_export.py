@@ -22,6 +22,7 @@ from camf_ros.network.inference import Network, inference, inspection
 NETWORKS: dict[str, Network] = {
     "plain": make_small_network(),
     "linear": make_small_network(encoder=(3, 4, 5), heads=(0, 0, 0)),
+    "coarse": make_small_network(encoder=(3, 4, 5), heads=(2, 3, 2), coarse=2),
     "deep": make_small_network(encoder=(2, 3, 4, 3, 4, 3), heads=(2, 0, 3, 0, 2, 2)),
     "paper": make_small_paper(),
 }
