@@ -23,7 +23,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def test_the_default_model_is_shipped():
-    assert FusionSettings().model in shipped_models()
+    assert find_model(FusionSettings().model) == find_model("camf")
+    assert {"camf", "camf-lite", "camf-paper"} == set(shipped_models())
 
 
 def checkpoint_of(name):

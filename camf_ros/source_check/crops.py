@@ -35,9 +35,11 @@ class CropSides:
 
     @classmethod
     def of(cls, architecture: Architecture) -> CropSides:
-        """Of a network. The paper's takes any side; with these its finer features average evenly."""
-        step = architecture.step if isinstance(architecture, BlendArchitecture) else architecture.reduction
-        return cls(step, math.ceil(MIN_FEATURE_SIZE * architecture.reduction / step) * step)
+        """Of a network: its scales halve evenly, and the smallest level of its pyramid has a pixel."""
+        blends = isinstance(architecture, BlendArchitecture)
+        step = 2 ** len(architecture.encoder) if blends else architecture.reduction
+        least = max(MIN_FEATURE_SIZE * architecture.reduction, architecture.step if blends else 0)
+        return cls(step, math.ceil(least / step) * step)
 
     def fitting(self, shape: tuple[int, ...]) -> int:
         """Side of the crops of a picture (H, W, ...): :data:`SIDE`, or what fits; 0 where that is too small."""

@@ -130,8 +130,8 @@ def test_a_model_that_does_not_blend(tmp_path):
 
 def test_wrong_questions(tmp_path):
     frame = frame_of(tmp_path)
-    with pytest.raises(ParameterError, match="expected numbers from 0 to 11"):
-        explainer(tmp_path).explain(frame, [12])
+    with pytest.raises(ParameterError, match="expected numbers from 0 to 17"):
+        explainer(tmp_path).explain(frame, [18])
     with pytest.raises(ImageError, match="does not say what it was fused from"):
         explainer(tmp_path).explain(frame._replace(aligned=None))
     with pytest.raises(ParameterError, match="expected at least 32 pixels"):

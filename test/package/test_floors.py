@@ -28,7 +28,7 @@ FLOORS = (
 )
 # Where what may be imported, by the first part of its name.
 HOMES = {
-    "torch": ("network", "training", "engines/torch.py", "benchmark/gpu_memory.py"),
+    "torch": ("network", "training", "engines/torch.py", "benchmark/gpu_memory.py", "cli/train.py"),
     "safetensors": ("network/checkpoint.py",),
     "onnx": ("network/export.py",),
     "openvino": ("engines/openvino.py", "cli/export.py", "benchmark/floor.py"),

@@ -24,7 +24,8 @@ PAPER, BLEND = CropSides.of(PaperArchitecture()), CropSides.of(BlendArchitecture
 
 def test_sides_follow_from_the_architecture() -> None:
     assert (PAPER.step, PAPER.smallest) == (4, 52)
-    assert (BLEND.step, BLEND.smallest) == (64, 128)
+    assert (BLEND.step, BLEND.smallest) == (16, 112)
+    assert CropSides.of(BlendArchitecture(coarse=3)) == CropSides(step=16, smallest=128)
     assert CropSides.of(BlendArchitecture((3, 4, 5), (2, 2, 2))) == CropSides(step=8, smallest=104)
     assert CropSides.of(BlendArchitecture((3, 4), (2, 2))) == CropSides(step=4, smallest=52)
 
@@ -35,7 +36,7 @@ def test_sides_follow_from_the_architecture() -> None:
         ((512, 640), BLEND, 128),
         ((720, 1280, 3), BLEND, 128),
         ((128, 160), BLEND, 128),
-        ((120, 160), BLEND, 0),
+        ((120, 160), BLEND, 112),
         ((120, 160), PAPER, 120),
         ((60, 80), BLEND, 0),
         ((60, 80), PAPER, 60),
