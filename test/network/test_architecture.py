@@ -54,7 +54,7 @@ def test_what_follows_from_the_scales(scales: int, levels: int, step: int, reduc
         ({"kind": ["blend"]}, "architecture is of kind"),
         ({"kind": "paper"}, "architecture has entries"),
         ({"x": 1}, "architecture has entries"),
-        ({"encoder": [1]}, "encoder widths [1]; expected 2 to 8 whole numbers"),
+        ({"encoder": [1]}, "encoder widths (1,); expected 2 to 8 whole numbers"),
         ({"encoder": [1] * 9}, "expected 2 to 8 whole numbers"),
         ({"encoder": [1, 2, 3, 4, 5, 0]}, "encoder widths"),
         ({"encoder": [1, 2, 3, 4, 5, 3.0]}, "encoder widths"),
