@@ -3,9 +3,10 @@
     python3 benchmarks/street.py camf docs/images/camf.jpg
     python3 benchmarks/street.py camf --json docs/figures/steady-camf.json
 
-Writes thermal, RGB and fused luminance of three moments side by side. Then it fuses frames of a street that stands still,
-so that nothing but the noise of both sensors changes, and prints the standard deviation over time of a pixel's grey
-level: mean over the picture of the fused luminance, of both sources, and the ratio of the first to the noisier source's.
+Writes thermal, RGB and fused luminance of three moments side by side. Then it fuses frames of a street that stands
+still, so that nothing but the noise of both sensors changes, and prints the standard deviation over time of a pixel's
+grey level: mean over the picture of the fused luminance, of both sources, and the ratio of the first to the noisier
+source's.
 """
 
 from __future__ import annotations
