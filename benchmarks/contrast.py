@@ -6,10 +6,10 @@ DIR has infrared/ and visible/ pictures of equal names. LABELS.json maps a name 
 {"boxes": [[class, left, top, right, bottom, ignored], ...]}.
 
 Contrast of a box: mean of its core (the inner 50 % of the width and 70 % of the height) less the mean of the ring
-around it (1.2 to 2 times the width, 1.1 to 1.5 times the height). Boxes count that stand out by 8 grey levels or more in one
-source. "kept" is the fused contrast as a share of that in the better source: its mean, the share of boxes that keep 0.8
-or more, and the share below 0.4. "signed" asks for the sign of the better source as well. --inverted fuses inverted
-infrared pictures, and compares with them.
+around it (1.2 to 2 times the width, 1.1 to 1.5 times the height). Boxes count that stand out by 8 grey levels or more
+in one source. "kept" is the fused contrast as a share of that in the better source: its mean, the share of boxes that
+keep 0.8 or more, and the share below 0.4. "signed" asks for the sign of the better source as well. --inverted fuses
+inverted infrared pictures, and compares with them.
 """
 
 from __future__ import annotations
