@@ -130,11 +130,11 @@ def test_a_model_that_does_not_blend(tmp_path):
 
 def test_wrong_questions(tmp_path):
     frame = frame_of(tmp_path)
-    with pytest.raises(ParameterError, match="expected numbers from 0 to 11"):
-        explainer(tmp_path).explain(frame, [12])
+    with pytest.raises(ParameterError, match=f"expected numbers from 0 to {CHANNELS - 1}"):
+        explainer(tmp_path).explain(frame, [CHANNELS])
     with pytest.raises(ImageError, match="does not say what it was fused from"):
         explainer(tmp_path).explain(frame._replace(aligned=None))
     with pytest.raises(ParameterError, match="expected at least 32 pixels"):
         explainer(tmp_path, limit=31)
-    with pytest.raises(ParameterError, match="0 of 12 channels"):
+    with pytest.raises(ParameterError, match=f"0 of {CHANNELS} channels"):
         explainer(tmp_path, shown=0)
