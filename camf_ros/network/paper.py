@@ -6,6 +6,7 @@ compare with. The gain is a constant in the paper; 0 asks for the automatic one 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import NamedTuple, cast
 
@@ -92,7 +93,8 @@ class PaperDecoder(nn.Module):
         x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
         x = F.relu(fifth(F.relu(fourth(x))))
         # bfloat16 has 8 bits, which is all of a picture: training with mixed precision ends in full precision.
-        with torch.autocast(x.device.type, enabled=False):
+        # Shapes without memory behind them have no precision at all.
+        with nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False):
             return torch.tanh(cast(Tensor, self.head(x.to(self.head.weight.dtype))))
 
 

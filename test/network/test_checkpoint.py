@@ -334,7 +334,7 @@ def test_absurd_widths_cost_no_memory(tmp_path: Path, small_model: Path) -> None
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
-    huge = json.dumps(to_dict(BlendArchitecture(encoder=(4096,) * 8, heads=(4096,) * 8)))
+    huge = json.dumps(to_dict(BlendArchitecture(encoder=(4096,) * 4, heads=(4096,) * 4)))
     path = edited(small_model, tmp_path / "model.safetensors", architecture=huge)
     before = peak_mebibytes()
     assert "does not fit its architecture" in refused(path)

@@ -269,7 +269,7 @@ def test_contrast_loss(blur: float, aim: float) -> None:
 
 def person(level: float, around: float) -> Tensor:
     """A square of the size of a person before a wall."""
-    image = torch.full((1, 1, 96, 96), around)
+    image = torch.full((1, 1, 96, 96), float(around))
     image[..., 40:56, 40:56] = level
     return image
 
