@@ -79,8 +79,8 @@ class BlendEncoder(nn.Module):
 class Heads(nn.Module):
     """Amounts of one camera from the class activation features of both; a head for each scale of the encoder.
 
-    The head of scale s speaks of the levels 0 to s, the last one of all. What it says of a level is enlarged and added to
-    what the next finer head says of it: a level is decided by the features of its own scale and of all coarser ones.
+    The head of scale s speaks of the levels 0 to s, the last one of all. What it says of a level is enlarged and added
+    to what the next finer head says of it: a level is decided by the features of its own scale and of all coarser ones.
     """
 
     def __init__(self, architecture: BlendArchitecture) -> None:

@@ -36,9 +36,9 @@ class CropSides:
     @classmethod
     def of(cls, architecture: Architecture) -> CropSides:
         """Of a network: its scales halve evenly, and the smallest level of its pyramid has a pixel."""
-        blends = isinstance(architecture, BlendArchitecture)
-        step = 2 ** len(architecture.encoder) if blends else architecture.reduction
-        least = max(MIN_FEATURE_SIZE * architecture.reduction, architecture.step if blends else 0)
+        step, least = architecture.reduction, MIN_FEATURE_SIZE * architecture.reduction
+        if isinstance(architecture, BlendArchitecture):
+            step, least = 2 ** len(architecture.encoder), max(least, architecture.step)
         return cls(step, math.ceil(least / step) * step)
 
     def fitting(self, shape: tuple[int, ...]) -> int:

@@ -192,7 +192,8 @@ def brightness_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
     level, uneven = zip(*(_evenness(x) for x in (infrared, visible)), strict=True)
     even = torch.exp(-uneven[0] / _EVEN_INFRARED - uneven[1] / _EVEN_VISIBLE)
     counts = torch.sigmoid((level[1] - _BRIGHT) / 10) * even
-    return (counts * (F.avg_pool2d(fused, 8) - level[1]).abs()).mean()
+    lost: Tensor = (counts * (F.avg_pool2d(fused, 8) - level[1]).abs()).mean()
+    return lost
 
 
 def _evenness(x: Tensor) -> tuple[Tensor, Tensor]:
