@@ -38,13 +38,9 @@ def variants(recipe: BlendRecipe) -> dict[str, Changes]:
     for term in _TERMS:
         if getattr(recipe.fusion, f"{term}_weight"):
             result[f"without the {term} term"] = {f"fusion.{term}_weight": 0.0}
-    encoder, heads = recipe.architecture.encoder, recipe.architecture.heads
-    for scales in (4, 5, 6):
-        if scales < len(encoder):
-            result[f"{scales} scales"] = {
-                "architecture.encoder": encoder[:scales],
-                "architecture.heads": heads[:scales],
-            }
+    for coarse in range(recipe.architecture.coarse):
+        levels = len(recipe.architecture.encoder) + coarse + 1
+        result[f"{levels} levels"] = {"architecture.coarse": coarse}
     if recipe.crops.invert:
         result["one polarity"] = {"crops.invert": 0.0}
     return result
