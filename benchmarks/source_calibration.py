@@ -62,10 +62,12 @@ def difference(model: SourceModel, image: NDArray[np.uint8]) -> float:
     return float(np.mean([model.differences(image, look) for look in range(LOOKS)]))
 
 
-def held_share(training: Mapping[str, Any]) -> float:
-    """Share of the pairs that no stage of a training saw; 0 where the model does not say."""
-    stages = [stage for stage in training.get("recipe", {}).values() if isinstance(stage, Mapping)]
-    return min((stage["validation"] for stage in stages if stage.get("pairs") and "validation" in stage), default=0.0)
+def held_out(training: Mapping[str, Any], path: Path) -> bool:
+    """Whether no stage of a training saw a pair; false where the model does not say."""
+    recipe = training.get("recipe", {})
+    stages = [stage for stage in (recipe, *recipe.values()) if isinstance(stage, Mapping)]
+    share = min((stage["validation"] for stage in stages if stage.get("pairs") and "validation" in stage), default=0.0)
+    return path.stem in recipe.get("held_out", ()) or is_validation(path, share)
 
 
 def fit(x: _Values, y: _Values, weights: _Values, *, offset: bool) -> tuple[float, float]:
@@ -116,7 +118,7 @@ def main() -> None:
         inspector = open_inspector(find_model(name))
         info = inspector.info
         model = source_model(inspector, info)
-        held = np.array([is_validation(pair.path, held_share(info.training)) for pair in pairs])
+        held = np.array([held_out(info.training, pair.path) for pair in pairs])
         if not held.any():
             print(f"{name} is not calibrated: its training kept none of these pairs, or does not say which")
             continue

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from camf_ros.engines.create import open_engine
 
 from camf_ros.adaptation import CANDIDATES, smaller_size
+from camf_ros.engines.choose import open_engine
 from camf_ros.imaging.fade import Fade, mean_luminance
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline

@@ -43,7 +43,7 @@ def load(settings: FusionSettings, processing: Size | None, fuser: Fuser | None)
         fuser: What it is for, if that is there already.
 
     Raises:
-        CamfError: As :func:`camf_ros.engines.create.choose_engine`, or if the inference fails.
+        CamfError: As :func:`camf_ros.engines.choose.choose_engine`, or if the inference fails.
     """
     chosen = choose_engine(settings)
     if fuser is not None:

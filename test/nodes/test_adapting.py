@@ -9,7 +9,6 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from camf_ros.network.checkpoint_file import read_checkpoint_file
 from harness import scene
 from trouble import start_watched
 
@@ -24,17 +23,17 @@ PERIOD = 0.5
 SITECUSTOMIZE = """
 import json, os, pathlib, time
 import camf_ros.adaptation
-from camf_ros.engines.checked_engine import CheckedEngine
+from camf_ros.engines.engine import FusionEngine
 
 camf_ros.adaptation._UP = 3.0
 seconds = pathlib.Path(os.environ["CAMF_TEST_SECONDS"])
-guarded = CheckedEngine._guarded
+fuse = FusionEngine.fuse
 
-def slow(self, run, infrared, *arguments):
+def slow(self, infrared, visible, **options):
     time.sleep(json.loads(seconds.read_text())[self.model_name] * infrared.size / (48 * 64))
-    return guarded(self, run, infrared, *arguments)
+    return fuse(self, infrared, visible, **options)
 
-CheckedEngine._guarded = slow
+FusionEngine.fuse = slow
 """
 
 
@@ -97,7 +96,7 @@ def test_down_when_the_engine_becomes_slow_and_up_when_it_is_fast_again(processe
         f"frame with {name} (ms)" for name in ("camf", "camf at 48x32", "camf-lite", "camf-lite at 48x32")
     ]
     assert 150 <= float(times["frame with camf (ms)"]) < 350
-    hashes = {name: read_checkpoint_file(find_model(name)).hash for name in ("camf", "camf-lite")}
+    hashes = {name: find_model(name).info().hash for name in ("camf", "camf-lite")}
     assert probe.weights[-1].model_hash == hashes["camf"]
 
     speed.set(1.5, 0.05)
