@@ -93,7 +93,8 @@ def _save(pyplot: Any, figure: Any, path: Path) -> None:
     try:
         # Without the time of writing: equal runs write equal files.
         date = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[path.suffix.lower()]
-        figure.savefig(path, dpi=_DOTS_PER_INCH, metadata=date)
+        with pyplot.rc_context({"svg.hashsalt": path.suffix}):
+            figure.savefig(path, dpi=_DOTS_PER_INCH, metadata=date)
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error})", remedy="name another file") from error
     finally:

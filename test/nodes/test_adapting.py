@@ -114,7 +114,7 @@ def test_down_when_the_engine_becomes_slow_and_up_when_it_is_fast_again(processe
 
 
 def test_an_explicit_size_and_an_explicit_model_stay(processes, probe, speed):
-    speed.set(1.5, 0.05)
+    speed.set(4.0, 0.05)  # for a full picture: a quarter of it is fused
     process = start_watched(processes, probe, "auto", registration__processing_width=32)
     send_until(probe, lambda: "frame with camf-lite (ms)" in probe.diagnostics)
     assert [key for key in probe.diagnostics if key.startswith("frame with ")] == [

@@ -31,7 +31,7 @@ def test_entries_of_a_blending_network_arrive(tmp_path: Path) -> None:
     changes = {"fusion.weights": "shuffled", "crops.invert": 0.25, "architecture.limit": 1.8, "held_out": ["p3"]}
     recipe = load_recipe(write_recipe(tmp_path / "small.yaml", changes, BLEND))
     assert isinstance(recipe, BlendRecipe)
-    assert recipe.architecture == BlendArchitecture((3, 4, 5, 6), (2, 3, 4, 3), 1.8)
+    assert recipe.architecture == BlendArchitecture((3, 4, 5, 6), (2, 3, 4, 3), limit=1.8)
     assert (recipe.pairs, recipe.validation, recipe.held_out) == (("pairs",), 0.3, ("p3",))
     assert (recipe.crops.side, recipe.crops.invert) == (112, 0.25)
     assert (recipe.classifier.steps, recipe.fusion.batch, recipe.fusion.weights) == (6, 4, "shuffled")

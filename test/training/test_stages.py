@@ -21,6 +21,7 @@ from camf_ros.training import autoencoder, classifier
 from camf_ros.training.autoencoder import autoencoder_stage
 from camf_ros.training.classifier import cross_validate, train_classifier
 from camf_ros.training.config import Recipe
+from camf_ros.training.initialisation import initialise
 from camf_ros.training.loop import Trainer
 from camf_ros.training.recipe_run import data_hash
 from camf_ros.training.sources import load_sources
@@ -36,6 +37,7 @@ def test_autoencoder_learns(tmp_path: Path, data: Path) -> None:
     )
     torch.manual_seed(1)
     network = PaperNetwork(recipe.architecture)
+    initialise(network)
     before = bits(network)
     figures = Trainer(tmp_path / "run", recipe.to_dict(), quiet=True).run(autoencoder_stage(network, recipe, data, CPU))
     losses = [entry["loss"] for entry in log(tmp_path / "run") if "loss" in entry]
@@ -51,6 +53,7 @@ def test_classifier_learns_on_a_frozen_encoder(tmp_path: Path, data: Path) -> No
     recipe = make_recipe(tmp_path, architecture=WIDER, classifier__steps=100, classifier__fold_steps=100)
     torch.manual_seed(1)
     network = PaperNetwork(recipe.architecture)
+    initialise(network)
     before = bits(network)
     trainer = Trainer(tmp_path / "run", recipe.to_dict(), quiet=True)
     figures = train_classifier(network, recipe, data, CPU, trainer)
@@ -69,6 +72,7 @@ def test_labels(tmp_path: Path, data: Path) -> None:
     recipe = make_recipe(tmp_path, architecture=WIDER, classifier__steps=100, classifier__validation=0)
     torch.manual_seed(1)
     network = PaperNetwork(recipe.architecture)
+    initialise(network)
     train_classifier(network, recipe, data, CPU, Trainer(tmp_path / "run", recipe.to_dict(), quiet=True))
     sources = load_sources(data, ["pairs"], 64)
     with torch.no_grad():
