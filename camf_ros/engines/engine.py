@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import CamfError, EngineError, ImageError, ParameterError
-from camf_ros.imaging.blending import Amounts, Blender, padded, padding
+from camf_ros.imaging.blending import FAILURES, Amounts, Blender, padded, padding
 from camf_ros.network.architecture import MIN_FEATURE_SIZE, BlendArchitecture
 from camf_ros.network.graph_names import (
     ACTIVATION,
@@ -115,10 +115,12 @@ class Runtime(Protocol):
 
     Attributes:
         description: As of an engine.
+        failures: What it raises when it fails. Anything else is a fault of this package.
         warnings: What is not as it should be, for people; may grow with new picture sizes.
     """
 
     description: str
+    failures: tuple[type[Exception], ...]
     warnings: list[str]
 
     def run(self, inputs: Arrays) -> Arrays:
@@ -189,8 +191,16 @@ class FusionEngine:
         amounts = [outputs[amounts_name(level)][0] for level in range(self._levels)]
         activation = np.array(outputs[ACTIVATION], np.float32)
         self._check_finite(activation, *(each.sum() for each in amounts))
-        blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), height, width)
-        fused = blender.blend(infrared, visible, amounts)
+        try:
+            blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), height, width)
+            fused = blender.blend(infrared, visible, amounts)
+        except FAILURES as error:
+            self._blenders.forget(height, width)
+            self._runtime.forget(height + missing[0], width + missing[1])
+            raise EngineError(
+                f"the pictures of {width} x {height} pixels could not be blended ({error})",
+                remedy="use a smaller picture",
+            ) from error
         kept = tuple(np.array(each) for each in amounts) if keep else None
         return EngineOutput(fused, activation[0], activation[1], 1.0, kept)
 
@@ -320,7 +330,7 @@ def guarded(runtime: Runtime, inputs: Arrays) -> Arrays:
         return runtime.run(batch)
     except CamfError:
         raise
-    except Exception as error:  # ONNX Runtime's own errors share no other ancestor
+    except runtime.failures as error:
         runtime.forget(height, width)
         raise EngineError(
             f"{runtime.description} failed on {width} x {height} pixels ({error})",

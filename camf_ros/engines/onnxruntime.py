@@ -28,6 +28,9 @@ class OnnxRuntime:
     ``camf export --build-only`` puts them before the robot drives.
     """
 
+    # ONNX Runtime's own errors share no other ancestor.
+    failures = (Exception,)
+
     def __init__(
         self,
         graph: Graph,

@@ -20,6 +20,8 @@ _DEVICE = "CPU"
 class OpenVinoRuntime:
     """See :class:`camf_ros.engines.engine.Runtime`; each picture size is compiled when its first pair comes."""
 
+    failures = (RuntimeError, MemoryError)
+
     def __init__(self, graph: Graph, *, device: str = "auto", precision: str = "auto", threads: int = 0) -> None:
         """Prepare.
 

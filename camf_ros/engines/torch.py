@@ -24,6 +24,8 @@ _WARM_UP = 3
 class TorchRuntime:
     """See :class:`camf_ros.engines.engine.Runtime`."""
 
+    failures = (RuntimeError, MemoryError)
+
     def __init__(
         self,
         checkpoint: Checkpoint,

@@ -36,7 +36,6 @@ class SourceWatch:
         self._check: SourceCheck | None = None
         self._seen: dict[str, NDArray[np.uint8]] = {}
         self.report: SourceReport | None = None
-        self._load()
         fuser.watched = self._note
         self._thread = Background("source check", settings.source_check.period, self._look, failed)
 

@@ -30,13 +30,14 @@ if hang == "exit":
     atexit.register(time.sleep, 600)
 if hang == "executor":
     import camf_ros.nodes.report
-    camf_ros.nodes.report.Reporter.report = lambda *arguments: time.sleep(600)
+    camf_ros.nodes.report.Reporter.report = lambda *arguments, **options: time.sleep(600)
 order = pathlib.Path(os.environ["CAMF_TEST_TROUBLE"])
 guarded = camf_ros.engines.engine.guarded
 
 class Troubled:
     def __init__(self, runtime):
         self.runtime, self.description, self.forget = runtime, runtime.description, runtime.forget
+        self.failures = runtime.failures
 
     def run(self, inputs):
         text = order.read_text()
