@@ -29,7 +29,7 @@ class OnnxRuntime:
     """
 
     # ONNX Runtime's own errors share no other ancestor.
-    failures = (Exception,)
+    failures: tuple[type[Exception], ...] = (Exception,)
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ _DEVICE = "CPU"
 class OpenVinoRuntime:
     """See :class:`camf_ros.engines.engine.Runtime`; each picture size is compiled when its first pair comes."""
 
-    failures = (RuntimeError, MemoryError)
+    failures: tuple[type[Exception], ...] = (RuntimeError, MemoryError)
 
     def __init__(self, graph: Graph, *, device: str = "auto", precision: str = "auto", threads: int = 0) -> None:
         """Prepare.

@@ -24,7 +24,7 @@ _WARM_UP = 3
 class TorchRuntime:
     """See :class:`camf_ros.engines.engine.Runtime`."""
 
-    failures = (RuntimeError, MemoryError)
+    failures: tuple[type[Exception], ...] = (RuntimeError, MemoryError)
 
     def __init__(
         self,

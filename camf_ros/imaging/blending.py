@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: What blending raises where there is no memory.
-FAILURES = (MemoryError, cv2.error)
+FAILURES: tuple[type[Exception], ...] = (MemoryError, cv2.error)
 Grey = NDArray[np.uint8]
 Map = NDArray[np.float32]
 #: For each level, finest first, (2, h, w): amounts of the first and of the second picture. The first level's are of
