@@ -39,7 +39,7 @@ setup(
     license=fact("license"),
     maintainer=fact("maintainer"),
     python_requires=">=3.10",
-    packages=find_packages(include=["camf_ros", "camf_ros.*"]),
+    packages=find_packages(include=["camf_ros", "camf_ros.*", "camf_scene"]),
     # The same places below the prefix as after a colcon build; camf_ros.resources looks there.
     data_files=[("share/camf_ros", ["package.xml"]), *shared_files("config", "models", "msg")],
     # OpenVINO or ONNX Runtime run the .onnx files of a model, and need nothing else. No torch here: on a Jetson it must

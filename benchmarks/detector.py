@@ -19,9 +19,9 @@ from camf_ros.engines.choose import open_engine
 from camf_ros.examples.bright_spots import BrightSpots
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.scene import NightStreet
-from camf_ros.scene.people import Box
 from camf_ros.settings.detector import DetectorSettings
+from camf_scene import NightStreet
+from camf_scene.people import Box
 
 MOMENTS = np.arange(1.0, 30.0, 2.5)
 SIZE = (1280, 720)

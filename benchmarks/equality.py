@@ -33,7 +33,7 @@ from camf_ros.models import find_model, shipped_models
 from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
 from camf_ros.network.checkpoint import Checkpoint, load_checkpoint
 from camf_ros.network.paper import PaperOutput
-from camf_ros.scene import NightStreet
+from camf_scene import NightStreet
 
 Picture = NDArray[np.uint8]
 Pair = tuple[Picture, Picture]

@@ -28,8 +28,8 @@ from camf_ros.imaging.picture_files import write_png
 from camf_ros.imaging.registration import resized
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.scene import NightStreet
 from camf_ros.settings.fusion import FusionSettings
+from camf_scene import NightStreet
 
 #: Moment of the example, seconds, and size of its panel: as wide as a page.
 EXAMPLE, PANEL_SIZE = 12.0, (1280, 720)

@@ -26,11 +26,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+from machine import cpu_name, usable_cores, versions
 from numpy.typing import NDArray
 
-from camf_ros.benchmark.machine import cpu_name, usable_cores, versions
-from camf_ros.benchmark.report import short
-from camf_ros.benchmark.timing import ratio, spread, take_turns
 from camf_ros.errors import CamfError
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.imaging.encodings import ENCODINGS, NOT_FROM_RGB
@@ -40,10 +38,11 @@ from camf_ros.imaging.registration_file import RegistrationFile, write_registrat
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.imaging.thermal.dead_pixels import DeadPixels
 from camf_ros.imaging.thermal.scene import noise_of
-from camf_ros.scene import NightStreet
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.timing import Sample, ratio, take_turns
+from camf_scene import NightStreet
 
 RGB, THERMAL = (720, 1280), (512, 640)
 MODES = ("linear", "plateau", "clahe", "temperature")
@@ -61,15 +60,15 @@ class Station:
     def __init__(self, call: Call) -> None:
         """Warm it up."""
         self._call = call
-        self.call_seconds = min(self.turn(3))
+        self.call_seconds = min(self.turn(3)).wall
 
-    def turn(self, calls: int) -> list[float]:
+    def turn(self, calls: int) -> list[Sample]:
         """Seconds of each call."""
         times = []
         for _ in range(calls):
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.process_time()
             self._call()
-            times.append(time.perf_counter() - started)
+            times.append(Sample(time.perf_counter() - started, time.process_time() - worked))
         return times
 
 
@@ -85,20 +84,20 @@ class Bench:
         """Time a call beside its plain version, if there is one."""
         stations = [Station(call), *([Station(plain)] if plain else [])]
         rounds = take_turns(stations, self._seconds)
-        times = spread([each for turn in rounds[0] for each in turn])
-        best = min(min(turn) for turn in rounds[0])
+        best, median, p95 = np.percentile([1e3 * each.wall for turn in rounds[0] for each in turn], (0, 50, 95))
+        of_plain = round(ratio(rounds[0], rounds[1]).wall, 4) if plain else None
         entry = {
             "step": step,
             "case": case,
-            "best_ms": round(1e3 * best, 4),
-            "median_ms": round(1e3 * times.median, 4),
-            "p95_ms": round(1e3 * times.p95, 4),
+            "best_ms": round(best, 4),
+            "median_ms": round(median, 4),
+            "p95_ms": round(p95, 4),
             "plain": what if plain else None,
-            "of_plain": round(ratio(rounds[0], rounds[1]), 4) if plain else None,
+            "of_plain": of_plain,
         }
         self.rows.append(entry)
-        part = f"{short(entry['of_plain'])} of {what}" if plain else ""  # type: ignore[arg-type]
-        print(f"{step:24} {case:36} {short(1e3 * times.median):>7} ms, best {short(1e3 * best):>7}  {part}", flush=True)
+        part = f"{of_plain:.3g} of {what}" if plain else ""
+        print(f"{step:24} {case:36} {median:7.3g} ms, best {best:7.3g}  {part}", flush=True)
 
 
 def front_end(agc: str, values: NDArray[Any], **others: Any) -> Call:

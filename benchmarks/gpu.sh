@@ -7,7 +7,7 @@
 # CUDA or TensorRT is measured too. Writes into FOLDER (docs/figures if left out), with the GPU's name in NAME:
 #
 #     gpu-NAME-equality.json   distance of every engine from its network in float64
-#     gpu-NAME.json            camf benchmark on the GPU, as shares of camf-paper in PyTorch's float32
+#     gpu-NAME.json            times on the GPU, as shares of camf-paper in PyTorch's float32
 #
 # PYTHON=... names another interpreter. Exit status: 2 if something is missing, 1 if an engine gives a wrong answer.
 set -euo pipefail
@@ -43,6 +43,6 @@ fi
 mkdir -p "$folder"
 status=0
 "$python" benchmarks/equality.py --device cuda --json "$folder/gpu-$name-equality.json" || status=$?
-"$python" -m camf_ros.cli.main benchmark --device cuda --reference camf-paper/torch/float32 \
+"$python" benchmarks/engines.py --device cuda --reference camf-paper/torch/float32 \
     --precisions auto,float32,bfloat16,float16 --json "$folder/gpu-$name.json" --quiet || status=$?
 exit "$status"

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from machine import cpu_name, usable_cores, versions
 from node_benchmark.processes import Processes, environment, node_command
-
-from camf_ros.benchmark.machine import cpu_name, usable_cores, versions
 
 _PATIENCE = 120.0
 _ROUNDS = 2
@@ -104,7 +103,7 @@ class _Cameras:
         from camf_ros.nodes import topics  # noqa: PLC0415
         from camf_ros.nodes.image_messages import image_message  # noqa: PLC0415
         from camf_ros.nodes.qos import OUTPUT  # noqa: PLC0415
-        from camf_ros.scene import NightStreet  # noqa: PLC0415
+        from camf_scene import NightStreet  # noqa: PLC0415
 
         self._node, self._message, self._header = node, image_message, Header
         self._scene = NightStreet(1)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from camf_ros.engines.choose import open_engine
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.scene import NightStreet
+from camf_scene import NightStreet
 
 #: Two people in smoke, one in glare, one in the dark with a dog.
 MOMENT = 12.0

@@ -11,7 +11,7 @@ from camf_ros.engines.choose import open_engine
 from camf_ros.imaging.fade import Fade, mean_luminance
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.scene import NightStreet
+from camf_scene import NightStreet
 
 # Levels beyond what neighbouring frames differ by anyway.
 ALLOWED = 2.0

@@ -13,9 +13,9 @@ from camf_ros.imaging.luminance import Visible
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.scene import NightStreet
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.training.card import card_facts
+from camf_scene import NightStreet
 
 #: A moment with people near and far.
 MOMENT = 12.0

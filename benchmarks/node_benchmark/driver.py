@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 
 from camf_ros.nodes import topics
 from camf_ros.nodes.image_messages import image_message
-from camf_ros.scene import NightStreet
+from camf_scene import NightStreet
 from node_benchmark.ends import answer, now, questions, ros_node, to_stamp
 
 # As camera drivers publish.

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from camf_ros.nodes import topics
 from camf_ros.nodes.image_messages import image_message
-from camf_ros.scene import NightStreet
+from camf_scene import NightStreet
 
 # So many different pairs, so far apart in the scene.
 _FRAMES, _APART = 10, 0.1

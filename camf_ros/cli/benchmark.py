@@ -3,220 +3,134 @@
 from __future__ import annotations
 
 import argparse
-import math
-import shlex
+import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from camf_ros.benchmark.peers import FORMAT
+import numpy as np
+from tqdm import tqdm
+
+from camf_ros.cli.outputs import Guard, make_folder, write_json
 from camf_ros.cli.sizes import picture_sizes
+from camf_ros.engines.choose import ENGINES, check_device
+from camf_ros.errors import CamfError, ParameterError
+from camf_ros.models import find_model, shipped_models
+from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.table import specs
+from camf_ros.timing import Case, Rounds, Timed, process, ratio, take_turns
 
-if TYPE_CHECKING:
-    from camf_ros.benchmark.plan import Model, Plan, Reference
+Row = dict[str, Any]
 
-_SIZES = "320x256,640x480,640x512,1280x720"
-_PRECISIONS = "auto,float32,bfloat16"
-_REFERENCE = "camf-paper/openvino/bfloat16"
+#: Keys of a row that the table shows.
+COLUMNS = ("model", "engine", "precision", "size", "median_ms", "p5_ms", "p95_ms", "cpu_ms", "ratio", "cpu_ratio",
+           "memory_mib", "start_s")  # fmt: skip
+_NOTES = """
+cpu_ms: median of the processor time of a pair, all threads together; ratio and cpu_ratio: shares of {}
+in the same rounds; memory_mib: growth of the process to its peak; start_s: from nothing to the first fused pair"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--models", metavar="A,B", help="shipped models or .safetensors files (default: all shipped)")
-    parser.add_argument("--engines", metavar="A,B", help="default: every engine that can be opened here")
-    parser.add_argument("--sizes", default=_SIZES, metavar="WxH,..", help="of the pictures (default: %(default)s)")
-    parser.add_argument(
-        "--precisions",
-        default=_PRECISIONS,
-        metavar="A,B",
-        help="of the engines; the same arithmetic is measured once (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--reference",
-        default=_REFERENCE,
-        metavar="MODEL/ENGINE/PRECISION",
-        help="takes turns with every case; all times are told as shares of its own (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--device", default="auto", help="of all models: auto, cpu, cuda or cuda:N (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--threads", type=int, default=0, metavar="N", help="CPU threads of every case (default: the cores usable here)"
-    )
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=3.0,
-        metavar="S",
-        help="for each case and the reference beside it, after warming up; slow ones take longer, since there are "
-        "always some rounds (default: %(default)s)",
-    )
-    parser.add_argument("--peers", type=Path, metavar="FILE", help="networks of others to time in the same run: below")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to this file too")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the times into this .png, .svg or .pdf")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    parser.epilog = FORMAT
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--models", metavar="A,B", help="shipped models or .safetensors files (default: all shipped)")
+    add("--engines", metavar="A,B", help="default: every engine that can be opened here")
+    add("--sizes", default="320x256,640x480,1280x720", metavar="WxH,..", help="of the pictures (default: %(default)s)")
+    add("--precisions", default="auto", metavar="A,B", help="of the engines (default: %(default)s)")
+    reference = "takes turns with every case; all times are told as shares of its own (default: %(default)s)"
+    add("--reference", default="camf-paper/openvino/bfloat16", metavar="MODEL/ENGINE/PRECISION", help=reference)
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    add("--threads", type=int, default=0, metavar="N", help="CPU threads of a case (default: the engine's choice)")
+    add("--seconds", type=float, default=3.0, metavar="S", help="for a case and the reference (default: %(default)s)")
+    add("--json", type=Path, metavar="FILE", help="write everything to this file too")
+    add("--quiet", action="store_true", help="no progress bar")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and report; 1 if there is nothing to report."""
-    from tqdm import tqdm
-
-    from camf_ros.benchmark.measure import Measurement
-    from camf_ros.benchmark.plot import matplotlib_pyplot, write_plot
-    from camf_ros.benchmark.report import content, table, write_json
-
-    plan = _plan(arguments)
-    _check_outputs(arguments, plan)
-    if arguments.plot is not None:
-        matplotlib_pyplot()  # now rather than after minutes of timing
-    total = sum(1 + len(plan.cases(size)) for size in plan.sizes)
-    with tqdm(total=total, unit="case", disable=arguments.quiet) as bar:
-
-        def progress(what: str) -> None:
-            if what:
-                bar.set_description(what)
-            else:
-                bar.update()
-
-        results = Measurement(plan, progress).run()
-    report = content(plan, results, shlex.join(["camf", *sys.argv[1:]]))
+    plan = [cases(arguments, size) for size in picture_sizes("--sizes", arguments.sizes)]
     if arguments.json is not None:
-        write_json(arguments.json, report)
-    machine = report["machine"]
-    threads = f"{plan.threads} thread{'s' if plan.threads > 1 else ''}"
-    place = f"{machine['cpu']}, {threads}" if plan.device == "cpu" else machine["gpu"] or plan.device
-    if arguments.plot is not None and results.rows:
-        write_plot(arguments.plot, results.rows, f"camf benchmark, {place}", str(plan.reference))
-    print(f"{place}\n\n{table(results, str(plan.reference))}")
-    return 0 if results.rows else 1
+        make_folder(Guard(Path(case.source) for case in plan[0]).check(arguments.json).parent)
+    rows, skipped = list[Row](), dict[str, str]()
+    with tqdm(total=sum(map(len, plan)), unit="case", disable=arguments.quiet) as bar:
+        for reference, *others in plan:
+            rows += measure(reference, others, arguments.seconds, skipped, bar.update)
+    print("\n".join([*table(rows, COLUMNS), _NOTES.format(arguments.reference)]))
+    print("\n".join(f"skipped {case}: {reason}" for case, reason in skipped.items()))
+    if arguments.json is not None:
+        write_json(arguments.json, {"command": sys.argv, "rows": rows, "skipped": skipped})
+    return 0 if rows else 1
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
-    """All options, checked."""
-    from camf_ros.benchmark.peers import read_peers
-    from camf_ros.engines.choose import ENGINES
-    from camf_ros.errors import CheckpointError, DataError, ParameterError
-    from camf_ros.models import shipped_models
-
-    sizes = picture_sizes("--sizes", arguments.sizes)
-    engines = _known("--engines", arguments.engines, ENGINES)
-    precisions = _known("--precisions", arguments.precisions, _precisions())
-    if not 0 < arguments.seconds < math.inf:
-        raise ParameterError(f"--seconds is {arguments.seconds}", expected="a number above 0")
-    if arguments.threads < 0:
-        raise ParameterError(f"--threads is {arguments.threads}", expected="at least 1, or 0 for the cores usable here")
-    names = shipped_models() if arguments.models is None else _list("--models", arguments.models)
-    if not names:
-        raise CheckpointError("no model comes with this installation", remedy="name a file with --models")
-    models = [_model(name) for name in names]
-    peers = [] if arguments.peers is None else read_peers(arguments.peers)
-
-    from camf_ros.benchmark.machine import usable_cores
-    from camf_ros.benchmark.plan import Plan
-
-    taken = [model.name for model in models] + [peer.name for peer in peers]
-    if repeated := sorted({name for name in taken if taken.count(name) > 1}):
-        raise DataError(
-            f"the name {repeated[0]!r} is there twice among models {names} and peers", expected="names of their own"
-        )
-    return Plan(
-        models=models,
-        peers=peers,
-        engines=engines,
-        precisions=precisions,
-        reference=_reference(arguments.reference, models),
-        sizes=sizes,
-        device=_device(arguments.device),
-        threads=arguments.threads or usable_cores(),
-        seconds=arguments.seconds,
-    )
+def cases(arguments: argparse.Namespace, size: tuple[int, int]) -> list[Case]:
+    """The reference and all others at a size; an option that is wrong is a CamfError."""
+    if not arguments.seconds > 0 or arguments.threads < 0:
+        what = f"--seconds is {arguments.seconds} and --threads {arguments.threads}"
+        raise ParameterError(what, expected="a time above 0, and at least 0 threads")
+    check_device(arguments.device)
+    models = arguments.models.split(",") if arguments.models else shipped_models()
+    engines = arguments.engines.split(",") if arguments.engines else ENGINES
+    kinds = [*itertools.product(models, engines, arguments.precisions.split(","))]
+    for kind in (reference := tuple(arguments.reference.rsplit("/", 2)), *kinds):
+        if len(kind) < 3 or kind[1] not in ENGINES or kind[2] not in specs(FusionSettings)["precision"].choices:
+            expected = f"MODEL/ENGINE/PRECISION with an engine of {', '.join(ENGINES)}"
+            raise ParameterError(f"one of the cases is {'/'.join(kind)!r}", expected=expected)
+    return [
+        Case(find_model(source).info().name, source, engine, precision, *size, arguments.device, arguments.threads)
+        for source, engine, precision in dict.fromkeys([reference, *kinds])
+    ]
 
 
-def _model(name: str) -> Model:
-    from camf_ros.benchmark.plan import Model
-    from camf_ros.models import find_model
-
-    info = find_model(name).info()
-    return Model(info.name, name, info.hash)
-
-
-def _reference(text: str, models: Sequence[Model]) -> Reference:
-    """As given; a model of the run may be told by its name, whatever its file."""
-    from camf_ros.benchmark.plan import Reference
-    from camf_ros.engines.choose import ENGINES
-    from camf_ros.errors import ParameterError
-
-    name, engine, precision = ["", "", *text.rsplit("/", 2)][-3:]
-    if not name or engine not in ENGINES:
-        raise ParameterError(
-            f"--reference is {text!r}", expected=f"MODEL/ENGINE/PRECISION, the engine one of {', '.join(ENGINES)}"
-        )
-    known = next((model for model in models if model.name == name), None)
-    return Reference(known or _model(name), engine, _known("--reference", precision, _precisions())[0])
-
-
-def _precisions() -> Sequence[object]:
-    from camf_ros.settings.fusion import FusionSettings
-    from camf_ros.settings.table import specs
-
-    return specs(FusionSettings)["precision"].choices
+def measure(
+    reference: Case, others: Sequence[Case], seconds: float, skipped: dict[str, str], progress: Callable[[], object]
+) -> list[Row]:
+    """Rows of the cases of one size; what failed is left out, and ``skipped`` has the reasons."""
+    rows: list[Row] = []
+    with process(reference.threads) as beside:
+        base: Timed | None = None
+        for case in (reference, *others):
+            try:
+                if case is reference:
+                    base = Timed(beside, case, seconds / 5)
+                    rows.append(_row(case, base, take_turns([base], seconds)[0], (1.0, 1.0)))
+                    continue
+                with process(case.threads) as own:
+                    station = Timed(own, case, seconds / 5)
+                    rounds = take_turns([station, *([base] if base else [])], seconds)
+                    rows.append(_row(case, station, rounds[0], ratio(*rounds) if base else (None, None)))
+            except Exception as error:  # of any runtime, or of a process that ended
+                where = f"{case.model} {case.engine} {case.precision} {case.width}x{case.height}"
+                skipped[where] = str(error) if isinstance(error, CamfError) else f"{type(error).__name__}: {error}"
+            finally:
+                progress()
+    return rows
 
 
-def _device(wanted: str) -> str:
-    """What ``auto`` is here. Asks no runtime: they are loaded in the processes that are timed."""
-    from camf_ros.engines.choose import check_device
-    from camf_ros.engines.hardware import has_nvidia_gpu
-
-    check_device(wanted)
-    return ("cuda" if has_nvidia_gpu() else "cpu") if wanted == "auto" else wanted
-
-
-def _list(option: str, text: str) -> list[str]:
-    from camf_ros.errors import ParameterError
-
-    entries = [entry.strip() for entry in text.split(",")]
-    if not all(entries):
-        raise ParameterError(f"{option} is {text!r}", expected="entries with commas between them, none empty")
-    return list(dict.fromkeys(entries))
-
-
-def _known(option: str, text: str | None, known: Sequence[object]) -> list[str]:
-    from camf_ros.errors import ParameterError
-
-    choices = [str(entry) for entry in known]
-    entries = choices if text is None else _list(option, text)
-    for entry in entries:
-        if entry not in choices:
-            raise ParameterError(f"{option} has {entry!r}", expected=f"some of {', '.join(choices)}")
-    return entries
+def _row(case: Case, station: Timed, rounds: Rounds, shares: tuple[float | None, float | None]) -> Row:
+    calls = np.array([call for turns in rounds for call in turns])
+    times = 1e3 * np.percentile(calls[:, 0], (50, 5, 95))
+    return {
+        "model": case.model,
+        "engine": case.engine,
+        "precision": next((word for word in station.description.split() if "float" in word), case.precision),
+        "size": f"{case.width}x{case.height}",
+        "description": station.description,
+        "calls": len(calls),
+        **dict(zip(("median_ms", "p5_ms", "p95_ms"), times.tolist(), strict=True)),
+        "cpu_ms": 1e3 * float(np.median(calls[:, 1])),
+        "ratio": shares[0],
+        "cpu_ratio": shares[1],
+        "memory_mib": station.memory(),
+        "start_s": station.start_seconds,
+    }
 
 
-def _check_outputs(arguments: argparse.Namespace, plan: Plan) -> None:
-    """Find out before hours of timing, not after them, that a result cannot be written."""
-    from camf_ros.benchmark.plot import SUFFIXES
-    from camf_ros.cli.outputs import Guard, make_folder
-    from camf_ros.errors import DataError
-    from camf_ros.models import find_model
-
-    outputs = [path for path in (arguments.json, arguments.plot) if path is not None]
-    if arguments.plot is not None and arguments.plot.suffix.lower() not in SUFFIXES:
-        raise DataError(f"the plot is {arguments.plot}", expected=f"a name ending in {', '.join(SUFFIXES)}")
-    models = [find_model(model.source) for model in plan.models]
-    files = [file for model in models for file in (model.graph, model.inspection, model.checkpoint)]
-    inputs = [file for file in files if file is not None] + [peer.file for peer in plan.peers]
-    guard = Guard(inputs + ([] if arguments.peers is None else [arguments.peers]))
-    for path in outputs:
-        make_folder(guard.check(path).parent)
-        there = path.exists()
-        try:
-            with path.open("a", encoding="utf-8"):
-                pass
-        except OSError as error:
-            raise DataError(f"{path} cannot be written ({error.strerror})", remedy="name another file") from error
-        if not there:
-            path.unlink()
-    if len({path.resolve() for path in outputs}) < len(outputs):
-        raise DataError(f"--json and --plot are both {outputs[0]}", expected="two files")
+def table(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
+    """Lines of a table, numbers with three digits."""
+    cells = [list(columns)]
+    for row in rows:
+        values = [row.get(name) for name in columns]
+        cells.append([f"{value:.3g}" if isinstance(value, float) else str(value or "-") for value in values])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]

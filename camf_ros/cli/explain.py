@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camf_ros.cli.engine_options import engine_of
+from camf_ros.cli.outputs import Guard, make_folder, write_json
 from camf_ros.cli.settings_options import add_settings_options, settings_of
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.explain.explanation import DEFAULT_LIMIT
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     explainer = Explainer(find_model(arguments.model), limit=arguments.limit)
     if arguments.output is not None:
-        from camf_ros.benchmark.plot import matplotlib_pyplot
+        from camf_ros.cli.explanation_figure import matplotlib_pyplot
 
         matplotlib_pyplot()  # now rather than after the work
     frame = _fused(arguments, settings)
@@ -93,8 +93,7 @@ def _fused(arguments: argparse.Namespace, settings: FusionSettings) -> FusedFram
 
 def _checked_outputs(arguments: argparse.Namespace, pixel: Sequence[int] | None) -> list[Path]:
     """The files that are asked for, of which none is an input and each has a name that fits."""
-    from camf_ros.benchmark.plot import SUFFIXES
-    from camf_ros.cli.outputs import Guard, make_folder
+    from camf_ros.cli.explanation_figure import SUFFIXES
 
     endings = (("output", SUFFIXES), ("panel", (".png",)), ("json", None))
     guard = Guard([arguments.infrared, arguments.visible])
@@ -129,7 +128,4 @@ def _write(arguments: argparse.Namespace, explanation: Explanation, place: Place
     if arguments.json is not None:
         from camf_ros.explain.report import content
 
-        try:
-            arguments.json.write_text(json.dumps(content(explanation, place)) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"{arguments.json} cannot be written ({error.strerror})", remedy="name another") from error
+        write_json(arguments.json, content(explanation, place))

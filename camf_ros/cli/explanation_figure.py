@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from camf_ros.benchmark.plot import matplotlib_pyplot
-from camf_ros.errors import DataError
+from camf_ros.errors import DataError, EngineError
 from camf_ros.explain.canvas import DIVERGING
 from camf_ros.explain.explanation import Explanation
 from camf_ros.explain.panel import change_scale, change_view, level_names, pictures
 from camf_ros.explain.report import channel_lines, percent
+
+#: Endings of the files that can be written.
+SUFFIXES = (".png", ".svg", ".pdf")
 
 _WIDTH = 7.16  # inches, two columns of a journal page
 _DOTS_PER_INCH = 200
@@ -22,6 +24,24 @@ _COLUMNS = 3
 # Text as text in the files that can hold it.
 _STYLE = {"font.size": _FONT, "axes.titlesize": _FONT, "pdf.fonttype": 42, "svg.fonttype": "none"}
 _ORANGE, _BLUE = (tuple(float(part) / 255 for part in DIVERGING[at]) for at in (-1, 0))
+
+
+def matplotlib_pyplot() -> Any:
+    """Matplotlib, without a window.
+
+    Raises:
+        EngineError: If it is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise EngineError(
+            f"a plot needs matplotlib, which cannot be imported ({error})", remedy="pip install matplotlib"
+        ) from error
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    return pyplot
 
 
 def write_figure(path: Path, explanation: Explanation) -> None:

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from camf_ros.errors import ParameterError
+from camf_ros.imaging.camera_model import Camera
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
 from camf_ros.imaging.raw_image import Image
-from camf_ros.scene import NightStreet, Pinhole
 
 # Focal length of a picture of unknown origin, in picture widths: about 53 degrees across.
 _FOCAL_LENGTH = 1.0
@@ -28,11 +29,11 @@ class SourceMaterial(Protocol):
         """RGB frame, (H, W, 3) red, green, blue, or (H, W) grey."""
         ...
 
-    def thermal_camera(self, t: float) -> Pinhole:
+    def thermal_camera(self, t: float) -> Camera:
         """Geometry of the thermal frame."""
         ...
 
-    def rgb_camera(self, t: float) -> Pinhole:
+    def rgb_camera(self, t: float) -> Camera:
         """Geometry of the RGB frame."""
         ...
 
@@ -41,7 +42,24 @@ class SceneMaterial:
     """The embedded scene."""
 
     def __init__(self, seed: int) -> None:
+        """Prepare it.
+
+        Raises:
+            ParameterError: If the package was built without the scene.
+        """
+        try:
+            from camf_scene import NightStreet  # noqa: PLC0415 (a build may leave it out)
+        except ImportError as error:
+            raise ParameterError(
+                f"pairs is '', which means the embedded scene, and that is not installed ({error})",
+                expected="a folder of pairs",
+                remedy="set pairs, or build with -DCAMF_SCENE=ON",
+            ) from error
         self._scene = NightStreet(seed)
+        self._rgb_camera, self._thermal_camera = (
+            _camera(camera.width, camera.height, (camera.fx, camera.fy), (camera.cx, camera.cy))
+            for camera in (self._scene.rgb_camera, self._scene.thermal_camera)
+        )
 
     def thermal(self, t: float) -> Image:
         """See :class:`SourceMaterial`."""
@@ -51,13 +69,13 @@ class SceneMaterial:
         """See :class:`SourceMaterial`."""
         return self._scene.rgb(t)
 
-    def thermal_camera(self, t: float) -> Pinhole:  # noqa: ARG002 (the camera does not change)
+    def thermal_camera(self, t: float) -> Camera:  # noqa: ARG002 (the camera does not change)
         """See :class:`SourceMaterial`."""
-        return self._scene.thermal_camera
+        return self._thermal_camera
 
-    def rgb_camera(self, t: float) -> Pinhole:  # noqa: ARG002
+    def rgb_camera(self, t: float) -> Camera:  # noqa: ARG002
         """See :class:`SourceMaterial`."""
-        return self._scene.rgb_camera
+        return self._rgb_camera
 
 
 class FolderMaterial:
@@ -92,11 +110,11 @@ class FolderMaterial:
         path = self._pair(t)[1]
         return rgb_of(self._load(path), path.name)
 
-    def thermal_camera(self, t: float) -> Pinhole:
+    def thermal_camera(self, t: float) -> Camera:
         """See :class:`SourceMaterial`; a nominal geometry, since pictures do not bring one."""
         return _nominal(self.thermal(t))
 
-    def rgb_camera(self, t: float) -> Pinhole:
+    def rgb_camera(self, t: float) -> Camera:
         """See :class:`SourceMaterial`; a nominal geometry."""
         return _nominal(self.rgb(t))
 
@@ -113,7 +131,11 @@ class FolderMaterial:
         return self._cached[path]
 
 
-def _nominal(image: NDArray[np.generic]) -> Pinhole:
+def _nominal(image: NDArray[np.generic]) -> Camera:
     height, width = image.shape[:2]
     focal = _FOCAL_LENGTH * width
-    return Pinhole(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+    return _camera(width, height, (focal, focal), ((width - 1) / 2, (height - 1) / 2))
+
+
+def _camera(width: int, height: int, focal: tuple[float, float], centre: tuple[float, float]) -> Camera:
+    return Camera(width, height, (focal[0], 0.0, centre[0], 0.0, focal[1], centre[1], 0.0, 0.0, 1.0))

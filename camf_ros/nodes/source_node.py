@@ -15,13 +15,13 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from camf_ros.imaging.camera_model import Camera
 from camf_ros.nodes import topics
 from camf_ros.nodes.camera_clock import CameraClock
 from camf_ros.nodes.image_messages import image_message
 from camf_ros.nodes.parameters import NodeParameters
 from camf_ros.nodes.running import run_node
 from camf_ros.nodes.source_material import FolderMaterial, SceneMaterial, SourceMaterial
-from camf_ros.scene import Pinhole
 from camf_ros.settings.source import SourceSettings
 
 _ENCODINGS = {(2, "uint8"): "mono8", (2, "uint16"): "mono16", (3, "uint8"): "rgb8"}
@@ -42,7 +42,7 @@ class _Camera:
         clock: CameraClock,
         reliability: str,
         image: Callable[[float], NDArray[np.generic]],
-        geometry: Callable[[float], Pinhole],
+        geometry: Callable[[float], Camera],
         limit: int,
     ) -> None:
         policy = ReliabilityPolicy.RELIABLE if reliability == "reliable" else ReliabilityPolicy.BEST_EFFORT
@@ -158,15 +158,15 @@ def _material(settings: SourceSettings) -> SourceMaterial:
     return SceneMaterial(settings.seed)
 
 
-def _camera_info(camera: Pinhole, header: Header) -> CameraInfo:
-    fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
+def _camera_info(camera: Camera, header: Header) -> CameraInfo:
+    fx, _, cx, _, fy, cy, *_ = camera.matrix
     return CameraInfo(
         header=header,
         width=camera.width,
         height=camera.height,
         distortion_model="plumb_bob",
         d=[0.0] * 5,
-        k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0],
+        k=camera.matrix,
         r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
         p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
     )

@@ -1,10 +1,13 @@
-"""A model of a few channels with all its files, for processes that are timed."""
+"""A model of a few channels with all its files, for processes that are timed; and the way to benchmarks/."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 
 @pytest.fixture(scope="session")

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from engine_benchmark import floor
+from engine_benchmark.floor import Convolution, blending_bytes, chain_seconds, convolutions, floor_of
 from torch.utils.flop_counter import FlopCounterMode
 
-from camf_ros.benchmark import floor
-from camf_ros.benchmark.floor import Convolution, blending_bytes, chain_seconds, convolutions, floor_of
-from camf_ros.benchmark.timing import Sample
 from camf_ros.errors import CamfError
 from camf_ros.models import find_model
 from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
 from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.network.inference import inference
+from camf_ros.timing import Sample
 
 openvino = pytest.importorskip("openvino")
 

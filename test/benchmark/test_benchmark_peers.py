@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from engine_benchmark.peer_network import PeerNetwork
+from engine_benchmark.peers import FORMAT, PeerInput, read_peers
 from small_onnx import write_average
 
-from camf_ros.benchmark.peer_network import PeerNetwork
-from camf_ros.benchmark.peers import FORMAT, read_peers
-from camf_ros.benchmark.task import PeerInput
 from camf_ros.errors import DataError, EngineError
 
 GOOD: dict[str, Any] = {

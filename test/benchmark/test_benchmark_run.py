@@ -1,16 +1,23 @@
-"""A whole run: models, peers, sizes, and what becomes of those that do not work."""
+"""Whole runs: models, sizes, networks of others, and what becomes of those that do not work."""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+import engines
+import machine
 import pytest
 import yaml
+from engine_benchmark.plot import write_plot
 from small_onnx import write_average
 
 from camf_ros.cli.main import main
+from camf_ros.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("fresh_logging")
 
@@ -34,47 +41,116 @@ def peers(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
-def test_a_run(tiny_model: Path, peers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib")
-    file, plot = tmp_path / "results" / "b.json", tmp_path / "results" / "b.png"
-    options = ["--models", tiny_model, "--engines", "torch,openvino", "--sizes", "40x32,41X27", "--seconds", "0.02"]
-    options += ["--precisions", "float32,float16", "--threads", "1", "--device", "cpu"]
-    options += ["--reference", "tiny/openvino/float32"]
-    options += ["--peers", peers, "--json", file, "--plot", plot, "--quiet"]
-    assert main(["benchmark", *map(str, options)]) == 0
-    out, err = capsys.readouterr()
+def options(model: Path, *more: object) -> list[str]:
+    base = ["--models", model, "--engines", "openvino", "--precisions", "float32,float16", "--threads", "1"]
+    base += ["--reference", f"{model}/openvino/float32", "--device", "cpu", "--seconds", "0.02", "--quiet"]
+    return [*map(str, base), *map(str, more)]
+
+
+def test_the_command(tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("openvino")
+    file = tmp_path / "results" / "b.json"
+    assert main(["benchmark", *options(tiny_model, "--sizes", "40x32,41X27", "--json", file)]) == 0
+    out, err = capfd.readouterr()
     assert err == ""
     report = json.loads(file.read_text(encoding="utf-8"))
     rows: list[dict[str, Any]] = [row for row in report["rows"] if row["precision"] == "float32"]
-    # The reference is measured once, and one peer takes only the first size.
-    assert [(row["model"], row["engine"], row["width"], row["height"]) for row in rows] == [
-        ("tiny", "openvino", 40, 32),
-        ("tiny", "torch", 40, 32),
-        ("Any", "onnxruntime", 40, 32),
-        ("Fixed", "onnxruntime", 40, 32),
-        ("tiny", "openvino", 41, 27),
-        ("tiny", "torch", 41, 27),
-        ("Any", "onnxruntime", 41, 27),
+    assert [(row["model"], row["engine"], row["size"]) for row in rows] == [
+        ("tiny", "openvino", "40x32"),
+        ("tiny", "openvino", "41x27"),
     ]
-    for row in rows:
+    for row in report["rows"]:
         assert 0 < row["p5_ms"] <= row["median_ms"] <= row["p95_ms"]
         assert row["cpu_ms"] > 0
         assert row["calls"] >= 6
         assert row["memory_mib"] > 1
         assert row["ratio"] > 0
         assert row["cpu_ratio"] > 0
+    assert [rows[0]["ratio"], rows[0]["cpu_ratio"]] == [1, 1]
+    lines = out.splitlines()
+    assert lines[0].split()[:4] == ["model", "engine", "precision", "size"]
+    assert lines[1].split()[:4] == ["tiny", "openvino", "float32", "40x32"]
+
+
+def test_engines_beside_networks_of_others(
+    tiny_model: Path,
+    peers: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("openvino")
+    pytest.importorskip("matplotlib")
+    file, plot = tmp_path / "b.json", tmp_path / "b.png"
+    more = ["--sizes", "41x27", "--precisions", "float32", "--peers", peers, "--json", file, "--plot", plot]
+    monkeypatch.setattr(sys, "argv", ["engines.py", *options(tiny_model, *more)])
+    assert engines.main() == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    report = json.loads(file.read_text(encoding="utf-8"))
+    rows: list[dict[str, Any]] = report["rows"]
+    assert [(row["model"], row["peer"]) for row in rows] == [("tiny", False), ("Any", True)]
+    for row in rows:
         if row["peer"]:
             assert row["floor_ms"] is None
         else:
             assert 0 < row["blending_floor_ms"] < row["floor_ms"]
             assert row["gflop"] > 0
-    assert [rows[0]["ratio"], rows[0]["cpu_ratio"]] == [1, 1]
+            assert row["x_floor"] == pytest.approx(row["median_ms"] / row["floor_ms"])
     assert report["peers"] == {"Any": {"parameters": 3}, "Fixed": {"parameters": None}}
+    assert len(report["models"]["tiny"]) == 64
     assert report["threads"] == 1
-    skipped = [(entry["engine"], entry["precision"], entry["width"]) for entry in report["skipped"]]
-    # Half precision is none of PyTorch's on a CPU.
-    assert ("torch", "float16", None) in skipped
-    assert ("onnxruntime", "float32", 41) in skipped
-    assert "skipped torch (tiny float16): precision is float16 on a CPU" in out
+    assert report["versions"]["camf_ros"]
+    assert "the network failed" in report["skipped"]["Fixed onnxruntime float32 41x27"]
+    assert "skipped Fixed onnxruntime float32 41x27: the network failed" in out
     assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_equal_names(
+    tiny_model: Path, peers: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peers.write_text(peers.read_text(encoding="utf-8").replace("Any", "tiny"), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["engines.py", *options(tiny_model, "--peers", peers)])
+    assert engines.main() == 1
+    assert "engines.py: the name 'tiny' is that of" in capsys.readouterr().err
+
+
+ROW = {"model": "camf", "engine": "torch", "precision": "bfloat16", "size": "320x256", "peer": False, "floor_ms": 2.0}
+ROW |= {"median_ms": 12.3, "p5_ms": 12.0, "p95_ms": 14.5, "ratio": 0.21}
+
+
+def test_equal_arithmetic_is_one_row() -> None:
+    rows = [ROW | {"description": text, "calls": number} for number, text in enumerate(("a", "b", "a"))]
+    assert [row["calls"] for row in engines._unlike(rows)] == [0, 1]
+
+
+def test_plot(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    other = ROW | {"model": "OtherNet", "engine": "onnxruntime", "size": "640x256", "peer": True, "floor_ms": None}
+    write_plot(tmp_path / "one.png", [ROW], "one", "reference")
+    write_plot(tmp_path / "two.png", [ROW, other | {"ratio": None}], "two", "reference")
+    one, two = (cv2.imread(str(tmp_path / name)) for name in ("one.png", "two.png"))
+    assert one is not None
+    assert two is not None
+    assert two.shape[1] == 2 * one.shape[1]  # a panel for each size
+    assert two.std() > 10
+    with pytest.raises(DataError, match="cannot be written"):
+        write_plot(tmp_path / "no" / "x.png", [ROW], "x", "reference")
+
+
+def test_threads_of_a_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, siblings in enumerate(("0,2", "1,3", "0,2")):
+        (tmp_path / str(number)).write_text(siblings + "\n")
+    monkeypatch.setattr(machine, "_SIBLINGS", f"{tmp_path}/{{}}")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    assert machine.usable_cores() == 2
+    monkeypatch.setattr(machine, "_SIBLINGS", f"{tmp_path}/no/{{}}")
+    assert machine.usable_cores() == 3
+
+
+def test_cpu_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "_CPU_FACTS", facts)
+    assert machine.cpu_name()
+    facts.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2: x\n")
+    assert machine.cpu_name() == "Some CPU @ 2: x"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from camf_ros.calibration.align import Pair
 from camf_ros.imaging.thermal import ThermalFrontEnd
-from camf_ros.scene.night_street import NightStreet
 from camf_ros.settings.thermal import ThermalSettings
+from camf_scene.night_street import NightStreet
 
 SIZE = (288, 512)
 

@@ -23,7 +23,6 @@ READERS = {
     "registration": "camf_ros.imaging.registration_file read_registration",
     "parameters": "camf_ros.settings.parameter_file read_parameters fusion",
     "recipe": "camf_ros.training.config load_recipe",
-    "list of networks": "camf_ros.benchmark.peers read_peers",
 }
 LAUGHS = "\n".join(["a0: &a0 [ha, ha]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30))])
 MAPS = "\n".join(["a0: &a0 {x: 1}", *(f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}}}" for n in range(1, 30))])

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.scene import NightStreet
 from camf_ros.settings.thermal import ThermalSettings
+from camf_scene import NightStreet
 
 
 @cache

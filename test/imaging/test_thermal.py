@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from camf_ros.errors import ImageError, ParameterError
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.imaging.thermal.scene import NOISE_LEVELS, noise_of
-from camf_ros.scene import NightStreet
 from camf_ros.settings.thermal import ThermalSettings
+from camf_scene import NightStreet
 
 # So small a least span limits nothing.
 NO_LIMIT = 1e-6

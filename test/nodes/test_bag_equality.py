@@ -22,7 +22,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from camf_ros.bag.types import CHANNEL_WEIGHTS, MessageTypes
 from camf_ros.cli.main import main
 from camf_ros.resources import share_file
-from camf_ros.scene import NightStreet
+from camf_scene import NightStreet
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("fresh_logging")]
 

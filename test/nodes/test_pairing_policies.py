@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import pytest
+from by_path import load
 
 pytestmark = pytest.mark.ros
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "pairing.py"
-specification = importlib.util.spec_from_file_location("pairing_benchmark", SCRIPT)
-benchmark = importlib.util.module_from_spec(specification)
-sys.modules["pairing_benchmark"] = benchmark
-specification.loader.exec_module(benchmark)
+benchmark = load("benchmarks/pairing.py")
 
 SECONDS = 20.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import cv2
 import numpy as np
@@ -12,7 +13,9 @@ from harness import PATIENCE, pixels, qos
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CameraInfo, Image
 
+from camf_ros.errors import ParameterError
 from camf_ros.nodes import topics
+from camf_ros.nodes.source_material import SceneMaterial
 
 pytestmark = pytest.mark.ros
 
@@ -160,3 +163,9 @@ def test_a_folder_without_pairs_is_refused_with_a_reason(processes, tmp_path):
     assert process.returncode == 1
     assert "lonely" in log
     assert "Traceback" not in log
+
+
+def test_a_build_without_the_scene_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "camf_scene", None)
+    with pytest.raises(ParameterError, match=r"pairs is ''.*set pairs, or build with -DCAMF_SCENE=ON"):
+        SceneMaterial(1)

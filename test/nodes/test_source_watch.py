@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from harness import scene
 
-from camf_ros.scene import NightStreet
+from camf_scene import NightStreet
 
 pytestmark = pytest.mark.ros
 

@@ -1,8 +1,10 @@
-"""The floors of the house: a folder imports only what lies below it, and each runtime stays in its place."""
+"""A folder imports only what is below it, each runtime is imported in its place, and the scene by its node alone."""
 
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,14 +14,14 @@ ROOT = Path(__file__).resolve().parents[2] / "camf_ros"
 # Parts from the ground up; a part may import itself and those in lower rows.
 FLOORS = (
     {"errors", "msg"},
-    {"resources", "scene", "files"},
+    {"resources", "files"},
     {"settings"},
     {"imaging", "network", "pairing"},
     {"models", "adaptation"},
     {"engines", "steady_gain"},
     {"source_check"},
     {"pipeline"},
-    {"evaluation", "benchmark", "calibration", "explain"},
+    {"evaluation", "timing", "calibration", "explain"},
     {"snapshot"},
     {"training"},
     {"nodes"},
@@ -28,17 +30,16 @@ FLOORS = (
 )
 # Where what may be imported, by the first part of its name.
 HOMES = {
-    "torch": ("network", "training", "engines/torch.py", "benchmark/gpu_memory.py", "cli/train.py"),
+    "torch": ("network", "training", "engines/torch.py", "cli/train.py"),
     "safetensors": ("network/checkpoint.py",),
     "onnx": ("network/export.py",),
-    "openvino": ("engines/openvino.py", "cli/export.py", "benchmark/floor.py"),
-    "onnxruntime": ("engines/onnxruntime.py", "benchmark/peer_network.py"),
-    "matplotlib": ("benchmark/plot.py", "cli/explanation_figure.py"),
+    "openvino": ("engines/openvino.py", "cli/export.py"),
+    "onnxruntime": ("engines/onnxruntime.py",),
+    "matplotlib": ("cli/explanation_figure.py",),
     "rosbags": ("bag",),
     "tqdm": ("training", "cli"),
     "cv2": (
         "imaging",
-        "scene",
         "training",
         "cli",
         "evaluation",
@@ -46,9 +47,10 @@ HOMES = {
         "source_check",
         "explain",
         "examples",
-        "benchmark",
+        "timing.py",
     ),
     "vision_msgs": ("examples/boxes.py",),
+    "camf_scene": ("nodes/source_material.py",),
     **dict.fromkeys(
         (
             "rclpy",
@@ -109,3 +111,34 @@ def test_runtimes_stay_in_their_place(package):
     places = {name for name, imported in imports() if imported.split(".")[0] == package}
     assert places, f"nothing imports {package}: take it out of this list"
     assert [name for name in sorted(places) if not name.startswith(HOMES[package])] == []
+
+
+def test_the_scene_needs_nothing_of_this_package():
+    folder = ROOT.parent / "camf_scene"
+    names = {
+        name
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }
+    assert "numpy" in names
+    assert not [name for name in names if name.startswith("camf_ros")]
+
+
+@pytest.mark.ros
+def test_the_fusion_node_loads_no_scene():
+    """Nor the source node, before it is asked for the scene: a build may leave it out."""
+    pytest.importorskip("rclpy")
+    pytest.importorskip("camf_ros.msg")
+    code = (
+        "import sys; import camf_ros.nodes.fusion_node, camf_ros.nodes.source_node, camf_ros.cli.main;"
+        "print([name for name in sys.modules if name.startswith('camf_scene')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd="/", capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]"]

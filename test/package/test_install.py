@@ -23,7 +23,7 @@ IGNORED = shutil.ignore_patterns(
     "__pycache__", ".git", ".camf", "build", "install", "log", "runs", "demo_output", ".*_cache"
 )
 CHECK = """
-import camf_ros, camf_ros.errors, camf_ros.msg, rclpy.serialization as serialization
+import camf_ros, camf_ros.errors, camf_ros.msg, camf_scene, rclpy.serialization as serialization
 from camf_ros.msg import ChannelWeights
 from camf_ros.resources import share_folder, version
 sent = ChannelWeights(model_name="m", infrared_weight=[0.5, 2.0])
@@ -48,6 +48,8 @@ def assert_complete(prefix: Path) -> None:
         for file in files_below(ROOT / name):
             assert (installed / file).read_bytes() == (ROOT / name / file).read_bytes()
     assert (prefix / "share" / "camf_ros" / "package.xml").is_file()
+    (scene,) = prefix.glob("**/*-packages/camf_scene")
+    assert [name for name in files_below(scene) if name.endswith(".py")] == list(files_below(ROOT / "camf_scene"))
     executables = {path.name for path in (ROOT / "bin").iterdir() if path.is_file()}
     assert {path.name for path in (prefix / "lib" / "camf_ros").iterdir()} == executables
     assert all(os.access(prefix / "lib" / "camf_ros" / name, os.X_OK) for name in executables)
@@ -102,6 +104,18 @@ def test_colcon_build_without_links(tmp_path: Path) -> None:
         check=True,
     )
     assert "pytest" in tests.stdout
+
+    bare = tmp_path / "bare"
+    for arguments in (["-DCAMF_SCENE=OFF", "."], ["--install", ".", "--prefix", str(bare)]):
+        subprocess.run(
+            ["cmake", *arguments],
+            cwd=workspace / "build" / "camf_ros",
+            env=environment,
+            capture_output=True,
+            check=True,
+        )
+    assert list(bare.glob("**/*-packages/camf_ros"))
+    assert not list(bare.glob("**/camf_scene"))
 
     shutil.rmtree(workspace / "src")
     shutil.rmtree(workspace / "build")

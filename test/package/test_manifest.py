@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import itertools
 import os
 import re
@@ -13,6 +12,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from by_path import load
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ET.parse(ROOT / "package.xml").getroot()
@@ -64,7 +64,7 @@ def imports(path: Path) -> set[str]:
 
 
 def source_files() -> list[Path]:
-    files = [path for folder in ("camf_ros", "launch") for path in (ROOT / folder).rglob("*.py")]
+    files = [path for folder in ("camf_ros", "camf_scene", "launch") for path in (ROOT / folder).rglob("*.py")]
     assert files
     return files
 
@@ -102,7 +102,7 @@ def test_every_package_that_a_message_uses_is_a_dependency() -> None:
 
 
 def test_every_import_is_a_dependency() -> None:
-    known = dependencies() | WITHOUT_KEY | WITH_RCLPY | {"camf_ros"} | set(sys.stdlib_module_names)
+    known = dependencies() | WITHOUT_KEY | WITH_RCLPY | {"camf_ros", "camf_scene"} | set(sys.stdlib_module_names)
     unknown = {
         (name, str(path.relative_to(ROOT)))
         for path in source_files()
@@ -114,7 +114,7 @@ def test_every_import_is_a_dependency() -> None:
 
 def test_every_python_folder_is_a_package() -> None:
     """Setuptools would leave out a folder without __init__.py, and colcon would install it: two different packages."""
-    folders = {path.parent for path in (ROOT / "camf_ros").rglob("*.py")}
+    folders = {path.parent for name in ("camf_ros", "camf_scene") for path in (ROOT / name).rglob("*.py")}
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
 
 
@@ -155,26 +155,17 @@ def test_the_changelog_has_this_version_or_a_coming_one() -> None:
     assert headings[0] == "Forthcoming" or headings[0].startswith(f"{version} (")
 
 
-def load_script(name: str) -> object:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_wheel_cmake_files_are_pointed_at_this_python(tmp_path: Path) -> None:
-    module = load_script("relocate_wheels")
+    module = load("scripts/relocate_wheels.py")
     here = tmp_path / "include" / "python3.11"
     here.mkdir(parents=True)
     text = (
         'INTERFACE_INCLUDE_DIRECTORIES "/gone/include/python3.11;/gone/site-packages/numpy/_core/include"\n'
         f'INTERFACE_INCLUDE_DIRECTORIES "{here};${{_IMPORT_PREFIX}}/include/std_msgs"\n'
     )
-    new = module.relocated(text)  # type: ignore[attr-defined]
+    new = module.relocated(text)
     folders = re.findall(r"[\"; ](/[^\";]+)", new)
     assert len(folders) == 3
     assert all(Path(folder).is_dir() for folder in folders)
     assert f'"{here};${{_IMPORT_PREFIX}}/include/std_msgs"' in new
-    assert module.relocated(new) == new  # type: ignore[attr-defined]
+    assert module.relocated(new) == new

@@ -24,7 +24,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     for name in ("package.xml", "setup.py", "pyproject.toml"):
         shutil.copy(ROOT / name, source)
-    for name in ("camf_ros", "config", "models", "msg"):
+    for name in ("camf_ros", "camf_scene", "config", "models", "msg"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--no-index"]
     command += ["--no-build-isolation", "--target", str(folder / "target"), str(source)]
@@ -52,7 +52,8 @@ def test_nothing_is_left_out(target: Path) -> None:
     def below(folder: Path, pattern: str) -> list[str]:
         return sorted(str(path.relative_to(folder)) for path in folder.rglob(pattern) if path.is_file())
 
-    assert below(target / "camf_ros", "*.py") == below(ROOT / "camf_ros", "*.py")
+    for name in ("camf_ros", "camf_scene"):
+        assert below(target / name, "*.py") == below(ROOT / name, "*.py")
     for name in ("config", "models", "msg"):
         assert below(target / "share/camf_ros" / name, "*") == below(ROOT / name, "*")
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from camf_ros.scene import PERIOD, Box, NightStreet
-from camf_ros.scene.camera import sway
-from camf_ros.scene.people import ACTORS
-from camf_ros.scene.traffic import LEAVING, ONCOMING
+from camf_scene import PERIOD, Box, NightStreet
+from camf_scene.camera import sway
+from camf_scene.people import ACTORS
+from camf_scene.traffic import LEAVING, ONCOMING
 
 #: A moment with a car that waits, people on the crossing and two people in the smoke.
 BUSY = 12.0

@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from camf_ros.scene.arrays import TILE, sample, tile
-from camf_ros.scene.camera import EYE, MARGIN, PERIOD, RGB_CAMERA, THERMAL_CAMERA, Pinhole, sway
-from camf_ros.scene.carpaint import Car
-from camf_ros.scene.cars import Pose, draw_car
-from camf_ros.scene.figures import Clothes, draw_body
-from camf_ros.scene.paths import Way
-from camf_ros.scene.skeleton import Build, walker
-from camf_ros.scene.sprite import place
+from camf_scene.arrays import TILE, sample, tile
+from camf_scene.camera import EYE, MARGIN, PERIOD, RGB_CAMERA, THERMAL_CAMERA, Pinhole, sway
+from camf_scene.carpaint import Car
+from camf_scene.cars import Pose, draw_car
+from camf_scene.figures import Clothes, draw_body
+from camf_scene.paths import Way
+from camf_scene.skeleton import Build, walker
+from camf_scene.sprite import place
 
 
 def test_a_point_lies_in_the_same_place_of_both_pictures() -> None:

@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 import yaml
+from by_path import load
 from hypothesis import given
 from hypothesis import strategies as st
 
 from camf_ros.errors import ParameterError
-from camf_ros.settings.documents import NODES, parameter_file, parameter_page
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.spec import Spec, Value
 from camf_ros.settings.table import build, specs
 
 ROOT = Path(__file__).resolve().parents[2]
+documents = load("scripts/write_parameters.py")
+NODES: Mapping[str, type[Any]] = documents.NODES
 ALL = [pytest.param(spec, id=f"{node}.{name}") for node, kind in NODES.items() for name, spec in specs(kind).items()]
 NUMBERS = [case for case in ALL if type(case.values[0].default) in (int, float)]  # type: ignore[attr-defined]
 
@@ -197,7 +199,7 @@ def test_what_can_change_at_run_time() -> None:
 
 @pytest.mark.parametrize("node", NODES)
 def test_parameter_file_holds_all_defaults(node: str) -> None:
-    values = read_yaml(parameter_file(node))
+    values = read_yaml(documents.parameter_file(node))
     assert build(NODES[node], values) == NODES[node]()
     assert {name: (type(value), value) for name, value in values.items()} == {
         name: (type(spec.default), spec.default) for name, spec in specs(NODES[node]).items()
@@ -241,18 +243,18 @@ def test_round_trip_through_yaml(node: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("node", NODES)
 def test_shipped_parameter_file_is_up_to_date(node: str) -> None:
     text = (ROOT / "config" / f"{node}.yaml").read_text(encoding="utf-8")
-    assert text == parameter_file(node), "run python3 -m camf_ros.settings.documents"
+    assert text == documents.parameter_file(node), "run python3 scripts/write_parameters.py"
 
 
 def test_parameter_page_is_up_to_date() -> None:
     page = ROOT / "docs" / "parameters.md"
     if not page.parent.is_dir():
         pytest.skip("no docs in this tree")
-    assert page.read_text(encoding="utf-8") == parameter_page(), "run python3 -m camf_ros.settings.documents"
+    assert page.read_text(encoding="utf-8") == documents.parameter_page(), "run python3 scripts/write_parameters.py"
 
 
 def test_parameter_page_has_every_setting_in_a_whole_row() -> None:
-    rows = [line for line in parameter_page().splitlines() if line.startswith("| `")]
+    rows = [line for line in documents.parameter_page().splitlines() if line.startswith("| `")]
     assert len(rows) == len(ALL)
     for row in rows:
         assert row.replace("\\|", "").count("|") == 6, row

@@ -15,7 +15,6 @@ from camf_ros.engines.choose import open_inspector
 from camf_ros.errors import CamfError
 from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.models import Model, find_model, shipped_models
-from camf_ros.scene import NightStreet
 from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.settings.thermal import ThermalSettings
 from camf_ros.source_check import SourceCheck, SourceReport
@@ -24,6 +23,7 @@ from camf_ros.source_check.crops import CropSides
 from camf_ros.source_check.evidence import DecayingMean
 from camf_ros.source_check.measured import CALIBRATIONS
 from camf_ros.source_check.model import read_source_model, source_model
+from camf_scene import NightStreet
 
 INFRARED, VISIBLE = textured(190), textured(65)
 BLACK = np.zeros((240, 320, 3), np.uint8)

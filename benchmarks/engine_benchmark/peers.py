@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camf_ros.benchmark.task import PeerInput
 from camf_ros.errors import DataError, shown
+from camf_ros.settings.yaml_file import read_yaml
 
-#: For people; part of ``camf benchmark --help``.
+#: For people; part of the help of benchmarks/engines.py.
 FORMAT = """\
 --peers FILE names fusion networks of others, as ONNX, to be timed in the same run. They run with ONNX Runtime on the
 CPU in float32, on random pictures. What they need before and after (scaling, colour) is not counted, which is in their
@@ -29,7 +29,24 @@ channels is 1 (grey) or 3 (colour); range is what black and white are given as: 
 _SOURCES = ("infrared", "visible")
 _CHANNELS = (1, 3)
 _RANGES = ((0, 1), (-1, 1), (0, 255))
-_REMEDY = "see camf benchmark --help for the format"
+_REMEDY = "see benchmarks/engines.py --help for the format"
+
+
+@dataclass(frozen=True)
+class PeerInput:
+    """How a network takes one of the two pictures.
+
+    Attributes:
+        name: Of the ONNX input.
+        channels: 1 for grey, 3 for colour.
+        low: Value of black.
+        high: Value of white.
+    """
+
+    name: str
+    channels: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -58,9 +75,6 @@ def read_peers(path: Path) -> list[Peer]:
     Raises:
         DataError: If it cannot be read, or an entry is not as it has to be; names the entry and the value.
     """
-    # Every command reads this module for its help, and few need YAML.
-    from camf_ros.settings.yaml_file import read_yaml  # noqa: PLC0415
-
     content = read_yaml(path, "list of networks", remedy=_REMEDY)
     if not isinstance(content, list) or not content:
         raise DataError(f"{path} holds {shown(content)}", expected="a list of networks", remedy=_REMEDY)

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from by_path import load
 
-from camf_ros.imaging import encoding_page
 from camf_ros.imaging.encodings import ENCODINGS, NOT_FROM_RGB, NOT_FROM_THERMAL, NOT_UNDERSTOOD, Kind
 from camf_ros.imaging.frames import thermal_values
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "encodings.md"
+encoding_page = load("scripts/write_encodings.py")
 
 
 def test_the_page_is_that_of_the_code() -> None:
     assert PAGE.read_text(encoding="utf-8") == encoding_page.page(), (
-        "run python3 -m camf_ros.imaging.encoding_page and commit what it writes"
+        "run python3 scripts/write_encodings.py and commit what it writes"
     )
 
 
@@ -37,6 +38,6 @@ def test_types_on_the_page_are_those_of_the_code(name: str) -> None:
 
 def test_the_command_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "docs").mkdir()
-    monkeypatch.setattr(encoding_page, "__file__", str(tmp_path / "camf_ros" / "imaging" / "encoding_page.py"))
+    monkeypatch.setattr(encoding_page, "__file__", str(tmp_path / "scripts" / "write_encodings.py"))
     encoding_page.main()
     assert (tmp_path / "docs" / "encodings.md").read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")

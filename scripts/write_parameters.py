@@ -1,6 +1,6 @@
-"""The parameter file and the parameter page, written from the definition of the settings.
+"""Writes config/*.yaml and docs/parameters.md from the definition of the settings.
 
-``python3 -m camf_ros.settings.documents`` writes both into a source checkout.
+source .camf/env.sh && python3 scripts/write_parameters.py
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def parameter_page() -> str:
     lines = [
         "# Parameters",
         "",
-        "Written from the definition of the settings; `python3 -m camf_ros.settings.documents` writes it anew.",
+        "Written from the definition of the settings; `python3 scripts/write_parameters.py` writes it anew.",
         "",
         "What cannot be changed at run time can be in the fusion node while it is [inactive](lifecycle.md), and in the "
         "others at the start.",
@@ -76,8 +76,8 @@ def _yaml(spec: Spec) -> str:
 
 
 def main() -> None:
-    """Write the parameter files and the page into the checkout that this module lies in."""
-    root = Path(__file__).resolve().parents[2]
+    """Write the parameter files and the page into the checkout that this script lies in."""
+    root = Path(__file__).resolve().parents[1]
     for node in NODES:
         (root / "config" / f"{node}.yaml").write_text(parameter_file(node), encoding="utf-8")
     (root / "docs" / "parameters.md").write_text(parameter_page(), encoding="utf-8")

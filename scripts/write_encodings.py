@@ -1,6 +1,6 @@
-"""docs/encodings.md, written from the table of encodings.
+"""Writes docs/encodings.md from the table of encodings.
 
-``python3 -m camf_ros.imaging.encoding_page`` writes it into a source checkout.
+source .camf/env.sh && python3 scripts/write_encodings.py
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from camf_ros.imaging.raw_image import MAX_PIXELS
 
 _BEGIN = f"""# Encodings
 
-Written from the table of encodings; `python3 -m camf_ros.imaging.encoding_page` writes it anew.
+Written from the table of encodings; `python3 scripts/write_encodings.py` writes it anew.
 
 Names are those of `sensor_msgs/image_encodings`. No distribution defines `nv12` and `i420`, but drivers send them.
 "cv_bridge" says who converts where cv_bridge works: it, or this package. Both give the same bits, and where cv_bridge
@@ -134,8 +134,8 @@ def _refused(topic: str, reasons: Mapping[str, str]) -> list[str]:
 
 
 def main() -> None:
-    """Write the page into the checkout that this module lies in."""
-    root = Path(__file__).resolve().parents[2]
+    """Write the page into the checkout that this script lies in."""
+    root = Path(__file__).resolve().parents[1]
     (root / "docs" / "encodings.md").write_text(page(), encoding="utf-8")
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from camf_ros.benchmark.task import PeerInput
 from camf_ros.errors import EngineError
+from engine_benchmark.peers import PeerInput
 
 
 class PeerNetwork:
-    """See :data:`camf_ros.benchmark.peers.FORMAT`."""
+    """See :data:`engine_benchmark.peers.FORMAT`."""
 
     def __init__(self, file: str, inputs: Sequence[PeerInput], *, width: int, height: int, threads: int) -> None:
         """Load it and make its pictures.

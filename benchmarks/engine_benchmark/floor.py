@@ -17,17 +17,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from camf_ros.benchmark.timing import Sample
 from camf_ros.errors import EngineError
 from camf_ros.imaging.blending import padding
 from camf_ros.models import find_model
 from camf_ros.network.architecture import Architecture, BlendArchitecture
 from camf_ros.network.graph_names import INFRARED, VISIBLE
+from camf_ros.timing import Sample
 
 if TYPE_CHECKING:
     import openvino
@@ -63,8 +63,7 @@ class Convolution:
         return 2 * self.pictures * self.inputs * self.outputs * int(np.prod(self.kernel)) * int(np.prod(self.size))
 
 
-@dataclass(frozen=True)
-class Floor:
+class Floor(NamedTuple):
     """Least time of one pair.
 
     Attributes:
