@@ -277,10 +277,11 @@ def weighted_losses(infrared: Tensor, visible: Tensor, fused: Tensor, settings: 
     Args:
         infrared: (N, 1, H, W), grey levels 0 to 255.
         visible: (N, 1, H, W).
-        fused: (N, 1, H, W), before it is cut to 0 to 255.
+        fused: (N, 1, H, W), before it is cut to 0 to 255. All terms but that of the range compare the cut picture:
+            a person who stands out only above white does not stand out.
         settings: The weights.
     """
-    sources = infrared, visible, fused
+    sources = infrared, visible, fused.clamp(0, 255)
     terms: tuple[tuple[float, Callable[[], Tensor]], ...] = (
         (settings.information_weight, lambda: information_loss(*sources)),
         (settings.edge_weight, lambda: edge_loss(*sources)),

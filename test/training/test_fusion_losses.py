@@ -378,19 +378,34 @@ def recipe(**weights: float) -> FusionRecipe:
 def test_weighted_sum() -> None:
     rows = triples(1.5)
     infrared, visible, fused = (batch(*images) for images in zip(*rows, strict=True))
-    images = infrared, visible, 3 * fused - 256
+    wide = 3 * fused - 256
+    images = infrared, visible, wide.clamp(0, 255)
     every = [*LOSSES, gradient_loss, contrast_loss, brightness_loss]
     weights = dict(zip(TERMS, (1.0, 2.5, 0.5, 3.0, 0.2, 0.7, 0.4, 0.3), strict=True))
-    values = [float(loss(*images)) for loss in every] + [float(range_loss(images[2]))]
+    values = [float(loss(*images)) for loss in every] + [float(range_loss(wide))]
     assert min(values) > 0
     settings = recipe(
         **{f"{term}_weight": weight for term, weight in weights.items()}, gradient_boost=1, contrast_aim=1
     )
     expected = sum(weight * value for weight, value in zip(weights.values(), values, strict=True))
-    assert float(weighted_losses(*images, settings)) == pytest.approx(expected, rel=1e-5)
+    assert float(weighted_losses(infrared, visible, wide, settings)) == pytest.approx(expected, rel=1e-5)
     boosted = recipe(gradient_weight=1.0, contrast_weight=1.0, gradient_boost=1.2, contrast_aim=1.4)
     expected = float(gradient_loss(*images, 1.2)) + float(contrast_loss(*images, 1.4))
-    assert float(weighted_losses(*images, boosted)) == pytest.approx(expected, rel=1e-5)
+    assert float(weighted_losses(infrared, visible, wide, boosted)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_person_above_white_does_not_stand_out() -> None:
+    """Contrast that is cut off is lost; surroundings that leave room for it bring it back."""
+    infrared, visible = person(200, 60), person(200, 60)
+    settings = recipe(contrast_weight=1.0, contrast_aim=1.0)
+    bright = weighted_losses(infrared, visible, person(330, 190), settings)
+    assert float(bright) == pytest.approx(float(contrast_loss(infrared, visible, person(255, 190), 1.0)))
+    assert float(bright) > 1
+    assert float(weighted_losses(infrared, visible, person(250, 110), settings)) == pytest.approx(0, abs=1e-4)
+    surroundings = person(330, 190).requires_grad_()
+    weighted_losses(infrared, visible, surroundings, settings).backward()  # type: ignore[no-untyped-call]
+    assert surroundings.grad is not None
+    assert float(surroundings.grad.sum()) > 0, "darker surroundings lower the loss"
 
 
 @pytest.mark.parametrize("left_out", range(8))

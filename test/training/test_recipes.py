@@ -315,4 +315,14 @@ def test_no_folds_need_no_steps(tmp_path: Path) -> None:
 
 def test_the_small_recipe_is_what_the_tests_think() -> None:
     assert set(RECIPE) == {"name", "seed", "architecture", "autoencoder", "classifier"}
-    assert set(BLEND) == {"name", "seed", "architecture", "pairs", "validation", "crops", "classifier", "fusion", "source_check"}
+    assert set(BLEND) == {
+        "name",
+        "seed",
+        "architecture",
+        "pairs",
+        "validation",
+        "crops",
+        "classifier",
+        "fusion",
+        "source_check",
+    }
