@@ -1,6 +1,7 @@
 """From a thermal and an RGB frame to the fused frame: the one path that node, tools, benchmarks and tests all take.
 
-Thermal grey levels, registration to the reference camera, luminance, engine, colour. Knows no ROS and no files.
+Thermal grey levels, registration to the reference camera, luminance, engine, colour. Knows no ROS and no files. Of one
+pair two pictures can be made: for eyes, with hot as white, and for detectors (:mod:`camf_ros.detector_picture`).
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from camf_ros.detector_picture import DetectorFrame, in_colour, picture_of_one, picture_of_pair
 from camf_ros.engines.engine import Engine, EngineOutput
 from camf_ros.errors import ImageError
 from camf_ros.imaging.blending import Amounts
 from camf_ros.imaging.camera_maps import Rig, Size
 from camf_ros.imaging.detail import shrunk, with_detail
 from camf_ros.imaging.fade import Fade
-from camf_ros.imaging.luminance import Visible, grey_as_colour
+from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.raw_image import Image
-from camf_ros.imaging.registration import Aligned, PlannedRegistration, Registration
+from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration, Registration
 from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalState
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
@@ -29,6 +31,29 @@ from camf_ros.steady_gain import SteadyGain
 
 # Nothing is known about the cameras.
 _UNKNOWN = Rig()
+
+
+class PreparedPair(NamedTuple):
+    """A pair in one geometry: what every picture of it is made of.
+
+    Attributes:
+        aligned: Both pictures, thermal as grey levels with hot as white.
+        visible: The RGB picture of them, split into luminance and colour.
+        luminance: (h, w), its luminance at the size of the thermal picture, which is the network's.
+        stamp: Acquisition time, seconds.
+        settings: In force when it was prepared.
+    """
+
+    aligned: Aligned
+    visible: Visible
+    luminance: NDArray[np.uint8]
+    stamp: float
+    settings: FusionSettings
+
+    @property
+    def overlap(self) -> float:
+        """Share of the picture that both cameras see, 0 to 1."""
+        return self.aligned.coverage.overlap if self.aligned.coverage else 1.0
 
 
 class FusedFrame(NamedTuple):
@@ -73,11 +98,13 @@ class PassedFrame(NamedTuple):
             camera sees nothing of it.
         reference: Camera whose geometry the image has, ``rgb`` or ``thermal``.
         undistorted: As in :class:`FusedFrame`.
+        detector_image: (H, W, 3), the same for detectors; None where it was not asked for.
     """
 
     image: NDArray[np.uint8]
     reference: str
     undistorted: bool
+    detector_image: NDArray[np.uint8] | None = None
 
 
 class FusionPipeline:
@@ -104,6 +131,8 @@ class FusionPipeline:
         self._registration = registration or PlannedRegistration()
         self._thermal = ThermalFrontEnd(self._settings.thermal)
         self._steady, self._fade = SteadyGain(), Fade()
+        # Whether of the last pair no picture for eyes was made.
+        self._unseen = False
         self.use(engine)
         # Of the last frame of each camera.
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -171,6 +200,13 @@ class FusionPipeline:
             DataError: If the registration file cannot be used.
             EngineError: If the inference fails.
         """
+        return self.for_eyes(self.prepare(thermal, rgb, stamp, rig))
+
+    def prepare(self, thermal: Image, rgb: NDArray[np.uint8], stamp: float, rig: Rig = _UNKNOWN) -> PreparedPair:
+        """The part of :meth:`fuse` that all pictures of a pair share: thermal levels, registration and luminance.
+
+        Arguments and errors are those of :meth:`fuse`. The pictures are made before the next pair is prepared.
+        """
         _check_thermal(thermal)
         _check_rgb(rgb)
         self._shapes = {"thermal": thermal.shape, "rgb": rgb.shape}
@@ -181,15 +217,42 @@ class FusionPipeline:
         aligned = self._registration.align(
             grey, rgb, reference=settings.reference, settings=self._at_size(settings.registration), rig=rig
         )
+        # The network works at the size of the thermal picture, which may be smaller than that of the RGB picture.
+        size, full = _size(aligned.thermal), _size(aligned.rgb)
+        self._worked = size, full
+        visible = Visible(aligned.rgb)
+        luminance = visible.luminance if size == full else shrunk(visible.luminance, size)
+        if self._unseen:
+            self._fade.forget()
+        self._unseen = True
+        return PreparedPair(aligned, visible, luminance, stamp, settings)
+
+    def for_eyes(self, pair: PreparedPair) -> FusedFrame:
+        """The fused frame, in which what is hot is bright; once for each pair, for gain and brightness follow the time.
+
+        Raises:
+            EngineError: If the inference fails.
+        """
+        self._unseen = False
+        settings, aligned = pair.settings, pair.aligned
         if settings.gain:
             gain, hold = settings.gain, 1.0
             # A later automatic gain starts from its own frame, not from this constant.
             self._steady.forget()
         else:
-            gain, hold = self._steady.wanted(stamp, settings.gain_time_constant)
-        image, luminance, output, inference_time = self._infer(aligned, gain, hold)
+            gain, hold = self._steady.wanted(pair.stamp, settings.gain_time_constant)
+        started = time.monotonic()
+        output = self.engine.fuse(aligned.thermal, pair.luminance, gain=gain, hold=hold, keep_amounts=self.keep_amounts)
+        inference_time = time.monotonic() - started
         if not settings.gain:
-            self._steady.used(output.gain, stamp)
+            self._steady.used(output.gain, pair.stamp)
+        luminance = output.fused
+        if luminance.shape != pair.visible.luminance.shape:
+            luminance = with_detail(luminance, pair.luminance, pair.visible.luminance)
+        luminance = self._fade.apply(luminance)
+        image = pair.visible.with_luminance(luminance)
+        if aligned.coverage is not None:
+            image = aligned.coverage.fill(image, aligned.full_thermal, aligned.rgb)
         weights = np.float32(output.gain) * self.engine.channel_weights()
         return FusedFrame(
             image,
@@ -200,14 +263,36 @@ class FusionPipeline:
             output.visible_activation,
             infrared_share(weights, output.infrared_activation, output.visible_activation),
             inference_time,
-            aligned.coverage.overlap if aligned.coverage else 1.0,
+            pair.overlap,
             aligned.undistorted,
             aligned,
             output.amounts,
             luminance,
         )
 
-    def pass_through(self, camera: str, image: Image, stamp: float, rig: Rig = _UNKNOWN) -> PassedFrame:
+    def for_detector(self, pair: PreparedPair) -> DetectorFrame:
+        """The picture for detectors. It depends on nothing but the pair, and the fused frame does not depend on it.
+
+        Raises:
+            EngineError: If the inference fails.
+        """
+        inference_time = 0.0
+
+        def infer(
+            infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, keep_amounts: bool = False
+        ) -> EngineOutput:
+            nonlocal inference_time
+            started = time.monotonic()
+            output = self.engine.fuse(infrared, visible, gain=pair.settings.gain, keep_amounts=keep_amounts)
+            inference_time += time.monotonic() - started
+            return output
+
+        image = picture_of_pair(pair.aligned, pair.visible, pair.luminance, infer)
+        return DetectorFrame(image, pair.settings.reference, inference_time, pair.overlap, pair.aligned.undistorted)
+
+    def pass_through(
+        self, camera: str, image: Image, stamp: float, rig: Rig = _UNKNOWN, *, for_detector: bool = False
+    ) -> PassedFrame:
         """The frame of one camera while the other is missing: nothing is fused, and the network is not asked.
 
         Args:
@@ -215,6 +300,7 @@ class FusionPipeline:
             image: As in :meth:`fuse`.
             stamp: As in :meth:`fuse`.
             rig: As in :meth:`fuse`.
+            for_detector: Give the picture for detectors as well.
 
         Returns:
             The frame as the fused one would be: in its geometry and with its channels, as far as the other camera has
@@ -233,18 +319,24 @@ class FusionPipeline:
             picture = _check_rgb(image)
         self._shapes[camera] = image.shape
         self.pictures = {**self.pictures, camera: picture}
-        aligned = self._registration.align_alone(
-            camera,
-            picture,
-            other=None if other is None else (other[0], other[1]),
-            reference=settings.reference,
-            settings=settings.registration,
-            rig=rig,
-        )
+
+        def align(picture: NDArray[np.uint8]) -> AlignedAlone:
+            return self._registration.align_alone(
+                camera,
+                picture,
+                other=None if other is None else (other[0], other[1]),
+                reference=settings.reference,
+                settings=settings.registration,
+                rig=rig,
+            )
+
+        aligned = align(picture)
         result = aligned.image
-        if result.ndim == 2 and len(self._shapes.get("rgb", ())) == 3:
-            result = grey_as_colour(result)
-        return PassedFrame(result, aligned.reference, aligned.undistorted)
+        if len(self._shapes.get("rgb", ())) == 3:
+            result = in_colour(result)
+        # Made before it is aligned: what the camera does not see is black in both.
+        detector_image = in_colour(align(picture_of_one(camera, picture)).image) if for_detector else None
+        return PassedFrame(result, aligned.reference, aligned.undistorted, detector_image)
 
     def _at_size(self, settings: RegistrationSettings) -> RegistrationSettings:
         """With the processing size of the engine, unless they name one."""
@@ -252,27 +344,6 @@ class FusionPipeline:
             return settings
         height, width = self._processing
         return replace(settings, processing_height=height, processing_width=width)
-
-    def _infer(
-        self, aligned: Aligned, gain: float, hold: float
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], EngineOutput, float]:
-        """The fused picture, in colour where RGB is, its luminance, what the engine says, and its time in seconds.
-
-        The engine works at the size of the thermal picture, which may be smaller than that of the RGB picture.
-        """
-        size, full = _size(aligned.thermal), _size(aligned.rgb)
-        self._worked = size, full
-        visible = Visible(aligned.rgb)
-        luminance = visible.luminance if size == full else shrunk(visible.luminance, size)
-        started = time.monotonic()
-        output = self.engine.fuse(aligned.thermal, luminance, gain=gain, hold=hold, keep_amounts=self.keep_amounts)
-        inference_time = time.monotonic() - started
-        fused = output.fused if size == full else with_detail(output.fused, luminance, visible.luminance)
-        fused = self._fade.apply(fused)
-        image = visible.with_luminance(fused)
-        if aligned.coverage is not None:
-            image = aligned.coverage.fill(image, aligned.full_thermal, aligned.rgb)
-        return image, fused, output, inference_time
 
 
 def _check_thermal(image: Image) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from camf_ros.detector_picture import DetectorFrame
 from camf_ros.errors import DataError
 from camf_ros.explain.explanation import Explainer
 from camf_ros.explain.panel import render
@@ -24,21 +25,24 @@ def save_snapshot(
     *,
     thermal: Image,
     rgb: NDArray[np.uint8],
-    frame: FusedFrame,
+    frame: FusedFrame | None,
+    detector: DetectorFrame | None = None,
     model: str,
     model_hash: str,
     parameters: Mapping[str, object],
     explainer: Explainer | None = None,
 ) -> Path:
-    """Write thermal, RGB and fused picture, ``weights.json`` and ``parameters.yaml`` into a new folder.
+    """Write thermal and RGB picture, what was made of them, ``weights.json`` and ``parameters.yaml`` into a new folder.
 
-    With an explainer also ``explanation.png`` and ``explanation.json``.
+    What was made is ``fused.png``, ``detector.png`` or both. With an explainer there are also ``explanation.png`` and
+    ``explanation.json``.
 
     Args:
         folder: Made here; must not exist.
         thermal: As it came, (h, w). Values of 8 and 16 bits become a PNG, temperatures a TIFF of float32.
         rgb: As it came, (H, W, 3) or (H, W).
-        frame: What they were fused to.
+        frame: What they were fused to; None where that was not made.
+        detector: The picture for detectors; None where that was not made.
         model: Name or path of the model that fused them, which the parameters may leave to the node.
         model_hash: Of that model.
         parameters: Of the node, by full name.
@@ -57,12 +61,15 @@ def save_snapshot(
         else:
             write_png(folder / "thermal.png", thermal)  # type: ignore[arg-type]
         write_png(folder / "rgb.png", rgb)
-        write_png(folder / "fused.png", frame.image)
-        if explainer is not None:
+        if frame is not None:
+            write_png(folder / "fused.png", frame.image)
+        if detector is not None:
+            write_png(folder / "detector.png", detector.image)
+        if explainer is not None and frame is not None:
             explanation = explainer.explain(frame)
             write_png(folder / "explanation.png", render(explanation))
             (folder / "explanation.json").write_text(json.dumps(content(explanation)) + "\n", encoding="utf-8")
-        numbers = {"model": model, "model_hash": model_hash, **_numbers(frame)}
+        numbers = {"model": model, "model_hash": model_hash, **_numbers(frame, detector)}
         (folder / "weights.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
         (folder / "parameters.yaml").write_text(
             yaml.safe_dump({"/**": {"ros__parameters": _nested(parameters)}}, sort_keys=False), encoding="utf-8"
@@ -72,7 +79,9 @@ def save_snapshot(
     return folder
 
 
-def _numbers(frame: FusedFrame) -> dict[str, object]:
+def _numbers(frame: FusedFrame | None, detector: DetectorFrame | None) -> dict[str, object]:
+    if frame is None:
+        return {"reference": detector.reference, "overlap": detector.overlap} if detector else {}
     return {
         "reference": frame.reference,
         "gain": frame.gain,

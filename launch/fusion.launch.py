@@ -36,6 +36,12 @@ ARGUMENTS = [
         description="Topic for the fused images. Its camera_info is published beside it.",
     ),
     DeclareLaunchArgument(
+        "detector_topic",
+        default_value="",
+        description="Topic for the detector images, which have the camera_info of the fused ones. Empty: "
+        "detector_image beside the fused images.",
+    ),
+    DeclareLaunchArgument(
         "params_file",
         default_value=PathJoinSubstitution([SHARE, "config", "fusion.yaml"]),
         description="Parameter file of the node.",
@@ -89,7 +95,12 @@ ARGUMENTS = [
 
 def info_topic(image_topic: str) -> str:
     """Topic of the camera_info that belongs to an image topic, by the convention of image_transport."""
-    return f"{image_topic.rpartition('/')[0]}/camera_info" if "/" in image_topic else "camera_info"
+    return beside(image_topic, "camera_info")
+
+
+def beside(topic: str, name: str) -> str:
+    """A topic of another name in the same namespace."""
+    return f"{topic.rpartition('/')[0]}/{name}" if "/" in topic else name
 
 
 def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -111,6 +122,9 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         wanted = value(argument)
         if wanted != image:
             remappings += [(image, wanted), (info, info_topic(wanted))]
+    detector = value("detector_topic") or beside(value("fused_topic"), "detector_image")
+    if detector != topics.DETECTOR_IMAGE:
+        remappings.append((topics.DETECTOR_IMAGE, detector))
     fusion = Node(
         package="camf_ros",
         executable="fusion_node",

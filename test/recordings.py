@@ -18,6 +18,7 @@ START = 1_700_000_000_000_000_000
 MS = 1_000_000
 THERMAL, RGB = "/thermal/image_raw", "/rgb/image_raw"
 FUSED, INFO, WEIGHTS = "/fused/image", "/fused/camera_info", "/fusion/channel_weights"
+DETECTOR = "/fused/detector_image"
 ROOT = Path(__file__).resolve().parents[1]
 
 STORE = get_typestore(Stores.ROS2_JAZZY)

@@ -11,6 +11,7 @@ from camf_ros.bag.results import Made, ResultMessages
 from camf_ros.bag.topics import TF_STATIC
 from camf_ros.bag.transforms import RecordedTransforms
 from camf_ros.bag.types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, TRANSFORMS, MessageTypes
+from camf_ros.detector_picture import Wanted
 from camf_ros.errors import CamfError, ParameterError
 from camf_ros.imaging.camera_info import InfoHistory, camera_of
 from camf_ros.imaging.camera_maps import Rig
@@ -93,6 +94,8 @@ class BagFusion:
         types: MessageTypes,
         roles: dict[str, str],
         start: int,
+        *,
+        wanted: Wanted,
     ) -> None:
         """Start before the first message.
 
@@ -102,6 +105,7 @@ class BagFusion:
             types: Types of the messages.
             roles: What each topic is for, as :meth:`camf_ros.bag.topics.BagTopics.inputs` says.
             start: When the recording begins, nanoseconds: the node is taken to have been there from then on.
+            wanted: Which pictures of each pair are made: what a node is asked for by subscriptions.
 
         Raises:
             ParameterError: If the pairing policy needs message_filters, and that is not installed.
@@ -114,7 +118,7 @@ class BagFusion:
         self._infos = {camera: InfoHistory() for camera in CAMERAS}
         self._transforms = RecordedTransforms()
         self._results = ResultMessages(types, pipeline.engine, self._infos)
-        self._start, self._now = start, 0.0
+        self._start, self._now, self._wanted = start, 0.0, wanted
 
     def know(self, topic: str, data: bytes) -> None:
         """Learn from a camera_info or static transforms before the first image.
@@ -201,16 +205,19 @@ class BagFusion:
         self.tally.paired.update(CAMERAS)
         thermal, rgb = self._frame("thermal", pair.thermal), self._frame("rgb", pair.rgb)
         rig = self._rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
-        frame = self._pipeline.fuse(thermal, rgb, pair.time, rig)
+        prepared = self._pipeline.prepare(thermal, rgb, pair.time, rig)
+        frame = self._pipeline.for_eyes(prepared) if self._wanted.eyes else None
+        detector = self._pipeline.for_detector(prepared) if self._wanted.detector else None
         self.tally.fused += 1
-        return list(self._results.fused(pair, frame))
+        return list(self._results.fused(pair, frame, detector))
 
     def _pass_through(self, lone: LoneFrame) -> list[Made]:
         self.tally.passed[lone.camera] += 1
         stamp = lone.message.header.stamp
         image = self._frame(lone.camera, lone.message)
         rig = self._rig(stamp, None) if lone.camera == "thermal" else self._rig(None, stamp)
-        return list(self._results.passed(lone, self._pipeline.pass_through(lone.camera, image, lone.time, rig)))
+        frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig, for_detector=self._wanted.detector)
+        return list(self._results.passed(lone, frame, eyes=self._wanted.eyes))
 
     def _frame(self, camera: str, message: Any) -> Any:
         image = _FRAMES[camera, self._transports[camera]](message)

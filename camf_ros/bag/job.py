@@ -12,6 +12,7 @@ from camf_ros.bag.reader import BagReader, Recorded
 from camf_ros.bag.topics import TF_STATIC, BagTopics
 from camf_ros.bag.types import MessageError, MessageTypes, distro_of
 from camf_ros.bag.writer import BagWriter
+from camf_ros.detector_picture import Wanted
 from camf_ros.engines.engine import Engine
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.pipeline import FusionPipeline
@@ -29,6 +30,7 @@ class BagJob:
         source: The recording.
         output: Folder of the one that is written.
         topics: Names of all topics.
+        wanted: Which pictures of each pair are written.
         storage: ``mcap`` or ``sqlite3``; that of the recording when empty.
         distro: Distribution that it was recorded with; what it says itself when empty.
         fused_only: Leaves the recorded messages out.
@@ -38,6 +40,7 @@ class BagJob:
     source: Path
     output: Path
     topics: BagTopics = field(default_factory=BagTopics)
+    wanted: Wanted = Wanted()
     storage: str = ""
     distro: str = ""
     fused_only: bool = False
@@ -59,14 +62,14 @@ class BagJob:
             types = MessageTypes(distro_of(self.distro, bag.distro, silent=bag.silent))
             roles = self.topics.inputs(bag, settings)
             if not self.fused_only:
-                self.topics.check_free(bag)
+                self.topics.check_free(bag, self.wanted)
             writer = BagWriter(
                 self.output, self.storage or bag.storage, types, overwrite=self.overwrite, source=self.source
             )
             # Before anything slow: a registration that cannot be used would refuse every pair.
             registration = PlannedRegistration.checked(settings.registration)
             pipeline = FusionPipeline(open_engine(), settings, registration)
-            fusion = BagFusion(pipeline, settings, types, roles, bag.start)
+            fusion = BagFusion(pipeline, settings, types, roles, bag.start, wanted=self.wanted)
             self._learn(bag, roles, fusion)
             with writer:
                 self._write(bag, fusion, writer, progress)
@@ -77,22 +80,23 @@ class BagJob:
             # Also those without messages.
             for connection in bag.connections:
                 writer.like(connection)
-        made = {kind: writer.topic(name, kind) for kind, name in self.topics.outputs().items()}
+        outputs = self.topics.outputs(self.wanted)
+        made = {name: writer.topic(topic, kind) for name, (topic, kind) in outputs.items()}
         for message in progress(bag.messages(), bag.count):
             results = fusion.take(message.connection.topic, message.time, message.data)
             # What was due before this message belongs before it.
             after = []
             for result in results:
                 if result.time < message.time:
-                    writer.write(made[result.made.kind], result.time, result.made.data)
+                    writer.write(made[result.made.name], result.time, result.made.data)
                 else:
                     after.append(result)
             if not self.fused_only:
                 writer.write(writer.like(message.connection), message.time, message.data)
             for result in after:
-                writer.write(made[result.made.kind], result.time, result.made.data)
+                writer.write(made[result.made.name], result.time, result.made.data)
         for result in fusion.finish():
-            writer.write(made[result.made.kind], result.time, result.made.data)
+            writer.write(made[result.made.name], result.time, result.made.data)
 
     def _learn(self, bag: BagReader, roles: dict[str, str], fusion: BagFusion) -> None:
         """What each camera_info topic says first, and all that is on /tf_static."""

@@ -1,4 +1,4 @@
-"""Messages of a fused frame, as the node publishes them: image, camera_info and channel weights, under one header."""
+"""Messages of a pair, as the node publishes them: images, camera_info and channel weights, under one header."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.bag.types import CAMERA_INFO, CHANNEL_WEIGHTS, IMAGE, MessageTypes
+from camf_ros.detector_picture import DetectorFrame
 from camf_ros.engines.engine import Engine
 from camf_ros.imaging.camera_info import InfoHistory, fused_info, picture_size
 from camf_ros.pairing.stream import ImagePair, LoneFrame
@@ -21,11 +22,11 @@ class Made(NamedTuple):
     """A message to be written.
 
     Attributes:
-        kind: Its type.
+        name: What it is, as in :meth:`camf_ros.bag.topics.BagTopics.outputs`.
         data: The message, encoded.
     """
 
-    kind: str
+    name: str
     data: memoryview
 
 
@@ -56,63 +57,70 @@ class ResultMessages:
         """Take note of a camera's frame, before anything is made of it: its header, and its (height, width)."""
         self._seen[camera] = _Seen(header.frame_id, size)
 
-    def fused(self, pair: ImagePair, frame: FusedFrame) -> Iterator[Made]:
-        """Of a fused frame."""
-        header = {"thermal": pair.thermal, "rgb": pair.rgb}[frame.reference].header
-        yield from self._image(frame, header)
+    def fused(self, pair: ImagePair, frame: FusedFrame | None, detector: DetectorFrame | None) -> Iterator[Made]:
+        """Of a pair, of which one picture at least was made."""
+        made = frame or detector
+        assert made is not None
+        header = {"thermal": pair.thermal, "rgb": pair.rgb}[made.reference].header
+        if frame is not None:
+            yield self._image("fused", frame.image, header)
+        if detector is not None:
+            yield self._image("detector", detector.image, header)
+        yield from self._info(made, header)
         yield self._weights(
             header,
+            frame,
             sources=self._types.constant(CHANNEL_WEIGHTS, "SOURCE_BOTH"),
-            gain=frame.gain,
-            infrared_weight=frame.weights[0],
-            visible_weight=frame.weights[1],
-            infrared_activation=frame.infrared_activation,
-            visible_activation=frame.visible_activation,
-            infrared_share=frame.infrared_share,
             thermal_stamp=pair.thermal.header.stamp,
             rgb_stamp=pair.rgb.header.stamp,
             skew=pair.skew,
         )
 
-    def passed(self, lone: LoneFrame, frame: PassedFrame) -> Iterator[Made]:
-        """Of a frame of one camera."""
+    def passed(self, lone: LoneFrame, frame: PassedFrame, *, eyes: bool) -> Iterator[Made]:
+        """Of a frame of one camera; ``eyes``: also as fused image."""
         stamp = lone.message.header.stamp
         # In the other camera's geometry it is the other camera's frame, at its own time.
         header = self._types.make("std_msgs/msg/Header", stamp=stamp, frame_id=self._seen[frame.reference].frame_id)
-        yield from self._image(frame, header)
+        if eyes:
+            yield self._image("fused", frame.image, header)
+        if frame.detector_image is not None:
+            yield self._image("detector", frame.detector_image, header)
+        yield from self._info(frame, header)
         none = self._types.make("builtin_interfaces/msg/Time", sec=0, nanosec=0)
-        nothing = np.empty(0, np.float32)
         yield self._weights(
             header,
+            None,
             sources=self._types.constant(CHANNEL_WEIGHTS, f"SOURCE_{lone.camera.upper()}"),
-            gain=0.0,
-            infrared_weight=nothing,
-            visible_weight=nothing,
-            infrared_activation=nothing,
-            visible_activation=nothing,
-            infrared_share=nothing,
             thermal_stamp=stamp if lone.camera == "thermal" else none,
             rgb_stamp=stamp if lone.camera == "rgb" else none,
             skew=0.0,
         )
 
-    def _weights(self, header: Any, **fields: Any) -> Made:
+    def _weights(self, header: Any, frame: FusedFrame | None, **fields: Any) -> Made:
+        """Without a fused frame all lists are empty."""
+        nothing = np.empty(0, np.float32)
+        lists = {
+            "infrared_weight": frame.weights[0] if frame else nothing,
+            "visible_weight": frame.weights[1] if frame else nothing,
+            "infrared_activation": frame.infrared_activation if frame else nothing,
+            "visible_activation": frame.visible_activation if frame else nothing,
+            "infrared_share": frame.infrared_share if frame else nothing,
+        }
         message = self._types.make(
             CHANNEL_WEIGHTS,
             header=header,
             model_name=self._engine.model_name,
             model_hash=self._engine.model_hash,
+            gain=frame.gain if frame else 0.0,
             latency=0.0,
             inference_time=0.0,
-            **{
-                name: np.ascontiguousarray(value, np.float32) if isinstance(value, np.ndarray) else value
-                for name, value in fields.items()
-            },
+            **{name: np.ascontiguousarray(value, np.float32) for name, value in lists.items()},
+            **fields,
         )
-        return Made(CHANNEL_WEIGHTS, self._types.encode(message, CHANNEL_WEIGHTS))
+        return Made("weights", self._types.encode(message, CHANNEL_WEIGHTS))
 
-    def _image(self, frame: FusedFrame | PassedFrame, header: Any) -> Iterator[Made]:
-        picture: NDArray[np.uint8] = np.ascontiguousarray(frame.image)
+    def _image(self, name: str, image: NDArray[np.uint8], header: Any) -> Made:
+        picture: NDArray[np.uint8] = np.ascontiguousarray(image)
         height, width = picture.shape[:2]
         message = self._types.make(
             IMAGE,
@@ -124,7 +132,10 @@ class ResultMessages:
             step=picture[0].size,
             data=picture.ravel(),
         )
-        yield Made(IMAGE, self._types.encode(message, IMAGE))
+        return Made(name, self._types.encode(message, IMAGE))
+
+    def _info(self, frame: FusedFrame | DetectorFrame | PassedFrame, header: Any) -> Iterator[Made]:
+        height, width = frame.image.shape[:2]
         info = self._infos[frame.reference].of(header.stamp)
         if info is None:
             return
@@ -139,4 +150,4 @@ class ResultMessages:
         result = fused_info(info, header, (height, width), undistorted=frame.undistorted)
         for name in _ARRAYS:
             setattr(result, name, np.asarray(getattr(result, name), np.float64))
-        yield Made(CAMERA_INFO, self._types.encode(result, CAMERA_INFO))
+        yield Made("info", self._types.encode(result, CAMERA_INFO))

@@ -9,14 +9,16 @@ from rosbags.interfaces import Connection
 
 from camf_ros.bag.reader import BagError, BagReader
 from camf_ros.bag.types import CAMERA_INFO, CHANNEL_WEIGHTS, COMPRESSED_IMAGE, IMAGE, TRANSFORMS
+from camf_ros.detector_picture import Wanted
 from camf_ros.nodes import topics
 from camf_ros.settings.fusion import FusionSettings
 
 #: Names where nobody says otherwise: those of a fusion node without a namespace.
-THERMAL, RGB, FUSED, WEIGHTS = (
+THERMAL, RGB, FUSED, DETECTOR, WEIGHTS = (
     f"/{topics.THERMAL_IMAGE}",
     f"/{topics.RGB_IMAGE}",
     f"/{topics.FUSED_IMAGE}",
+    f"/{topics.DETECTOR_IMAGE}",
     topics.CHANNEL_WEIGHTS.replace("~", "/fusion"),
 )
 TF, TF_STATIC = "/tf", "/tf_static"
@@ -33,6 +35,7 @@ class BagTopics:
         thermal: Thermal images, as the raw topic is called.
         rgb: RGB images, likewise.
         fused: Fused images.
+        detector: Detector images.
         weights: Channel weights.
         thermal_info: Their camera_info; beside the images when empty.
         rgb_info: Likewise.
@@ -41,13 +44,19 @@ class BagTopics:
     thermal: str = THERMAL
     rgb: str = RGB
     fused: str = FUSED
+    detector: str = DETECTOR
     weights: str = WEIGHTS
     thermal_info: str = ""
     rgb_info: str = ""
 
-    def outputs(self) -> dict[str, str]:
-        """Topics that are written, by type."""
-        return {IMAGE: self.fused, CAMERA_INFO: _beside(self.fused), CHANNEL_WEIGHTS: self.weights}
+    def outputs(self, wanted: Wanted) -> dict[str, tuple[str, str]]:
+        """Topic and type of what is written, by what it is: an attribute of this class, or ``info``."""
+        pictures = {"fused": self.fused} if wanted.eyes else {}
+        pictures |= {"detector": self.detector} if wanted.detector else {}
+        return {name: (topic, IMAGE) for name, topic in pictures.items()} | {
+            "info": (_beside(self.fused), CAMERA_INFO),
+            "weights": (self.weights, CHANNEL_WEIGHTS),
+        }
 
     def inputs(self, bag: BagReader, settings: FusionSettings) -> dict[str, str]:
         """What each topic that is read is for: ``thermal``, ``rgb``, ``thermal info``, ``rgb info``, or ``tf``.
@@ -79,17 +88,18 @@ class BagTopics:
                 found[topic] = "tf"
         return found
 
-    def check_free(self, bag: BagReader) -> None:
+    def check_free(self, bag: BagReader, wanted: Wanted) -> None:
         """Refuse a recording that has the topics already that are to be written.
 
         Raises:
             BagError: If it has.
         """
-        taken = [topic for topic in self.outputs().values() if bag.on(topic)]
+        taken = [topic for topic, _ in self.outputs(wanted).values() if bag.on(topic)]
         if taken:
             raise BagError(
                 f"{bag.path} has {', '.join(taken)} already",
-                remedy="name others (--fused-topic, --weights-topic), or leave the originals out (--fused-only)",
+                remedy="name others (--fused-topic, --detector-topic, --weights-topic), or leave the originals out "
+                "(--fused-only)",
             )
 
 

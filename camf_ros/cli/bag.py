@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from camf_ros.cli.engine_options import engine_of
-from camf_ros.cli.settings_options import add_settings_options, settings_of
+from camf_ros.cli.settings_options import add_picture_option, add_settings_options, settings_of, wanted_of
 from camf_ros.settings.fusion import FusionSettings
 
 if TYPE_CHECKING:
@@ -31,9 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("thermal-info", "thermal camera_info (default: beside the images)"),
         ("rgb-info", "RGB camera_info (default: beside the images)"),
         ("fused", "fused images to write, with camera_info beside them (default: /fused/image)"),
+        ("detector", "detector images to write (default: /fused/detector_image)"),
         ("weights", "channel weights to write (default: /fusion/channel_weights)"),
     ):
         parser.add_argument(f"--{name}-topic", metavar="TOPIC", help=what)
+    add_picture_option(parser, both=True)
     parser.add_argument(
         "--distro", default="", metavar="NAME", help="ROS 2 distribution of BAG, where BAG does not say what it is"
     )
@@ -52,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.bag,
         arguments.output,
         BagTopics(**{name: _absolute(topic) for name, topic in names.items() if topic}),
+        wanted=wanted_of(arguments),
         storage=arguments.storage or "",
         distro=arguments.distro,
         fused_only=arguments.fused_only,

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from camf_ros.cli.engine_options import engine_of
-from camf_ros.cli.settings_options import add_settings_options, settings_of
+from camf_ros.cli.settings_options import add_picture_option, add_settings_options, settings_of, wanted_of
 from camf_ros.errors import DataError
 
 _logger = logging.getLogger(__name__)
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="OUT", help="name of a .png, a folder, or for videos an .mp4"
     )
+    add_picture_option(parser, both=False)
     add_settings_options(parser, steady=", from the pictures; steady in a video")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         job = stills.StillsJob(Path(arguments.infrared), Path(arguments.visible), arguments.output)
 
     engine = engine_of(arguments)
-    outcome = job.run(engine, settings, quiet=arguments.quiet)
+    outcome = job.run(engine, settings, for_detector=wanted_of(arguments).detector, quiet=arguments.quiet)
     for note in outcome.notes:
         _logger.info("%s", note)
     for reason, names in outcome.skipped.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from camf_ros.cli.engine_options import add_engine_options
+from camf_ros.detector_picture import Wanted
 from camf_ros.errors import ParameterError
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.parameter_file import read_parameters
@@ -46,6 +47,22 @@ def add_settings_options(parser: argparse.ArgumentParser, *, steady: str = "") -
         dest="assignments",
         help="one parameter of the fusion node, over the file's; may be repeated",
     )
+
+
+def add_picture_option(parser: argparse.ArgumentParser, *, both: bool) -> None:
+    """Declare ``--for``: which picture of a pair; ``both`` pictures can be asked for where there is room for two."""
+    parser.add_argument(
+        "--for",
+        choices=("eyes", "detector", *(["both"] if both else [])),
+        default="eyes",
+        dest="pictures",
+        help="eyes: what is hot is bright; detector: what is hot is dark, always in colour (default: %(default)s)",
+    )
+
+
+def wanted_of(arguments: argparse.Namespace) -> Wanted:
+    """The pictures that ``--for`` names."""
+    return Wanted(arguments.pictures != "detector", arguments.pictures != "eyes")
 
 
 def settings_of(arguments: argparse.Namespace) -> FusionSettings:

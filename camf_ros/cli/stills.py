@@ -41,12 +41,13 @@ class StillsJob:
             Guard([infrared, visible]).check(output)
             self._pairs.append((infrared, visible, output))
 
-    def run(self, engine: Engine, settings: FusionSettings, *, quiet: bool) -> Outcome:
+    def run(self, engine: Engine, settings: FusionSettings, *, for_detector: bool, quiet: bool) -> Outcome:
         """Fuse them.
 
         Args:
             engine: The model, ready to run.
             settings: As the node takes them.
+            for_detector: Write the picture for detectors, not the one for eyes.
             quiet: No progress bar.
         """
         # Its maps are the same for pictures of one size.
@@ -56,7 +57,9 @@ class StillsJob:
             try:
                 thermal = thermal_of(read_picture(infrared), str(infrared))
                 rgb = rgb_of(read_picture(visible), str(visible))
-                fused = FusionPipeline(engine, settings, registration).fuse(thermal, rgb, stamp=0.0).image
+                pipeline = FusionPipeline(engine, settings, registration)
+                prepared = pipeline.prepare(thermal, rgb, stamp=0.0)
+                fused = (pipeline.for_detector if for_detector else pipeline.for_eyes)(prepared).image
             except CamfError as error:
                 self._outcome.skip(infrared.stem, str(error))
                 continue

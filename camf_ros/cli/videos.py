@@ -59,12 +59,13 @@ class VideoJob:
         self._infrared = VideoReader(infrared)
         self._visible = VideoReader(visible)
 
-    def run(self, engine: Engine, settings: FusionSettings, *, quiet: bool) -> Outcome:
+    def run(self, engine: Engine, settings: FusionSettings, *, for_detector: bool, quiet: bool) -> Outcome:
         """Fuse them, up to the end of the shorter one.
 
         Args:
             engine: The model, ready to run.
             settings: As the node takes them.
+            for_detector: Write the picture for detectors, not the one for eyes.
             quiet: No progress bar.
 
         Raises:
@@ -89,7 +90,8 @@ class VideoJob:
                     thermal, rgb = thermal_of(infrared, "the infrared frame"), rgb_of(visible, "the visible frame")
                     # The leading camera's time, also where that is RGB: it goes on while a slower thermal camera's
                     # frame is shown again, and what follows the scene by a time that stands still starts anew.
-                    fused = pipeline.fuse(thermal, rgb, pair.time).image
+                    prepared = pipeline.prepare(thermal, rgb, pair.time)
+                    fused = (pipeline.for_detector if for_detector else pipeline.for_eyes)(prepared).image
                 except CamfError as error:
                     failed.setdefault(str(error), []).append(pair.number)
                     continue

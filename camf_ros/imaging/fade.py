@@ -19,6 +19,10 @@ class Fade:
 
     def __init__(self) -> None:
         """Begin before the first picture."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: nobody saw the last picture, or it is long ago."""
         self._last: NDArray[np.uint8] | None = None
         self._changed = False
         # Of the mean luminance, levels; and what it was without the correction.

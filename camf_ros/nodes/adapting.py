@@ -150,7 +150,7 @@ class Adapting:
         self.restart()
         self._asked, self._shapes = _asked(settings), (pair.thermal.shape, pair.rgb.shape)
         running = self._fuser.running
-        size = pair.frame.image.shape[0], pair.frame.image.shape[1]
+        size = pair.made.image.shape[0], pair.made.image.shape[1]
         named = settings.registration.names_processing_size
         self._choices = [
             _Choice(candidate, smaller_size(size) if candidate.small else None)

@@ -70,6 +70,7 @@ class Commands:
                 thermal=pair.thermal,
                 rgb=pair.rgb,
                 frame=pair.frame,
+                detector=pair.detector,
                 model=pair.model,
                 model_hash=pair.model_hash,
                 parameters=self._parameters(),

@@ -72,7 +72,7 @@ class Explaining:
         pair, pixel = self._fuser.last, self._settings.explained_pixel
         watched = self._publisher.get_subscription_count() > 0
         self._fuser.keep_amounts(watched)
-        if pair is None or not watched:
+        if pair is None or pair.frame is None or not watched:
             return
         if self._shown is not None and self._shown[0] is pair and self._shown[1] == pixel:
             return

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from camf_ros.detector_picture import DetectorFrame, Wanted
 from camf_ros.engines.choose import ChosenEngine
 from camf_ros.engines.engine import DeviceMemory, Engine, device_memory, engine_warnings
 from camf_ros.imaging.camera_maps import Rig, Size
@@ -22,7 +23,7 @@ from camf_ros.nodes import topics
 from camf_ros.nodes.allocator import trim
 from camf_ros.nodes.cameras import Cameras
 from camf_ros.nodes.image_conversion import ImageConversion
-from camf_ros.nodes.outputs import Outputs
+from camf_ros.nodes.outputs import Outputs, header_of
 from camf_ros.nodes.pairing import ImagePair, LoneFrame
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.pipeline import FusedFrame, FusionPipeline
@@ -34,25 +35,34 @@ _LOOK = 1.0
 
 
 class FusedPair(NamedTuple):
-    """A fused frame and what it was made of.
+    """A fused pair: what was made of it, and of what.
 
     Attributes:
         thermal: As it came, (h, w).
         rgb: As it came, (H, W, 3) or (H, W).
-        frame: What the pipeline made of them.
+        frame: The fused frame; None where the detector image alone had subscribers.
+        detector: The detector image; None where it had none.
         rig: What was known about the cameras.
-        header: Of the fused image.
+        header: Of its pictures.
         model: Name or path of the model that made it.
         model_hash: Of that model.
     """
 
     thermal: ImageArray
     rgb: NDArray[np.uint8]
-    frame: FusedFrame
+    frame: FusedFrame | None
+    detector: DetectorFrame | None
     rig: Rig
     header: Header
     model: str
     model_hash: str
+
+    @property
+    def made(self) -> FusedFrame | DetectorFrame:
+        """One of its pictures; all have the same size and geometry."""
+        made = self.frame or self.detector
+        assert made is not None
+        return made
 
 
 class Running(NamedTuple):
@@ -112,6 +122,7 @@ class Fuser:
         self._lock = threading.Lock()
         self.watched: Callable[[str, NDArray[Any], float], None] | None = None
         self.last: FusedPair | None = None
+        self._wanted: Wanted | None = None
         self.device_memory: DeviceMemory | None = None
         self._looked = 0.0
 
@@ -191,14 +202,38 @@ class Fuser:
         began, engine = time.monotonic(), self._running.chosen.engine
         thermal, rgb = self._thermal(pair.thermal, pair.time), self._rgb(pair.rgb, pair.time - pair.skew)
         rig = self._cameras.rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
-        decoded = time.monotonic()
-        frame = self._pipeline.fuse(thermal, rgb, pair.time, rig)
-        fused = time.monotonic()
-        latency = self._outputs.fused(pair, frame, engine)
-        message = pair.rgb if frame.reference == topics.RGB else pair.thermal
-        self.last = FusedPair(thermal, rgb, frame, rig, message.header, self._running.model, engine.model_hash)
-        self._statistics.fused(latency, frame.inference_time)
-        self._statistics.worked(time.monotonic() - began, fused - decoded)
+        wanted = self._look()
+        frame: FusedFrame | None = None
+        detector: DetectorFrame | None = None
+        latency, inference, pipeline = 0.0, 0.0, _Stopwatch()
+        with pipeline:
+            prepared = self._pipeline.prepare(thermal, rgb, pair.time, rig)
+        if wanted.eyes:
+            with pipeline:
+                frame = self._pipeline.for_eyes(prepared)
+            # Before the other picture is made: it does not wait for that.
+            latency = self._outputs.fused(pair, frame, engine)
+            inference += frame.inference_time
+        if wanted.detector:
+            with pipeline:
+                detector = self._pipeline.for_detector(prepared)
+            latency = self._outputs.detector(pair, detector, engine, alone=frame is None)
+            inference += detector.inference_time
+        header = header_of(pair, prepared.settings.reference)
+        self.last = FusedPair(thermal, rgb, frame, detector, rig, header, self._running.model, engine.model_hash)
+        self._statistics.fused(latency, inference)
+        self._statistics.worked(time.monotonic() - began, pipeline.seconds)
+
+    def _look(self) -> Wanted:
+        """What is to be made of the next pair."""
+        wanted = self._outputs.wanted
+        if self._pipeline.keep_amounts:  # for an explanation of the fused image
+            wanted = wanted._replace(eyes=True)
+        if wanted != self._wanted:
+            # A frame takes another time from now on.
+            self._statistics.forget_work()
+        self._wanted = wanted
+        return wanted
 
     def _pass_through(self, lone: LoneFrame) -> None:
         stamp = lone.message.header.stamp
@@ -206,7 +241,8 @@ class Fuser:
             image, rig = self._thermal(lone.message, lone.time), self._cameras.rig(stamp, None)
         else:
             image, rig = self._rgb(lone.message, lone.time), self._cameras.rig(None, stamp)
-        frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig)
+        detector = self._outputs.wanted.detector
+        frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig, for_detector=detector)
         self._statistics.passed(lone.camera, self._outputs.passed(lone, frame, self._running.chosen.engine))
 
     def _thermal(self, message: Image | CompressedImage, stamp: float) -> ImageArray:
@@ -223,3 +259,16 @@ class Fuser:
         self._outputs.saw(camera, message.header, (image.shape[0], image.shape[1]))
         if (watched := self.watched) is not None:
             watched(camera, image, stamp)
+
+
+class _Stopwatch:
+    """Adds up the time within it, seconds."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.monotonic() - self._began

@@ -279,7 +279,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         if pair is None:
             return None
         explainer = None
-        if self._explaining is not None:
+        if self._explaining is not None and pair.frame is not None:
             try:
                 explainer = self._explaining.explainer(pair)
             except CamfError as error:  # the rest of what was fused can be saved all the same

@@ -7,6 +7,7 @@ from collections import Counter
 
 from rclpy.node import Node
 
+from camf_ros.nodes import topics
 from camf_ros.nodes.adapting import Adapting
 from camf_ros.nodes.allocator import trim
 from camf_ros.nodes.diagnostics import (
@@ -20,7 +21,7 @@ from camf_ros.nodes.diagnostics import (
     sources_status,
     thermal_values,
 )
-from camf_ros.nodes.fuser import Fuser
+from camf_ros.nodes.fuser import FusedPair, Fuser
 from camf_ros.nodes.intake import Intake
 from camf_ros.nodes.memory import resident_megabytes
 from camf_ros.nodes.silence import SilenceWatch
@@ -100,7 +101,8 @@ class Reporter:
             self._publisher.publish([idle_status(f"{name}: {part}", values) for part in ("inputs", "fusion")])
             return
         rate = rates(before, snapshot, max(now - then, 1e-3))
-        chosen, frame = fuser.chosen, fuser.last.frame if fuser.last else None
+        chosen, last = fuser.chosen, fuser.last
+        frame = last.frame if last else None
         warnings = (*([self.load_problem] if self.load_problem else []), *fuser.warnings)
         values.update(
             {
@@ -111,7 +113,8 @@ class Reporter:
                 "model hash": chosen.engine.model_hash,
                 **(adapting.values(settings) if adapting else {}),
                 **gain_values(settings.gain, frame.gain if frame else None, has_gain=chosen.engine.has_gain),
-                "seen by both cameras (%)": f"{100 * frame.overlap:.0f}" if frame else "none yet",
+                "seen by both cameras (%)": f"{100 * last.made.overlap:.0f}" if last else "none yet",
+                "pictures": _pictures(last) if last else "none yet",
                 **thermal_values(fuser.thermal_state),
                 "image conversion": fuser.conversion.backend,
             }
@@ -153,3 +156,9 @@ class Reporter:
         if self._said and not warnings:
             self._node.get_logger().info("source check: nothing is wrong any more")
         self._said = set(warnings)
+
+
+def _pictures(pair: FusedPair) -> str:
+    """Which pictures were made of a pair, by their topics."""
+    made = ((topics.FUSED_IMAGE, pair.frame), (topics.DETECTOR_IMAGE, pair.detector))
+    return ", ".join(topic for topic, picture in made if picture is not None)

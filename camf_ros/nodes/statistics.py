@@ -86,8 +86,9 @@ class Snapshot:
         rejected: Pairs that were not fused and frames that were not published, by reason.
         extras_failed: Failures of what runs beside the fusion (explanation, source check, diagnostics), by name.
         skew: Difference of the stamps in a pair, absolute, seconds.
-        latency: Arrival of the later frame to publishing, seconds; frames that were published alone among them.
-        inference: Time in the engine, seconds.
+        latency: Arrival of the later frame to publishing the last picture, seconds; frames that were published alone
+            among them.
+        inference: Time in the engine, for all pictures of a pair, seconds.
     """
 
     frames: Mapping[str, int]

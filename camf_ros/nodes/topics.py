@@ -12,6 +12,7 @@ RGB_INFO = "rgb/camera_info"
 
 FUSED_IMAGE = "fused/image"
 FUSED_INFO = "fused/camera_info"
+DETECTOR_IMAGE = "fused/detector_image"
 CHANNEL_WEIGHTS = "~/channel_weights"
 EXPLANATION = "~/explanation"
 DIAGNOSTICS = "/diagnostics"

@@ -95,11 +95,12 @@ class TransportSettings:
 
 @dataclass(frozen=True)
 class CompressedSettings:
-    """The fused image as CompressedImage; made only while somebody subscribes to it."""
+    """Fused and detector image as CompressedImage; made only while somebody subscribes to it."""
 
     format: str = setting(
         "jpeg",
-        "Of fused/image/compressed. png loses nothing, but takes some ten times as long.",
+        "Of fused/image/compressed and fused/detector_image/compressed. png loses nothing, but takes some ten times as "
+        "long.",
         choices=("jpeg", "png"),
         dynamic=True,
     )

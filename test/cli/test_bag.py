@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("rosbags", reason="needs rosbags: pip install rosbags")
 
 from recordings import (
+    DETECTOR,
     FUSED,
     INFO,
     MS,
@@ -32,6 +33,7 @@ from recordings import (
 
 from camf_ros.cli import bag as command
 from camf_ros.cli.main import main
+from camf_ros.detector_picture import Wanted
 
 pytestmark = pytest.mark.usefixtures("fresh_logging")
 
@@ -124,7 +126,8 @@ def test_names_are_those_of_the_node() -> None:
     from camf_ros.bag.topics import BagTopics  # noqa: PLC0415
 
     own = BagTopics()
-    assert (own.thermal, own.rgb, *own.outputs().values()) == (THERMAL, RGB, FUSED, INFO, WEIGHTS)
+    outputs = [topic for topic, _ in own.outputs(Wanted(detector=True)).values()]
+    assert (own.thermal, own.rgb, *outputs) == (THERMAL, RGB, FUSED, DETECTOR, INFO, WEIGHTS)
 
 
 def test_errors_are_one_line(tmp_path: Path, run: Run) -> None:
@@ -152,7 +155,7 @@ def test_progress_is_shown_and_ctrl_c_leaves_nothing(tmp_path: Path, run: Run, m
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("camf_ros.pipeline.FusionPipeline.fuse", interrupt)
+    monkeypatch.setattr("camf_ros.pipeline.FusionPipeline.for_eyes", interrupt)
     status, lines = run(source, "--output", tmp_path / "other")
     assert status == 130
     assert lines == [f"nothing was written: {tmp_path / 'other'} is as it was", "camf bag: interrupted"]

@@ -69,14 +69,14 @@ def test_other_frame_rates_are_paired_by_time(
 
 def test_gain_of_a_video_does_not_flicker(tmp_path: Path, fuse: Fuse, monkeypatch: pytest.MonkeyPatch) -> None:
     """RGB shows now this, now that: picture by picture the gain would jump, in the video it hardly moves."""
-    original, gains = FusionPipeline.fuse, []
+    original, gains = FusionPipeline.for_eyes, []
 
     def recorded(self: FusionPipeline, *arguments: Any, **more: Any) -> Any:
         frame = original(self, *arguments, **more)
         gains.append(frame.gain)
         return frame
 
-    monkeypatch.setattr(FusionPipeline, "fuse", recorded)
+    monkeypatch.setattr(FusionPipeline, "for_eyes", recorded)
     visible = [np.dstack([picture(1, *SHAPE)] * 3) for picture in [sharp, soft] * 6]
     one = write_video(tmp_path / "t.mkv", [soft(1, *SHAPE)] * 4, 10.0)
     two = write_video(tmp_path / "v.mkv", visible, 30.0)
@@ -156,7 +156,7 @@ def test_frames_that_cannot_be_fused(tmp_path: Path, fuse: Fuse) -> None:
 
 def test_interrupted_video_keeps_what_was_fused(tmp_path: Path, fuse: Fuse, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = save_all(tmp_path / "t", [soft(1, *SHAPE)] * 4), save_all(tmp_path / "v", [colour(1)] * 4)
-    original, calls = FusionPipeline.fuse, []
+    original, calls = FusionPipeline.for_eyes, []
 
     def interrupted(self: FusionPipeline, *arguments: Any, **more: Any) -> Any:
         calls.append(1)
@@ -164,7 +164,7 @@ def test_interrupted_video_keeps_what_was_fused(tmp_path: Path, fuse: Fuse, monk
             raise KeyboardInterrupt
         return original(self, *arguments, **more)
 
-    monkeypatch.setattr(FusionPipeline, "fuse", interrupted)
+    monkeypatch.setattr(FusionPipeline, "for_eyes", interrupted)
     status, lines = fuse(one, two, "--output", tmp_path / "fused.mp4")
     assert status == 1
     assert lines[1:] == ["skipped the rest: interrupted", f"2 fused into {tmp_path / 'fused.mp4'}, 1 skipped"]
@@ -175,7 +175,7 @@ def test_failed_video_leaves_nothing_half_done(tmp_path: Path, fuse: Fuse, monke
     one, two = save_all(tmp_path / "t", [soft(1, *SHAPE)] * 2), save_all(tmp_path / "v", [colour(1)] * 2)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "fused.mp4").write_text("an older one")
-    original, calls = FusionPipeline.fuse, []
+    original, calls = FusionPipeline.for_eyes, []
 
     def broken(self: FusionPipeline, *arguments: Any, **more: Any) -> Any:
         calls.append(1)
@@ -183,7 +183,7 @@ def test_failed_video_leaves_nothing_half_done(tmp_path: Path, fuse: Fuse, monke
             raise ZeroDivisionError
         return original(self, *arguments, **more)
 
-    monkeypatch.setattr(FusionPipeline, "fuse", broken)
+    monkeypatch.setattr(FusionPipeline, "for_eyes", broken)
     with pytest.raises(ZeroDivisionError):
         fuse(one, two, "--output", tmp_path / "out" / "fused.mp4")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["fused.mp4"]

@@ -93,7 +93,7 @@ class Probe:
         self.weights: list[ChannelWeights] = []
         self.diagnostics: dict[str, str] = {}
         self.levels: dict[str, tuple[bytes, str]] = {}
-        node.create_subscription(Image, topics.FUSED_IMAGE, self.fused.append, qos(outputs))
+        self.fused_subscription = node.create_subscription(Image, topics.FUSED_IMAGE, self.fused.append, qos(outputs))
         node.create_subscription(CameraInfo, topics.FUSED_INFO, self.infos.append, qos(outputs))
         node.create_subscription(ChannelWeights, "fusion/channel_weights", self.weights.append, qos(outputs))
         node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, 10)

@@ -50,6 +50,7 @@ def test_fusion_has_the_arguments_that_people_expect():
         "thermal_topic",
         "rgb_topic",
         "fused_topic",
+        "detector_topic",
         "params_file",
         "namespace",
         "model",

@@ -19,7 +19,7 @@ FLOORS = (
     {"imaging", "network", "pairing"},
     {"models", "adaptation"},
     {"engines", "steady_gain"},
-    {"source_check"},
+    {"source_check", "detector_picture"},
     {"pipeline"},
     {"evaluation", "timing", "calibration", "explain"},
     {"snapshot"},
