@@ -9,10 +9,12 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from harness import scene
+from harness import qos, scene
+from sensor_msgs.msg import Image
 from trouble import start_watched
 
 from camf_ros.models import find_model
+from camf_ros.nodes import topics
 
 pytestmark = pytest.mark.ros
 
@@ -111,6 +113,23 @@ def test_down_when_the_engine_becomes_slow_and_up_when_it_is_fast_again(processe
     models = re.findall(r"model auto: (\S+).* takes over: ", log)
     # On a busy machine by way of a smaller size.
     assert [model for model, _ in groupby(models)] == ["camf", "camf-lite", "camf"]
+
+
+def test_the_detector_image_is_part_of_the_frame(processes, probe, speed):
+    """A model that is fast enough for one picture is not for two, and is again when nobody asks for the second."""
+    speed.set(0.28, 0.05)
+    process = start_watched(processes, probe, "auto")
+    send_until(probe, runs(probe, "camf"))
+    images = []
+    subscription = probe.node.create_subscription(Image, topics.DETECTOR_IMAGE, images.append, qos("reliable"))
+    send_until(probe, lambda: runs(probe, "camf", "48x32")() or probe.diagnostics.get("model") == "camf-lite")
+    assert images
+    took = re.search(r"a frame took (\d+) ms", probe.diagnostics["model chosen"])
+    assert took is not None
+    assert int(took[1]) >= 2 * 280
+    probe.node.destroy_subscription(subscription)
+    send_until(probe, runs(probe, "camf"))
+    log_of(process)
 
 
 def test_an_explicit_size_and_an_explicit_model_stay(processes, probe, speed):

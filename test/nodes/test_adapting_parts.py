@@ -79,7 +79,7 @@ class Node:
     def sends(self, height=48, width=64):
         """Pairs of this size from now on."""
         image = np.zeros((height, width, 3), np.uint8)
-        self.last = SimpleNamespace(thermal=image[:, :, 0], rgb=image, frame=SimpleNamespace(image=image))
+        self.last = SimpleNamespace(thermal=image[:, :, 0], rgb=image, made=SimpleNamespace(image=image))
 
     def look(self, seconds=0.5, settings=AUTO):
         for _ in range(round(2 * seconds)):

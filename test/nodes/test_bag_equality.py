@@ -14,9 +14,25 @@ import pytest
 pytest.importorskip("rosbags", reason="needs rosbags: pip install rosbags")
 
 from camf_ros.msg import ChannelWeights
-from harness import pixels
+from harness import pixels, qos
 from rclpy.serialization import deserialize_message, serialize_message
-from recordings import FUSED, INFO, MS, RGB, START, THERMAL, WEIGHTS, Message, image, info, raw, read, scene, write
+from recordings import (
+    DETECTOR,
+    FUSED,
+    INFO,
+    MS,
+    RGB,
+    START,
+    THERMAL,
+    WEIGHTS,
+    Message,
+    image,
+    info,
+    raw,
+    read,
+    scene,
+    write,
+)
 from sensor_msgs.msg import CameraInfo, Image
 
 from camf_ros.bag.types import CHANNEL_WEIGHTS, MessageTypes
@@ -73,15 +89,24 @@ def play(probe: Any, source: Path, before: Callable[[str, int], object], after: 
         after(topic, time)
 
 
-def assert_equal(live: tuple[Image, ChannelWeights], offline: tuple[Any, Any]) -> None:
-    picture, weights = offline
-    np.testing.assert_array_equal(pixels(live[0]), pixels(picture))
+def detector_images(probe: Any) -> list[Image]:
+    """What the node that is started next publishes of them."""
+    found: list[Image] = []
+    probe.node.create_subscription(Image, DETECTOR, found.append, qos("reliable"))
+    return found
+
+
+def assert_equal(live: tuple[Any, ...], offline: tuple[Any, ...]) -> None:
+    """Channel weights, and pictures."""
     for got, expected in zip(live, offline, strict=True):
         assert stamp(got.header.stamp) == stamp(expected.header.stamp)
         assert got.header.frame_id == expected.header.frame_id
+    for got, expected in zip(live[1:], offline[1:], strict=True):
+        assert got.encoding == expected.encoding
+        np.testing.assert_array_equal(pixels(got), pixels(expected))
     for name in ChannelWeights.get_fields_and_field_types():
         if name not in ("header", *TIMES):
-            got, expected = getattr(live[1], name), getattr(weights, name)
+            got, expected = getattr(live[0], name), getattr(offline[0], name)
             if name.endswith("_stamp"):
                 assert stamp(got) == stamp(expected)
             else:
@@ -104,11 +129,12 @@ def test_the_same_frames(processes, probe, model, tmp_path, engine):
         **{"pairing.max_delay": 10.0, "pairing.slop": 0.1},
     )
     options_of_node = ["-p", "diagnostics_period:=0.1"]
+    detector = detector_images(probe)
     processes.start("fusion_node", *options, *options_of_node)
     probe.wait_for_node()
-    status = main(["bag", str(source), "--output", str(tmp_path / "out"), "--quiet", *options])
+    status = main(["bag", str(source), "--output", str(tmp_path / "out"), "--for", "both", "--quiet", *options])
     assert status == 0
-    pictures, weights = (read(tmp_path / "out", topic) for topic in (FUSED, WEIGHTS))
+    pictures, weights, inverted = (read(tmp_path / "out", topic) for topic in (FUSED, WEIGHTS, DETECTOR))
     end = raw(source)[-1][1]
     assert len({time for time, _ in weights}) == len(weights), "of two pairs at once a node drops one"
     sent = {THERMAL: 0, RGB: 0}
@@ -120,15 +146,16 @@ def test_the_same_frames(processes, probe, model, tmp_path, engine):
             sent[topic] += 1
             assert probe.spin_until(lambda: probe.diagnostics.get(keys[topic]) == str(sent[topic])), topic
         due = sum(each <= time for each, _ in weights)
-        assert probe.spin_until(lambda: len(probe.fused) >= due and len(probe.weights) >= due), f"{due} are due"
+        assert probe.spin_until(lambda: min(map(len, (probe.fused, probe.weights, detector))) >= due), f"{due} are due"
         assert len(probe.weights) == due, "the node paired earlier"
 
     play(probe, source, lambda *_: None, after)
     # Those that no further frame sets free: when their waiting time is over.
-    assert probe.spin_until(lambda: len(probe.fused) == len(probe.weights) == len(weights))
+    assert probe.spin_until(lambda: len(probe.fused) == len(probe.weights) == len(detector) == len(weights))
     assert sum(each <= end for each, _ in weights) >= 10, "most pairs hang on no clock"
-    for live, *offline in zip(zip(probe.fused, probe.weights, strict=True), pictures, weights, strict=True):
-        assert_equal(live, (offline[0][1], offline[1][1]))
+    live = zip(probe.weights, probe.fused, detector, strict=True)
+    for one, *offline in zip(live, weights, pictures, inverted, strict=True):
+        assert_equal(one, tuple(message for _, message in offline))
     infos = [message for _, message in read(tmp_path / "out", INFO)]
     assert probe.spin_until(lambda: len(probe.infos) == len(infos) == len(weights))
     for got, expected in zip(probe.infos, infos, strict=True):
@@ -151,9 +178,11 @@ def test_the_same_frames_while_a_camera_is_missing(processes, probe, model, tmp_
     options = parameters(
         tmp_path / "fusion.yaml", model, "torch", missing_timeout=1.0, **{"pairing.thermal_offset": 0.0}
     )
+    detector = detector_images(probe)
     processes.start("fusion_node", *options)
     probe.wait_for_node()
-    assert main(["bag", str(source), "--output", str(tmp_path / "out"), "--quiet", *options]) == 0
+    command = ["bag", str(source), "--output", str(tmp_path / "out"), "--for", "both", "--quiet", *options]
+    assert main(command) == 0
     begin: list[int] = []
 
     def before(_: str, time: int) -> None:
@@ -163,16 +192,23 @@ def test_the_same_frames_while_a_camera_is_missing(processes, probe, model, tmp_
 
     play(probe, source, before, lambda *_: probe.spin_for(0.02))
     offline = {
-        (stamp(weight.header.stamp), weight.sources): (picture, weight)
-        for (_, picture), (_, weight) in zip(
-            *(read(tmp_path / "out", topic) for topic in (FUSED, WEIGHTS)), strict=True
+        (stamp(weight.header.stamp), weight.sources): (weight, *pictures)
+        for weight, *pictures in zip(
+            *([message for _, message in read(tmp_path / "out", topic)] for topic in (WEIGHTS, FUSED, DETECTOR)),
+            strict=True,
         )
     }
     last = max(offline)
-    assert probe.spin_until(lambda: any(stamp(each.header.stamp) == last[0] for each in probe.weights))
+    # The detector image of a pair comes after its weights.
+    assert probe.spin_until(
+        lambda: (
+            any(stamp(each.header.stamp) == last[0] for each in probe.weights)
+            and len(probe.weights) == len(probe.fused) == len(detector)
+        )
+    )
     live = {
-        (stamp(weight.header.stamp), weight.sources): (picture, weight)
-        for picture, weight in zip(probe.fused, probe.weights, strict=True)
+        (stamp(weight.header.stamp), weight.sources): (weight, *pictures)
+        for weight, *pictures in zip(probe.weights, probe.fused, detector, strict=True)
     }
     both = live.keys() & offline.keys()
     sources = [source for _, source in both]

@@ -233,13 +233,16 @@ def test_snapshot_has_what_was_made(processes, probe, model, tmp_path, monkeypat
         return pictures, json.loads((newest / "weights.json").read_text())
 
     probe.fuse(*scene(1))
+    assert probe.spin_until(lambda: probe.diagnostics.get("pictures") == topics.FUSED_IMAGE)
     assert set(save()[0]) == {"thermal", "rgb", "fused", "explanation"}
     listener = Listener(probe)
     count = len(listener.messages)
     probe.fuse(*scene(2))
     message = listener.take(count)
-    probe.spin_for(0.2)
-    pictures, numbers = save()
+    for _ in range(50):  # it is published a moment before it can be saved
+        pictures, numbers = save()
+        if "detector" in pictures and np.array_equal(pictures["detector"][:, :, ::-1], pixels(message)):
+            break
     assert set(pictures) == {"thermal", "rgb", "fused", "explanation", "detector"}
     np.testing.assert_array_equal(pictures["detector"][:, :, ::-1], pixels(message))
     assert len(numbers["infrared_share"]) == 16
