@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from recordings import (
+    DETECTOR,
     FUSED,
     INFO,
     MS,
@@ -35,6 +36,7 @@ from recordings import (
 )
 from rosbags.rosbag2 import Reader
 
+from camf_ros.detector_picture import Wanted
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import ParameterError
 from camf_ros.imaging.camera_model import Extrinsics
@@ -107,6 +109,43 @@ def test_a_single_file_will_do(tmp_path: Path, fuse: Fuse) -> None:
         lone = (source / name).rename(tmp_path / name)
         fuse(lone, tmp_path / storage / "lone")
         assert raw(tmp_path / storage / "lone") == raw(tmp_path / storage / "whole")
+
+
+@pytest.mark.parametrize("eyes", [False, True])
+def test_pictures_for_detectors(tmp_path: Path, fuse: Fuse, engine: Engine, eyes: bool) -> None:
+    """Of pairs, and of RGB alone at the end; fused images and weights are those of a run without them."""
+    messages = street(4)
+    end = START + 400 * MS
+    messages += [image(RGB, scene(50 + k)[1], end + k * 50 * MS) for k in range(20)]
+    source = write(tmp_path / "in", messages)
+    tally = fuse(source, tmp_path / "out", wanted=Wanted(eyes=eyes, detector=True))
+    fuse(source, tmp_path / "plain")
+    assert (tally.fused, tally.passed["rgb"]) == (4, 11)
+    detector, weights = (read(tmp_path / "out", topic) for topic in (DETECTOR, WEIGHTS))
+    assert len(detector) == len(weights) == 15
+    pipeline = FusionPipeline(engine, FusionSettings())
+    for number in range(4):
+        thermal, rgb = scene(number)
+        stamp = seconds(START + number * 100 * MS + 4 * MS)
+        prepared = pipeline.prepare(thermal + np.uint16(50 * number), rgb, stamp)
+        time, picture = detector[number]
+        np.testing.assert_array_equal(pixels(picture), pipeline.for_detector(prepared).image)
+        assert (picture.encoding, picture.header) == ("rgb8", header(START + number * 100 * MS, "rgb"))
+        assert (time, picture.header) == (weights[number][0], weights[number][1].header)
+    for (_, picture), (_, weight) in zip(detector[4:], weights[4:], strict=True):
+        k = (weight.header.stamp.sec * 10**9 + weight.header.stamp.nanosec - end) // (50 * MS)
+        np.testing.assert_array_equal(pixels(picture), scene(50 + k)[1])
+        assert picture.header == weight.header
+    if eyes:
+        for topic in (FUSED, WEIGHTS):
+            own, plain = ([each for each in raw(tmp_path / run) if each[0] == topic] for run in ("out", "plain"))
+            assert own == plain
+    else:
+        assert FUSED not in topics(tmp_path / "out")
+        for _, weight in weights:
+            assert weight.gain == 0
+            assert len(weight.infrared_weight) == len(weight.visible_activation) == len(weight.infrared_share) == 0
+        assert [weight.sources for _, weight in weights] == [0] * 4 + [2] * 11
 
 
 def test_fused_only(tmp_path: Path, fuse: Fuse) -> None:

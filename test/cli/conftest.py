@@ -18,13 +18,14 @@ from camf_ros.settings.fusion import FusionSettings
 def reference(small_paper_model: Path) -> Any:
     """Fuses as the node does: frames with stamps through one pipeline; blue, green, red out."""
 
-    def fuse(frames: list[tuple[Array, Array, float]], **settings: Any) -> list[Array]:
+    def fuse(frames: list[tuple[Array, Array, float]], *, for_detector: bool = False, **settings: Any) -> list[Array]:
         engine = open_small(small_paper_model)
         pipeline = FusionPipeline(engine, FusionSettings(**settings))
         fused = []
         for infrared, visible, stamp in frames:
             rgb = np.ascontiguousarray(visible[:, :, ::-1]) if visible.ndim == 3 else visible
-            image = pipeline.fuse(infrared, rgb, stamp).image
+            prepared = pipeline.prepare(infrared, rgb, stamp)
+            image = (pipeline.for_detector if for_detector else pipeline.for_eyes)(prepared).image
             fused.append(image[:, :, ::-1] if image.ndim == 3 else image)
         return fused
 

@@ -122,6 +122,21 @@ def test_topics_and_storage(tmp_path: Path, run: Run) -> None:
     assert (tmp_path / "out" / "out.db3").is_file()
 
 
+def test_which_picture(tmp_path: Path, run: Run) -> None:
+    source = write(tmp_path / "in", street(2))
+    written = {"eyes": {FUSED}, "detector": {DETECTOR}, "both": {FUSED, DETECTOR}}
+    for name, expected in written.items():
+        assert run(source, "--output", tmp_path / name, "--fused-only", "--for", name)[0] == 0
+        assert set(topics(tmp_path / name)) == {*expected, INFO, WEIGHTS}
+    options = ["--for", "both", "--detector-topic", "front/detector", "--weights-topic", "/front/weights"]
+    assert run(tmp_path / "eyes", "--output", tmp_path / "none", *options)[0] == 1, "there are no cameras in it"
+    assert run(source, "--output", tmp_path / "named", *options)[0] == 0
+    assert {"/front/detector", FUSED, INFO, "/front/weights"} < set(topics(tmp_path / "named"))
+    status, lines = run(tmp_path / "named", "--output", tmp_path / "again", *options)
+    assert status == 1
+    assert "has /fused/image, /front/detector, /fused/camera_info, /front/weights already" in lines[0]
+
+
 def test_names_are_those_of_the_node() -> None:
     from camf_ros.bag.topics import BagTopics  # noqa: PLC0415
 

@@ -32,6 +32,18 @@ def test_two_pictures(tmp_path: Path, fuse: Fuse, reference: Any, bits: int, vis
     assert load(output).shape == visible.shape
 
 
+@pytest.mark.parametrize("visible", [colour(1, (36, 40)), sharp(1, *SHAPE)], ids=["colour", "grey"])
+def test_picture_for_detectors(tmp_path: Path, fuse: Fuse, reference: Any, visible: Array) -> None:
+    one, two = save(tmp_path / "t.png", thermal(1)), save(tmp_path / "v.png", visible)
+    output = tmp_path / "fused.png"
+    assert fuse(one, two, "--output", output, "--for", "detector")[0] == 0
+    (expected,) = reference([(thermal(1), visible, 0.0)], for_detector=True)
+    np.testing.assert_array_equal(load(output), expected)
+    assert load(output).shape == (*visible.shape[:2], 3), "in colour, also where RGB is grey"
+    assert fuse(one, two, "--output", output, "--for", "eyes")[0] == 0
+    np.testing.assert_array_equal(load(output), reference([(thermal(1), visible, 0.0)])[0])
+
+
 def test_gain_and_reference(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
     one, two = save(tmp_path / "t.png", thermal(1)), save(tmp_path / "v.png", colour(1, (36, 40)))
     output = tmp_path / "fused.png"

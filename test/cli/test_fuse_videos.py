@@ -67,6 +67,15 @@ def test_other_frame_rates_are_paired_by_time(
         np.testing.assert_array_equal(got, want)
 
 
+def test_pictures_for_detectors(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
+    infrared, visible = [thermal(number, 2000 * number) for number in range(3)], [colour(k) for k in range(3)]
+    one, two = save_all(tmp_path / "t", infrared), save_all(tmp_path / "v", visible)
+    assert fuse(one, two, "--output", tmp_path / "fused", "--for", "detector")[0] == 0
+    frames = [(infrared[i], visible[i], i / 25) for i in range(3)]
+    for got, want in zip(frames_of(tmp_path / "fused"), reference(frames, for_detector=True), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def test_gain_of_a_video_does_not_flicker(tmp_path: Path, fuse: Fuse, monkeypatch: pytest.MonkeyPatch) -> None:
     """RGB shows now this, now that: picture by picture the gain would jump, in the video it hardly moves."""
     original, gains = FusionPipeline.for_eyes, []
