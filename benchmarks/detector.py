@@ -1,31 +1,51 @@
 """The example's detector on the embedded street: what it finds of the people, in each camera's picture and fused.
 
     python3 benchmarks/detector.py
+    python3 benchmarks/detector.py --cost docs/figures/detector-cost.json
 
 A person is found when the centre of a spot lies within the box around the person. With OpenCV 4 the HOG people detector
 is measured as well: there a person is found by a box whose intersection over union with the person's exceeds 0.3.
+
+The second measures what the detector image costs: time of a frame in the pipeline, from thermal counts and RGB to the
+pictures, when the fused image, the detector image or both are wanted. The three take turns, and the ratios are those of
+the same rounds, so that other work on the machine slows all of them alike.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from machine import cpu_name, usable_cores, versions
 from numpy.typing import NDArray
 
+from camf_ros.detector_picture import Wanted
 from camf_ros.engines.choose import open_engine
-from camf_ros.examples.bright_spots import BrightSpots
+from camf_ros.engines.engine import Engine
+from camf_ros.examples.finders import BrightSpots
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.detector import DetectorSettings
+from camf_ros.timing import Sample, ratio, take_turns
 from camf_scene import NightStreet
 from camf_scene.people import Box
 
 MOMENTS = np.arange(1.0, 30.0, 2.5)
 SIZE = (1280, 720)
 LEAST_HEIGHT, LEAST_OVERLAP = 60, 0.3
+COST_SIZES = ((640, 480), (1280, 720))
+WANTED = {
+    "fused/image": Wanted(),
+    "fused/detector_image": Wanted(eyes=False, detector=True),
+    "both": Wanted(detector=True),
+}
 
 Picture = NDArray[np.uint8]
 
@@ -42,7 +62,7 @@ class Found(NamedTuple):
 def spots(picture: Picture) -> list[Found]:
     """What the example finds."""
     found = BrightSpots(DetectorSettings()).find(picture)
-    return [Found(x - d / 2, y - d / 2, x + d / 2, y + d / 2) for x, y, d in found]
+    return [Found(x - w / 2, y - h / 2, x + w / 2, y + h / 2) for x, y, w, h, _, _ in found]
 
 
 def hog(picture: Picture) -> list[Found]:
@@ -74,8 +94,92 @@ def wanted(person: Box) -> bool:
     return person.bottom - person.top > LEAST_HEIGHT and person.left > 0 and person.right < SIZE[0]
 
 
+class Station:
+    """A pipeline that makes the same pictures of one pair over and over."""
+
+    def __init__(self, engine: Engine, thermal: NDArray[np.uint16], rgb: Picture, wanted: Wanted) -> None:
+        """Warm it up."""
+        self._pipeline, self._pair, self._wanted = FusionPipeline(engine), (thermal, rgb), wanted
+        self._stamp = 0.0
+        self.call_seconds = min(sample.wall for sample in self.turn(5))
+
+    def turn(self, calls: int) -> list[Sample]:
+        """So many frames, after one that wakes it up."""
+        self._frame()
+        samples = []
+        for _ in range(calls):
+            began, worked = time.perf_counter(), time.process_time()
+            self._frame()
+            samples.append(Sample(time.perf_counter() - began, time.process_time() - worked))
+        return samples
+
+    def _frame(self) -> None:
+        self._stamp += 0.1
+        prepared = self._pipeline.prepare(*self._pair, self._stamp)
+        if self._wanted.eyes:
+            self._pipeline.for_eyes(prepared)
+        if self._wanted.detector:
+            self._pipeline.for_detector(prepared)
+
+
+def cost(output: Path, models: list[str], seconds: float, threads: int) -> None:
+    """Time of a frame for each choice of pictures, each model and size."""
+    cv2.setNumThreads(threads)
+    street = NightStreet(1)
+    thermal, rgb = street.thermal(4.0), street.rgb(4.0)
+    load, rows = os.getloadavg()[0], []
+    print("| model | size | pictures | frame, ms | processor time, ms | share of the frame with fused/image |")
+    print("|---|---|---|---|---|---|")
+    for model in models:
+        engine = open_engine("openvino", find_model(model), threads=threads)
+        for size in COST_SIZES:
+            picture = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+            rounds = take_turns([Station(engine, thermal, picture, each) for each in WANTED.values()], seconds)
+            for name, own in zip(WANTED, rounds, strict=True):
+                samples, quotient = [each for turn in own for each in turn], ratio(own, rounds[0])
+                wall, cpu = (1e3 * float(np.median(times)) for times in zip(*samples, strict=True))
+                rows.append(
+                    {
+                        "model": model,
+                        "engine": engine.description,
+                        "width": size[0],
+                        "height": size[1],
+                        "pictures": name,
+                        "frames": len(samples),
+                        "median_ms": round(wall, 2),
+                        "cpu_ms": round(cpu, 2),
+                        "ratio": round(quotient.wall, 3),
+                        "cpu_ratio": round(quotient.cpu, 3),
+                    }
+                )
+                times = f"{wall:.1f} | {cpu:.1f} | {quotient.wall:.2f}, processor {quotient.cpu:.2f}"
+                print(f"| {model} | {size[0]}x{size[1]} | {name} | {times} |", flush=True)
+    report = {
+        "machine": {"cpu": cpu_name(), "cores": usable_cores(), "load_before": round(load, 2)},
+        "versions": versions(),
+        "threads": threads,
+        "thermal": thermal.shape,
+        "rows": rows,
+    }
+    output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cost", type=Path, metavar="JSON", help="time the detector image, and look for nobody")
+    parser.add_argument("--models", default="camf,camf-lite", help="that are timed (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="for each model and size (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=usable_cores(), help="(default: %(default)s)")
+    arguments = parser.parse_args()
+    if arguments.cost:
+        cost(arguments.cost, arguments.models.split(","), arguments.seconds, arguments.threads)
+    else:
+        people_found()
+
+
+def people_found() -> None:
+    """What each detector finds in each picture."""
     street = NightStreet(1)
     pipeline = FusionPipeline(open_engine("torch", find_model("camf"), precision="float32"))
     pictures: dict[str, list[Picture]] = {"thermal": [], "RGB": [], "fused": []}

@@ -1,13 +1,33 @@
 """Starts the demo's cameras, the fusion node, and the example of a detector that listens to it."""
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("camf_ros")
+
+
+def detector(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The detector, once the arguments are known."""
+    model = LaunchConfiguration("detector_model").perform(context)
+    return [
+        Node(
+            package="camf_ros",
+            executable="detector_example",
+            name="detector",
+            namespace=LaunchConfiguration("namespace"),
+            # The file first: an argument left out keeps the file's value.
+            parameters=[
+                LaunchConfiguration("detector_params_file"),
+                {"model": ParameterValue(model, value_type=str)} if model else {},
+            ],
+            output="screen",
+        )
+    ]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -15,14 +35,6 @@ def generate_launch_description() -> LaunchDescription:
     demo = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(PathJoinSubstitution([SHARE, "launch", "demo.launch.py"])),
         launch_arguments={"namespace": LaunchConfiguration("namespace")}.items(),
-    )
-    detector = Node(
-        package="camf_ros",
-        executable="detector_example",
-        name="detector",
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("detector_params_file")],
-        output="screen",
     )
     return LaunchDescription(
         [
@@ -34,8 +46,13 @@ def generate_launch_description() -> LaunchDescription:
                 default_value=PathJoinSubstitution([SHARE, "config", "detector.yaml"]),
                 description="Parameter file of the detector.",
             ),
+            DeclareLaunchArgument(
+                "detector_model",
+                default_value="",
+                description="ONNX file of the detector (YOLOX or YOLOv8). Empty: as the parameter file says.",
+            ),
             # First the demo: it sets what the middleware needs for large images, for all that are started after it.
             demo,
-            detector,
+            OpaqueFunction(function=detector),
         ]
     )

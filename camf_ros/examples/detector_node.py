@@ -1,7 +1,7 @@
 """A detector downstream of the fusion node: picture, camera_info and sources in, bearings and boxes out.
 
-Start your own from it: put your network in the place of :class:`BrightSpots`. What is worth keeping is the rest: the
-three messages of one stamp come together, the newest picture wins, and every result has the header of its picture.
+Give it the ONNX file of your detector, or start your own node from it. What is worth keeping then: the three messages
+of one stamp come together, the newest picture wins, and every result has the header of its picture.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from camf_ros.errors import CamfError
 from camf_ros.examples import boxes
 from camf_ros.examples.bearing import bearing, turn_to
-from camf_ros.examples.bright_spots import BrightSpots, Spot
+from camf_ros.examples.finders import BrightSpots, Finder, Finding, Objects
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
 from camf_ros.nodes.camera_infos import camera_of
@@ -60,17 +60,28 @@ class Seen(NamedTuple):
 
 
 class DetectorNode(Node):  # type: ignore[misc]
-    """Looks for bright spots in the newest fused picture."""
+    """Looks at the newest picture: for objects in the detector image, or for bright spots in the fused image."""
 
     def __init__(self) -> None:
         """Subscribe and start the thread that detects.
 
         Raises:
-            CamfError: If a parameter cannot be used.
+            CamfError: If a parameter cannot be used, or the model not be loaded.
         """
         super().__init__("detector")
+        # First of all, because destroy_node() needs it, also when what follows fails. One slot: while a picture is
+        # looked at, a newer one takes the place of the one that waits.
+        self._newest: Mailbox[Seen] = Mailbox()
+        self._worker = Worker(self._newest, self._work, self._failed)
         self._settings = NodeParameters(self, DetectorSettings).settings
-        self._detector = BrightSpots(self._settings)
+        self._finder: Finder
+        if self._settings.model:
+            self._finder = objects = Objects(self._settings)
+            self._topic = topics.DETECTOR_IMAGE
+            self.get_logger().info(f"looking at {self._topic} with {objects.description}")
+        else:
+            # What is hot is bright there.
+            self._finder, self._topic = BrightSpots(self._settings), topics.FUSED_IMAGE
         self._convert = ImageConversion(use_cv_bridge=False)
         self._log = ThrottledLog(self)
         self._sources: int | None = None
@@ -78,16 +89,13 @@ class DetectorNode(Node):  # type: ignore[misc]
         self._picture = self.create_publisher(Image, PICTURE, OUTPUT)
         self._boxes = self.create_publisher(boxes.MESSAGE, BOXES, OUTPUT) if boxes.MESSAGE else None
 
-        # One slot: while a picture is looked at, a newer one takes the place of the one that waits.
-        self._newest: Mailbox[Seen] = Mailbox()
-        self._worker = Worker(self._newest, self._work, self._failed)
         self._worker.start()
         # Exact: the fusion node gives the three messages of a picture one header.
         self._together = message_filters.TimeSynchronizer(
             [
                 message_filters.Subscriber(self, kind, topic, qos_profile=SENSOR_INPUT)
                 for kind, topic in (
-                    (Image, topics.FUSED_IMAGE),
+                    (Image, self._topic),
                     (CameraInfo, topics.FUSED_INFO),
                     (ChannelWeights, CHANNEL_WEIGHTS),
                 )
@@ -106,7 +114,7 @@ class DetectorNode(Node):  # type: ignore[misc]
     def _say_what_is_missing(self) -> None:
         self._waited.cancel()
         if not self._came:
-            names = (topics.FUSED_IMAGE, topics.FUSED_INFO, CHANNEL_WEIGHTS)
+            names = (self._topic, topics.FUSED_INFO, CHANNEL_WEIGHTS)
             counts = [f"{name} ({self.count_publishers(self.resolve_topic_name(name))} publishers)" for name in names]
             self.get_logger().warning(f"no three messages of one stamp yet on {', '.join(counts)}")
 
@@ -125,17 +133,17 @@ class DetectorNode(Node):  # type: ignore[misc]
         if self._settings.only_fused and seen.weights.sources != ChannelWeights.SOURCE_BOTH:
             return
         image = self._convert.rgb(seen.image)
-        spots = self._detector.find(image)
+        findings = self._finder.find(image)
         time.sleep(self._settings.extra_time)
         # Also when nothing was found: who listens knows that this picture was looked at.
-        self._publish_bearings(seen, spots)
+        self._publish_bearings(seen, findings)
         if self._boxes:
-            self._boxes.publish(boxes.message(seen.image.header, spots))
+            self._boxes.publish(boxes.message(seen.image.header, findings))
         if self._picture.get_subscription_count():
-            drawn = _drawn(image, spots, SOURCES[seen.weights.sources])
+            drawn = _drawn(image, findings, SOURCES[seen.weights.sources])
             self._picture.publish(image_message(drawn, "rgb8", seen.image.header))
 
-    def _publish_bearings(self, seen: Seen, spots: list[Spot]) -> None:
+    def _publish_bearings(self, seen: Seen, findings: list[Finding]) -> None:
         try:
             camera = camera_of(seen.info)
         except CamfError as error:
@@ -145,7 +153,7 @@ class DetectorNode(Node):  # type: ignore[misc]
             self._log.error("camera_info", "camera_info is not calibrated (K is 0): no bearings")
             return
         # A camera sees a direction, not a place: arrows that start where the camera is.
-        poses = [_arrow(bearing(camera, spot.column, spot.row)) for spot in spots]
+        poses = [_arrow(bearing(camera, finding.column, finding.row)) for finding in findings]
         self._bearings.publish(PoseArray(header=seen.image.header, poses=poses))
 
     def _say_sources(self, sources: int) -> None:
@@ -159,14 +167,23 @@ def _arrow(direction: tuple[float, float, float]) -> Pose:
     return Pose(position=Point(), orientation=Quaternion(x=x, y=y, z=z, w=w))
 
 
-def _drawn(image: NDArray[np.uint8], spots: list[Spot], sources: str) -> NDArray[np.uint8]:
-    """The picture with a box around each spot and its sources in a corner; (H, W, 3) red, green, blue."""
+def _drawn(image: NDArray[np.uint8], findings: list[Finding], sources: str) -> NDArray[np.uint8]:
+    """The picture with a box around each finding and its sources in a corner; (H, W, 3) red, green, blue."""
     picture: Any = image.copy() if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    for column, row, diameter in spots:
-        corners = [(round(column + side * diameter / 2), round(row + side * diameter / 2)) for side in (-1, 1)]
+    for found in findings:
+        corners = [
+            (round(found.column + side * found.width / 2), round(found.row + side * found.height / 2))
+            for side in (-1, 1)
+        ]
         cv2.rectangle(picture, corners[0], corners[1], _INK, 2)
-    cv2.putText(picture, f"{sources}, {len(spots)} spots", (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, _INK, 2, cv2.LINE_AA)
+        if found.score < 1:
+            _write(picture, f"{found.label} {found.score:.2f}", (corners[0][0], corners[0][1] - 6), 0.45, 1)
+    _write(picture, f"{sources}, {len(findings)} found", (8, 22), 0.6, 2)
     return np.asarray(picture, np.uint8)
+
+
+def _write(picture: Any, text: str, place: tuple[int, int], size: float, thickness: int) -> None:
+    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, _INK, thickness, cv2.LINE_AA)
 
 
 def main() -> int:

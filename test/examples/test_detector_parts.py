@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camf_ros.examples.bearing import bearing, turn_to
-from camf_ros.examples.bright_spots import BrightSpots
+from camf_ros.examples.finders import BrightSpots, Finding
 from camf_ros.imaging.camera_model import Camera
 from camf_ros.imaging.lens import project
 from camf_ros.settings.detector import DetectorSettings
@@ -56,7 +59,8 @@ def test_a_bright_disc_is_found_where_it_is(column: int, row: int, radius: int, 
     cv2.circle(picture, (column, row), radius, level, -1)
     (spot,) = BrightSpots(DetectorSettings()).find(np.dstack([picture] * 3) if colour else picture)
     assert spot[:2] == pytest.approx((column, row), abs=1.0)
-    assert spot.diameter == pytest.approx(2 * radius, abs=3.0)
+    assert (spot.width, spot.height) == pytest.approx((2 * radius, 2 * radius), abs=3.0)
+    assert (spot.label, spot.score) == ("bright spot", 1.0)
 
 
 def test_neither_darkness_nor_what_is_too_dim_or_too_small_is_a_spot() -> None:
@@ -68,3 +72,29 @@ def test_neither_darkness_nor_what_is_too_dim_or_too_small_is_a_spot() -> None:
     assert detector.find(picture) == []
     cv2.circle(picture, (220, 160), 20, 230, -1)
     assert len(detector.find(picture)) == 1
+
+
+def test_boxes_hold_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages with the fields of vision_msgs since Humble."""
+    std_msgs = pytest.importorskip("std_msgs.msg", reason="needs ROS 2: run scripts/test, which brings it")
+    boxes = importlib.import_module("camf_ros.examples.boxes")
+
+    def box() -> SimpleNamespace:
+        centre = SimpleNamespace(position=SimpleNamespace(x=0.0, y=0.0), theta=0.0)
+        return SimpleNamespace(center=centre, size_x=0.0, size_y=0.0)
+
+    for name, make in (
+        ("ObjectHypothesisWithPose", lambda: SimpleNamespace(hypothesis=SimpleNamespace(class_id="", score=0.0))),
+        ("Detection2D", lambda **fields: SimpleNamespace(bbox=box(), **fields)),
+        ("Detection2DArray", SimpleNamespace),
+    ):
+        monkeypatch.setattr(boxes, name, make, raising=False)
+    header = std_msgs.Header(frame_id="rgb")
+    message = boxes.message(header, [Finding(30.5, 20.0, 8.0, 16.0, "person", 0.75)])
+    assert message.header == header
+    (found,) = message.detections
+    assert found.header == header
+    assert (found.bbox.center.position.x, found.bbox.center.position.y) == (30.5, 20.0)
+    assert (found.bbox.size_x, found.bbox.size_y) == (8.0, 16.0)
+    (hypothesis,) = found.results
+    assert (hypothesis.hypothesis.class_id, hypothesis.hypothesis.score) == ("person", 0.75)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
+import onnx
 import pytest
 from camf_ros.msg import ChannelWeights
 from geometry_msgs.msg import PoseArray
 from harness import pixels, qos
 from sensor_msgs.msg import CameraInfo, Image
 
+from camf_ros.examples.finders import Objects
 from camf_ros.nodes import topics
 from camf_ros.nodes.image_messages import image_message
+from camf_ros.settings.detector import DetectorSettings
 
 pytestmark = pytest.mark.ros
 
@@ -114,6 +119,68 @@ def test_what_only_thermal_sees_is_found_in_the_fused_picture(processes, probe, 
     log, _ = process.communicate(timeout=30)
     assert process.returncode == 0, log
     assert log.count("pictures are fused") == 1
+
+
+def write_detector(path: Path) -> Path:
+    """A network in the form of YOLOv8 that finds one box in the middle, the likelier the brighter the picture is."""
+    cells = 16 + 4 + 1  # of strides 8, 16 and 32 in 32 x 32 pixels
+    boxes, scored = np.zeros((1, 6, cells), np.float32), np.zeros((1, 6, cells), np.float32)
+    boxes[0, :4, 0] = (16, 12, 8, 6)
+    scored[0, 5, 0] = 1
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node("GlobalAveragePool", ["images"], ["colours"]),
+            helper.make_node("ReduceMean", ["colours"], ["mean"], keepdims=0),
+            helper.make_node("Mul", ["mean", "scored"], ["scores"]),
+            helper.make_node("Add", ["scores", "boxes"], ["output0"]),
+        ],
+        "brightness",
+        [helper.make_tensor_value_info("images", kind, (1, 3, 32, 32))],
+        [helper.make_tensor_value_info("output0", kind, (1, 6, cells))],
+        [onnx.numpy_helper.from_array(boxes, "boxes"), onnx.numpy_helper.from_array(scored, "scored")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "names", "{0: 'night', 1: 'day'}"
+    onnx.save(model, path)
+    return path
+
+
+def test_a_model_looks_at_the_detector_image(processes, probe, found, tmp_path):
+    """What it finds is what it finds in the very picture that the fusion node publishes for it."""
+    model = write_detector(tmp_path / "brightness.onnx")
+    images = []
+    processes.start("fusion_node", model="camf-lite", device="cpu", threads=1)
+    probe.wait_for_node()
+    process = started(processes, probe, model=str(model), least_score=0.01, threads=1)
+    probe.node.create_subscription(Image, topics.DETECTOR_IMAGE, images.append, qos("reliable"))
+    for seed, centre in enumerate(HOT):
+        fused = detected(probe, found, centre, seed)
+        assert probe.spin_until(lambda fused=fused: bool(images) and images[-1].header == fused.header)
+        (pose,) = found["bearings"][-1].poses
+        assert degrees_off(pose, (160, 120)) < 0.5, "ten pixels of the picture are one of the network's"
+        picture = pixels(images[-1])
+        (expected,) = Objects(DetectorSettings(model=str(model), least_score=0.01)).find(picture)
+        assert (expected.label, expected.width, expected.height) == ("day", 80, 60)
+        x, y = centre
+        assert picture[y, x].mean() < picture[10, 10].mean(), "what is hot is dark"
+        changed = np.abs(pixels(found["image"][-1]).astype(int) - picture).max(axis=2) > 30
+        left, top = round(expected.column - expected.width / 2), round(expected.row - expected.height / 2)
+        assert changed[top + 10 : top + 50, left].mean() > 0.5, "its box"
+    process.terminate()
+    log, _ = process.communicate(timeout=30)
+    assert f"looking at {topics.DETECTOR_IMAGE} with YOLOv8 of 2 classes" in log
+    assert "Traceback" not in log
+
+
+def test_a_model_that_is_none_ends_the_node_with_its_name(processes, tmp_path):
+    process = processes.start("detector_example", model=str(tmp_path / "none.onnx"))
+    log, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "none.onnx" in log
+    assert "Traceback" not in log
 
 
 class Fusion:
