@@ -202,6 +202,7 @@ class Fuser:
         began, engine = time.monotonic(), self._running.chosen.engine
         thermal, rgb = self._thermal(pair.thermal, pair.time), self._rgb(pair.rgb, pair.time - pair.skew)
         rig = self._cameras.rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
+        # A pair of which one of these cannot be made counts as rejected, also where the other one went out.
         wanted = self._look()
         frame: FusedFrame | None = None
         detector: DetectorFrame | None = None
