@@ -55,7 +55,7 @@ class Encoding:
         even_height: Whether two rows share their chroma, so that an odd number of rows cannot be.
         even_width: The same for columns.
         smallest: Shortest side that can be converted, pixels.
-        remark: What to know of it, for the documentation.
+        layout: How a YUV picture lies in memory, for the documentation; empty for others.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Encoding:
     even_height: bool = False
     even_width: bool = False
     smallest: int = 1
-    remark: str = ""
+    layout: str = ""
 
     @property
     def bits(self) -> int:
@@ -84,30 +84,25 @@ class Encoding:
 _NOT_BRIDGED = frozenset({"8UC1", "8UC3", "8UC4", "16UC1", "16SC1", "32FC1", "64FC1", "uyvy", "yuyv"})
 
 
-def _grey(name: str, dtype: type[np.uint8 | np.uint16 | np.int16 | np.float32 | np.float64], remark: str) -> Encoding:
-    return Encoding(name, Kind.GREY, dtype, remark=remark)
-
-
-def _colour(name: str, channels: int, to_rgb: int | None, remark: str) -> Encoding:
+def _colour(name: str, channels: int, to_rgb: int | None) -> Encoding:
     dtype = np.uint16 if name.endswith("16") else np.uint8
-    return Encoding(name, Kind.COLOUR, dtype, channels, to_rgb, remark=remark)
+    return Encoding(name, Kind.COLOUR, dtype, channels, to_rgb)
 
 
-def _packed(name: str, kind: Kind, to_rgb: int, remark: str) -> Encoding:
-    return Encoding(name, kind, channels=2, to_rgb=to_rgb, even_width=True, remark=remark)
+def _packed(name: str, kind: Kind, to_rgb: int, layout: str) -> Encoding:
+    return Encoding(name, kind, channels=2, to_rgb=to_rgb, even_width=True, layout=layout)
 
 
-def _halved(name: str, to_rgb: int, chroma: tuple[Plane, ...], remark: str) -> Encoding:
+def _halved(name: str, to_rgb: int, chroma: tuple[Plane, ...], layout: str) -> Encoding:
     return Encoding(
-        name, Kind.PLANES, to_rgb=to_rgb, planes=(_LUMA, *chroma), even_height=True, even_width=True, remark=remark
+        name, Kind.PLANES, to_rgb=to_rgb, planes=(_LUMA, *chroma), even_height=True, even_width=True, layout=layout
     )
 
 
 def _mosaic(pattern: str, bits: int, to_rgb: int) -> Encoding:
     dtype = np.uint8 if bits == 8 else np.uint16
     # OpenCV makes a smaller mosaic black: its border rows are copies of inner ones.
-    remark = f"Bayer mosaic that begins {pattern[:2].upper()} / {pattern[2:].upper()}"
-    return Encoding(f"bayer_{pattern}{bits}", Kind.MOSAIC, dtype, to_rgb=to_rgb, smallest=3, remark=remark)
+    return Encoding(f"bayer_{pattern}{bits}", Kind.MOSAIC, dtype, to_rgb=to_rgb, smallest=3)
 
 
 # OpenCV names a mosaic after the second pixels of the second row; cv_bridge pairs the names the same way.
@@ -119,36 +114,36 @@ _MOSAICS = {
 }
 
 _ALL = (
-    _grey("mono8", np.uint8, "grey"),
-    _grey("mono16", np.uint16, "grey, or counts"),
-    _grey("8UC1", np.uint8, "grey, from a driver that names the type only"),
-    _grey("16UC1", np.uint16, "counts"),
-    _grey("16SC1", np.int16, "signed counts, such as hundredths of a degree Celsius"),
-    _grey("32FC1", np.float32, "temperatures"),
-    _grey("64FC1", np.float64, "temperatures, from a Python driver that keeps NumPy's default type"),
-    _colour("rgb8", 3, None, "red, green, blue"),
-    _colour("bgr8", 3, cv2.COLOR_BGR2RGB, "blue, green, red"),
-    _colour("rgba8", 4, cv2.COLOR_RGBA2RGB, "red, green, blue, alpha"),
-    _colour("bgra8", 4, cv2.COLOR_BGRA2RGB, "blue, green, red, alpha"),
-    _colour("rgb16", 3, None, "red, green, blue"),
-    _colour("bgr16", 3, cv2.COLOR_BGR2RGB, "blue, green, red"),
-    _colour("rgba16", 4, cv2.COLOR_RGBA2RGB, "red, green, blue, alpha"),
-    _colour("bgra16", 4, cv2.COLOR_BGRA2RGB, "blue, green, red, alpha"),
-    _colour("8UC3", 3, cv2.COLOR_BGR2RGB, "read as bgr8: what cv_bridge writes for an OpenCV picture unless told"),
-    _colour("8UC4", 4, cv2.COLOR_BGRA2RGB, "read as bgra8, for the same reason"),
+    Encoding("mono8", Kind.GREY, np.uint8),
+    Encoding("mono16", Kind.GREY, np.uint16),
+    Encoding("8UC1", Kind.GREY, np.uint8),
+    Encoding("16UC1", Kind.GREY, np.uint16),
+    Encoding("16SC1", Kind.GREY, np.int16),
+    Encoding("32FC1", Kind.GREY, np.float32),
+    Encoding("64FC1", Kind.GREY, np.float64),
+    _colour("rgb8", 3, None),
+    _colour("bgr8", 3, cv2.COLOR_BGR2RGB),
+    _colour("rgba8", 4, cv2.COLOR_RGBA2RGB),
+    _colour("bgra8", 4, cv2.COLOR_BGRA2RGB),
+    _colour("rgb16", 3, None),
+    _colour("bgr16", 3, cv2.COLOR_BGR2RGB),
+    _colour("rgba16", 4, cv2.COLOR_RGBA2RGB),
+    _colour("bgra16", 4, cv2.COLOR_BGRA2RGB),
+    _colour("8UC3", 3, cv2.COLOR_BGR2RGB),
+    _colour("8UC4", 4, cv2.COLOR_BGRA2RGB),
     _packed("uyvy", Kind.CHROMA_FIRST, cv2.COLOR_YUV2RGB_UYVY, "4:2:2, bytes U Y V Y"),
-    _packed("yuv422", Kind.CHROMA_FIRST, cv2.COLOR_YUV2RGB_UYVY, "the old name of uyvy"),
+    _packed("yuv422", Kind.CHROMA_FIRST, cv2.COLOR_YUV2RGB_UYVY, "old name of `uyvy`"),
     _packed("yuyv", Kind.LUMA_FIRST, cv2.COLOR_YUV2RGB_YUY2, "4:2:2, bytes Y U Y V"),
-    _packed("yuv422_yuy2", Kind.LUMA_FIRST, cv2.COLOR_YUV2RGB_YUY2, "the old name of yuyv"),
-    _halved("nv12", cv2.COLOR_YUV2RGB_NV12, (Plane(2, 2),), "4:2:0, a plane Y, then one of U V pairs"),
-    _halved("nv21", cv2.COLOR_YUV2RGB_NV21, (Plane(2, 2),), "4:2:0, a plane Y, then one of V U pairs"),
-    _halved("i420", cv2.COLOR_YUV2RGB_I420, (Plane(2, 1), Plane(2, 1)), "4:2:0, planes Y, U and V"),
+    _packed("yuv422_yuy2", Kind.LUMA_FIRST, cv2.COLOR_YUV2RGB_YUY2, "old name of `yuyv`"),
+    _halved("nv12", cv2.COLOR_YUV2RGB_NV12, (Plane(2, 2),), "4:2:0, Y plane, then a plane of U V pairs"),
+    _halved("nv21", cv2.COLOR_YUV2RGB_NV21, (Plane(2, 2),), "4:2:0, Y plane, then a plane of V U pairs"),
+    _halved("i420", cv2.COLOR_YUV2RGB_I420, (Plane(2, 1), Plane(2, 1)), "4:2:0, Y, U and V planes"),
     Encoding(
         "nv24",
         Kind.PLANES,
         to_rgb=cv2.COLOR_YUV2RGB_UYVY,
         planes=(_LUMA, Plane(1, 4)),
-        remark="4:4:4, a plane Y, then one of U V pairs",
+        layout="4:4:4, Y plane, then a plane of U V pairs",
     ),
     *(_mosaic(pattern, bits, code) for bits in (8, 16) for pattern, code in _MOSAICS.items()),
 )
@@ -171,11 +166,11 @@ NOT_FROM_THERMAL: Mapping[str, str] = {
 }
 #: What is refused everywhere, and why; every other name is unknown.
 NOT_UNDERSTOOD: Mapping[str, str] = {
-    "8UC2": "two values a pixel say nothing of colour: use uyvy or yuyv",
-    "16UC3": "the type says nothing of the order of colours: use rgb16 or bgr16",
-    "16UC4": "the type says nothing of the order of colours: use rgba16 or bgra16",
-    "32FC3": "the range of float colours is not fixed: use rgb8",
-    "32SC1": "no camera's values: labels, mostly",
+    "8UC2": "two values per pixel do not define a colour: use uyvy or yuyv",
+    "16UC3": "the type does not define the order of colours: use rgb16 or bgr16",
+    "16UC4": "the type does not define the order of colours: use rgba16 or bgra16",
+    "32FC3": "the range of float colours is not defined: use rgb8",
+    "32SC1": "not a camera image, usually labels",
 }
 
 #: Encodings of an RGB camera.

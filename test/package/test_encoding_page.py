@@ -27,10 +27,23 @@ def test_nothing_is_both_understood_and_refused() -> None:
     assert not set(NOT_FROM_RGB) & set(NOT_FROM_THERMAL)
 
 
+def cells(name: str) -> tuple[str, str]:
+    """What the page says an encoding becomes, from an RGB camera and from a thermal one."""
+    rows = [row.split("|") for row in encoding_page.page().split("## YUV layouts")[0].splitlines() if "|" in row]
+    (row,) = [row for row in rows if f"`{name}`" in row[1].strip().split(", ")]
+    return row[2], row[3]
+
+
+@pytest.mark.parametrize("name", sorted(ENCODINGS))
+def test_each_encoding_has_a_row_that_says_where_it_is_refused(name: str) -> None:
+    rgb, thermal = cells(name)
+    assert ("refused" in rgb) == (name in NOT_FROM_RGB)
+    assert ("refused" in thermal) == (name in NOT_FROM_THERMAL)
+
+
 @pytest.mark.parametrize("name", [name for name in sorted(ENCODINGS) if ENCODINGS[name].kind is Kind.GREY])
 def test_types_on_the_page_are_those_of_the_code(name: str) -> None:
-    rows = encoding_page.page().split("## Thermal camera")[1].splitlines()
-    row = next(row for row in rows if row.startswith(f"| `{name}` |"))
+    _, row = cells(name)
     got = thermal_values(np.zeros((2, 2), ENCODINGS[name].dtype), ENCODINGS[name], "topic").dtype
     assert ("float32" in row) == (got == np.float32)
     assert (f"{8 * got.itemsize}-bit" in row) == (got != np.float32)
