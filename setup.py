@@ -56,7 +56,7 @@ setup(
         "export": ["torch>=2.4", "safetensors>=0.4", "onnx>=1.14"],
         "openvino": ["openvino>=2024.4"],
         "onnxruntime": ["onnxruntime>=1.17"],
-        "evaluation": ["scikit-image>=0.18"],
+        "evaluation": ["scikit-image>=0.18", "pycocotools>=2.0.8"],
         "bag": ["rosbags>=0.11"],
         "benchmark": ["matplotlib>=3.5", "psutil>=5.8"],
     },

@@ -1,14 +1,14 @@
-"""camf evaluate: score fused pictures, by a model or by anyone, with the nine metrics of the field."""
+"""camf evaluate: score fused pictures, by a model or by anyone, with the nine metrics of the field or a detector."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camf_ros.cli.engine_options import add_engine_options, engine_of
+from camf_ros.cli.evaluate_detector import add_detector_options, refuse, run_detector
 
 if TYPE_CHECKING:
     from camf_ros.evaluation.methods import Method
@@ -26,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     method = parser.add_mutually_exclusive_group(required=True)
     method.add_argument("--model", metavar="NAME", help="fuse with a shipped model, or a .safetensors or .onnx file")
     method.add_argument("--fused", type=Path, metavar="DIR", help="folder of fused pictures with the same names")
-    method.add_argument("--baseline", choices=("max", "average"), help="pixelwise maximum or mean of the two")
+    method.add_argument(
+        "--baseline",
+        choices=("max", "average", "rgb", "thermal", "thermal-inverted", "two-passes"),
+        help="pixelwise maximum or mean of the two; all but max with a detector, and only max and average without",
+    )
     parser.add_argument(
         "--gain",
         type=float,
@@ -36,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine_options(parser, engine="auto", precision="float32", why="alike on every machine")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, unrounded, to this file too")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_detector_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,6 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ParameterError("--gain is given without --model", remedy="leave it out: there is no rule to set")
     if arguments.json is not None and arguments.json.is_dir():
         raise DataError(f"{arguments.json} is a folder", expected="a file name after --json")
+    if arguments.detector is not None:
+        return run_detector(arguments)
+    if arguments.labels is not None:
+        raise ParameterError("--labels is given without --detector", remedy="name the detector, or leave it out")
     scikit_image("metrics")  # now rather than after minutes of fusion
     found = find_samples(arguments.data, arguments.fused)
     if found.ignored:
@@ -60,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     checks = tqdm(check_samples(found.samples), total=len(found.samples), desc="reading", leave=False, **bar)
     problems = [*found.problems, *(problem for problem in checks if problem)]
     if problems:
-        return _refuse(problems)
+        return refuse(problems)
     name, fuse = _method(arguments)
     scores: dict[str, dict[str, float]] = {}
     for sample in tqdm(found.samples, desc=name, **bar):
@@ -72,24 +81,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse(problems: Iterable[str]) -> int:
-    # A mean over what is left would pass for one over all.
-    lines = list(problems)
-    for line in lines:
-        print(f"camf evaluate: {line}", file=sys.stderr)
-    print(f"camf evaluate: nothing scored because of {len(lines)} problems", file=sys.stderr)
-    return 1
-
-
 def _method(arguments: argparse.Namespace) -> tuple[str, Method]:
     """Name of what is scored, and where its pictures come from."""
+    from camf_ros.errors import ParameterError
     from camf_ros.evaluation.methods import BASELINES, by_model, given
 
     if arguments.baseline is not None:
+        if arguments.baseline not in BASELINES:
+            raise ParameterError(
+                f"--baseline is {arguments.baseline} without --detector", expected=", ".join(BASELINES)
+            )
         return arguments.baseline, BASELINES[arguments.baseline]
     if arguments.fused is not None:
         return arguments.fused.resolve().name, given
-    from camf_ros.errors import ParameterError
     from camf_ros.settings.fusion import FusionSettings
     from camf_ros.settings.table import build
 

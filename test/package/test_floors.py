@@ -35,6 +35,7 @@ HOMES = {
     "onnx": ("network/export.py",),
     "openvino": ("engines/openvino.py", "evaluation/onnx_detector.py", "cli/export.py"),
     "onnxruntime": ("engines/onnxruntime.py", "evaluation/onnx_detector.py"),
+    "pycocotools": ("evaluation/detection_score.py",),
     "matplotlib": ("cli/explanation_figure.py",),
     "rosbags": ("bag",),
     "tqdm": ("training", "cli"),

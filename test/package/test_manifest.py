@@ -27,7 +27,7 @@ ROSDEP_KEYS = {
     "yaml": "python3-yaml",
 }
 # No rosdep key, or used only where it is installed. The README says how to get them.
-WITHOUT_KEY = {"safetensors", "onnx", "onnxruntime", "openvino", "matplotlib", "rosbags", "vision_msgs"}
+WITHOUT_KEY = {"safetensors", "onnx", "onnxruntime", "openvino", "matplotlib", "rosbags", "vision_msgs", "pycocotools"}
 # Comes with rclpy, on every distribution.
 WITH_RCLPY = {"ament_index_python", "rpyutils"}
 
