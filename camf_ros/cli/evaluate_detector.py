@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,23 +19,20 @@ if TYPE_CHECKING:
     from camf_ros.evaluation.detection_pictures import Source
     from camf_ros.evaluation.detection_score import Matched, Row
     from camf_ros.evaluation.onnx_detector import OnnxDetector
-    from camf_ros.evaluation.samples import Sample
 
 
 def add_detector_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that go with ``--detector``."""
     group = parser.add_argument_group("a detector instead of the nine metrics")
-    group.add_argument(
-        "--detector", type=Path, metavar="MODEL.onnx", help="score what this detector finds (YOLOX, YOLOv8)"
-    )
+    group.add_argument("--detector", type=Path, metavar="MODEL.onnx", help="score what it finds (YOLOX, YOLOv8)")
     group.add_argument("--labels", type=Path, metavar="LABELS.json", help="boxes in COCO's format")
     group.add_argument(
         "--against",
         nargs="+",
         default=["rgb"],
         metavar="PICTURE",
-        help="pictures to compare with: rgb, thermal, thermal-inverted, average, two-passes (rgb and thermal-inverted), "
-        "or a folder (default: rgb)",
+        help="what to compare with: rgb, thermal, thermal-inverted, average, two-passes (rgb and thermal-inverted), or a "
+        "folder of pictures (default: rgb)",
     )
     group.add_argument(
         "--classes",
@@ -225,7 +223,7 @@ def _row(classes: Sequence[ScoredClass], row: Row) -> dict[str, Any]:
 
     def figures(values: Iterable[float]) -> dict[str, float | None]:
         # NaN, where nothing is labelled, is not JSON.
-        return {name: None if value != value else float(value) for name, value in zip(FIGURES, values, strict=True)}
+        return {name: None if math.isnan(value) else float(value) for name, value in zip(FIGURES, values, strict=True)}
 
     return {
         **{scored.name: figures(values) for scored, values in zip(classes, row.classes, strict=True)},

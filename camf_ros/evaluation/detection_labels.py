@@ -163,7 +163,7 @@ def _index(name: str, detector: Sequence[str], count: int) -> int:
     raise ParameterError(
         f"the detector knows no class {name!r}",
         expected=known,
-        remedy=f"say which of its classes count: --classes {name}=CLASS,CLASS, or name only the categories that it knows",
+        remedy=f"say which of its classes count, --classes {name}=CLASS,CLASS, or leave the category out",
     )
 
 

@@ -131,7 +131,7 @@ def compare(matched: Mapping[str, Matched], pictures: Sequence[int], draws: int)
         draws: How often the scenes are resampled for the intervals; 0: no intervals, which are then NaN.
     """
     random = np.random.default_rng(_SEED)
-    chosen = [random.choice(np.asarray(pictures), len(pictures)) for _ in range(draws)]
+    chosen = [random.choice(np.asarray(pictures), len(pictures)).tolist() for _ in range(draws)]
     values = {name: each.figures(pictures) for name, each in matched.items()}
     resampled = {name: np.array([_mean(each.figures(draw)) for draw in chosen]) for name, each in matched.items()}
     first = next(iter(matched))

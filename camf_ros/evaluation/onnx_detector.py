@@ -34,18 +34,87 @@ _PADDING = 114
 # Side of the input where the file leaves it open.
 _SIDE = 640
 # The 80 classes of COCO in the order in which detectors have them.
-COCO_CLASSES = tuple(
-    name.strip()
-    for name in """
-person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
-stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe,
-backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite,
-baseball bat, baseball glove, skateboard, surfboard, tennis racket, bottle, wine glass, cup, fork,
-knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake,
-chair, couch, potted plant, bed, dining table, toilet, tv, laptop, mouse, remote, keyboard,
-cell phone, microwave, oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear,
-hair drier, toothbrush
-""".split(",")
+COCO_CLASSES = (
+    "person",
+    "bicycle",
+    "car",
+    "motorcycle",
+    "airplane",
+    "bus",
+    "train",
+    "truck",
+    "boat",
+    "traffic light",
+    "fire hydrant",
+    "stop sign",
+    "parking meter",
+    "bench",
+    "bird",
+    "cat",
+    "dog",
+    "horse",
+    "sheep",
+    "cow",
+    "elephant",
+    "bear",
+    "zebra",
+    "giraffe",
+    "backpack",
+    "umbrella",
+    "handbag",
+    "tie",
+    "suitcase",
+    "frisbee",
+    "skis",
+    "snowboard",
+    "sports ball",
+    "kite",
+    "baseball bat",
+    "baseball glove",
+    "skateboard",
+    "surfboard",
+    "tennis racket",
+    "bottle",
+    "wine glass",
+    "cup",
+    "fork",
+    "knife",
+    "spoon",
+    "bowl",
+    "banana",
+    "apple",
+    "sandwich",
+    "orange",
+    "broccoli",
+    "carrot",
+    "hot dog",
+    "pizza",
+    "donut",
+    "cake",
+    "chair",
+    "couch",
+    "potted plant",
+    "bed",
+    "dining table",
+    "toilet",
+    "tv",
+    "laptop",
+    "mouse",
+    "remote",
+    "keyboard",
+    "cell phone",
+    "microwave",
+    "oven",
+    "toaster",
+    "sink",
+    "refrigerator",
+    "book",
+    "clock",
+    "vase",
+    "scissors",
+    "teddy bear",
+    "hair drier",
+    "toothbrush",
 )
 
 Floats = NDArray[np.float32]
@@ -166,7 +235,7 @@ class OnnxDetector:
         centres, sides, scores = centres[use], sides[use], scores[use]
         boxes = np.concatenate([centres - sides / 2, centres + sides / 2], axis=1) / scale
         height, width = picture.shape[:2]
-        boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+        boxes = np.clip(boxes, 0, np.array([width, height, width, height])).astype(np.float32)
         return suppressed(Detections(boxes, scores.max(axis=1, initial=0), scores.argmax(axis=1)))
 
     def _batch(self, picture: NDArray[np.uint8]) -> tuple[Floats, float]:
@@ -214,7 +283,7 @@ def joined(found: Sequence[Detections]) -> Detections:
 
 
 def _open(path: Path, runtime: str, threads: int, size: tuple[int, int] | None) -> _Session:
-    known = {"openvino": _OpenVino, "onnxruntime": _OnnxRuntime}
+    known: dict[str, type[_OpenVino] | type[_OnnxRuntime]] = {"openvino": _OpenVino, "onnxruntime": _OnnxRuntime}
     if runtime not in {"auto", *known}:
         raise ParameterError(f"the detector's runtime is {runtime!r}", expected=f"auto, {', '.join(known)}")
     missing = []
@@ -251,10 +320,8 @@ class _OpenVino:
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         self._request = core.compile_model(model, "CPU", options).create_infer_request()
-        info = model.get_rt_info()
-        framework = info["framework"].value if "framework" in info else {}
-        names = framework["names"] if "names" in framework else None  # noqa: SIM401 - no dict
-        self.names = _names(getattr(names, "value", names))
+        entry = ["framework", "names"]
+        self.names = _names(model.get_rt_info(entry).value if model.has_rt_info(entry) else "")
         self.description = "openvino cpu float32"
 
     def run(self, batch: Floats) -> list[NDArray[Any]]:
