@@ -17,8 +17,9 @@ _STRIDES = (8, 16, 32)
 def write_detector(path: Path, kind: str = "yolox", *, classes: int = 3, names: bool = False) -> Path:
     """A detector of squares of 16 x 16 pixels.
 
-    How bright a cell of 8 x 8 pixels and its neighbours to the right and below are is how likely a box begins there. Class 1 is what is red, class 0 what is not; others are never found. Cells of coarser strides
-    find nothing.
+    A box begins at each cell of 8 x 8 pixels, and is the likelier the brighter the cell and its neighbours to the right
+    and below are. What is red is of class 1, what is not of class 0; others are never found, nor is anything by coarser
+    cells.
     """
     onnx = pytest.importorskip("onnx")
     helper, kinds = onnx.helper, onnx.TensorProto

@@ -31,8 +31,8 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["rgb"],
         metavar="PICTURE",
-        help="what to compare with: rgb, thermal, thermal-inverted, average, two-passes (rgb and thermal-inverted), or a "
-        "folder of pictures (default: rgb)",
+        help="what to compare with: rgb, thermal, thermal-inverted, average, two-passes (rgb and thermal-inverted), or "
+        "a folder of pictures (default: rgb)",
     )
     group.add_argument(
         "--classes",
