@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -29,6 +29,8 @@ from camf_ros.network.model_info import ModelInfo
 
 Picture = NDArray[np.uint8]
 Arrays = dict[str, NDArray[Any]]
+#: For each level, finest first, of infrared and visible; the last holds for the levels after it. Empty: 1.
+Factors = Sequence[tuple[float, float]]
 _T = TypeVar("_T")
 # Two cameras' sizes while one is replaced by the other; each prepared size can hold much memory.
 _KEPT_SIZES = 2
@@ -83,7 +85,14 @@ class Engine(Protocol):
     has_gain: bool
 
     def fuse(
-        self, infrared: Picture, visible: Picture, *, gain: float = 0.0, hold: float = 1.0, keep_amounts: bool = False
+        self,
+        infrared: Picture,
+        visible: Picture,
+        *,
+        gain: float = 0.0,
+        hold: float = 1.0,
+        keep_amounts: bool = False,
+        factors: Factors = (),
     ) -> EngineOutput:
         """Fuse two grey pictures of one size.
 
@@ -94,6 +103,7 @@ class Engine(Protocol):
             hold: For a gain that follows the automatic one slowly: the share of ``gain`` that is kept, 0 to 1. The
                 rest is the automatic gain of this pair. Without a ``gain`` there is nothing to keep.
             keep_amounts: Give the amounts of both cameras as well.
+            factors: Of a blending network: what its amounts are multiplied with. The paper's has none, and ignores it.
 
         Raises:
             ImageError: If the sizes differ.
@@ -172,7 +182,14 @@ class FusionEngine:
         return self._runtime.memory()
 
     def fuse(
-        self, infrared: Picture, visible: Picture, *, gain: float = 0.0, hold: float = 1.0, keep_amounts: bool = False
+        self,
+        infrared: Picture,
+        visible: Picture,
+        *,
+        gain: float = 0.0,
+        hold: float = 1.0,
+        keep_amounts: bool = False,
+        factors: Factors = (),
     ) -> EngineOutput:
         """See :meth:`Engine.fuse`."""
         _check_pair(infrared, visible)
@@ -180,15 +197,21 @@ class FusionEngine:
             raise ParameterError(f"gain is {gain}", expected="a number above 0, or 0 for the automatic gain")
         if not 0 <= hold <= 1:
             raise ParameterError(f"hold is {hold}", expected="a share from 0 to 1")
-        run = self._blend if self._levels else self._reconstruct
-        return run(infrared, visible, gain, hold, keep_amounts)
+        if self._levels:
+            return self._blend(infrared, visible, keep_amounts, factors)
+        return self._reconstruct(infrared, visible, gain, hold)
 
-    def _blend(self, infrared: Picture, visible: Picture, _gain: float, _hold: float, keep: bool) -> EngineOutput:
+    def _blend(self, infrared: Picture, visible: Picture, keep: bool, factors: Factors) -> EngineOutput:
         height, width = infrared.shape
         missing = padding(height, width, self._levels)
         inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing)}
         outputs = guarded(self._runtime, inputs)
         amounts = [outputs[amounts_name(level)][0] for level in range(self._levels)]
+        if factors:
+            used = [*factors, *[factors[-1]] * (self._levels - len(factors))]
+            amounts = [
+                each * np.array(factor, np.float32)[:, None, None] for each, factor in zip(amounts, used, strict=False)
+            ]
         activation = np.array(outputs[ACTIVATION], np.float32)
         self._check_finite(activation, *(each.sum() for each in amounts))
         try:
@@ -204,7 +227,7 @@ class FusionEngine:
         kept = tuple(np.array(each) for each in amounts) if keep else None
         return EngineOutput(fused, activation[0], activation[1], 1.0, kept)
 
-    def _reconstruct(self, infrared: Picture, visible: Picture, gain: float, hold: float, _keep: bool) -> EngineOutput:
+    def _reconstruct(self, infrared: Picture, visible: Picture, gain: float, hold: float) -> EngineOutput:
         outputs = guarded(
             self._runtime,
             {

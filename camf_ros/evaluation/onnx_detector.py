@@ -145,9 +145,11 @@ class _Session(Protocol):
 
     description: str
     shape: tuple[int, ...]
-    names: Sequence[str]
+    names: tuple[str, ...]
 
-    def run(self, batch: Floats) -> list[NDArray[Any]]: ...
+    def run(self, batch: Floats) -> list[NDArray[Any]]:
+        """All outputs."""
+        ...
 
 
 class OnnxDetector:
@@ -235,8 +237,10 @@ class OnnxDetector:
         centres, sides, scores = centres[use], sides[use], scores[use]
         boxes = np.concatenate([centres - sides / 2, centres + sides / 2], axis=1) / scale
         height, width = picture.shape[:2]
-        boxes = np.clip(boxes, 0, np.array([width, height, width, height])).astype(np.float32)
-        return suppressed(Detections(boxes, scores.max(axis=1, initial=0), scores.argmax(axis=1)))
+        boxes = np.clip(boxes, 0, np.array([width, height, width, height]))
+        likely = scores.max(axis=1, initial=0)
+        kinds = scores.argmax(axis=1)
+        return suppressed(Detections(boxes.astype(np.float32), likely.astype(np.float32), kinds))
 
     def _batch(self, picture: NDArray[np.uint8]) -> tuple[Floats, float]:
         """The network's input, and how many of its pixels a pixel of the picture has."""

@@ -32,20 +32,25 @@ class Visible:
             self._ycrcb = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), np.uint8)
             self.luminance = np.asarray(cv2.extractChannel(self._ycrcb, 0), np.uint8)
 
-    def with_luminance(self, luminance: GreyImage) -> NDArray[np.uint8]:
+    def with_luminance(self, luminance: GreyImage, colour: float = 1.0) -> NDArray[np.uint8]:
         """The frame with another luminance and its own colour.
 
         Args:
             luminance: (H, W) of the same size.
+            colour: Strength of the colour, from 0 (grey) to 1 (its own).
 
         Returns:
             (H, W, 3) red, green, blue; (H, W) for a grey frame.
         """
         if self._ycrcb is None:
             return luminance
+        ycrcb = self._ycrcb
+        if colour < 1:
+            levels = np.rint((np.arange(256) - 128) * colour + 128).astype(np.uint8)
+            ycrcb = np.asarray(cv2.LUT(ycrcb, levels), np.uint8)
         # In place: the frame's own luminance is kept apart from it.
-        cv2.insertChannel(luminance, self._ycrcb, 0)
-        return np.asarray(cv2.cvtColor(self._ycrcb, cv2.COLOR_YCrCb2RGB), np.uint8)
+        cv2.insertChannel(luminance, ycrcb, 0)
+        return np.asarray(cv2.cvtColor(ycrcb, cv2.COLOR_YCrCb2RGB), np.uint8)
 
 
 def grey_as_colour(image: GreyImage) -> ColourImage:
