@@ -31,7 +31,7 @@ from camf_ros.evaluation.methods import average
 from camf_ros.evaluation.onnx_detector import Detections, OnnxDetector, joined
 from camf_ros.evaluation.samples import find_samples
 from camf_ros.imaging.blending import Blender
-from camf_ros.imaging.detector_recipe import factors, trust_in_rgb
+from camf_ros.imaging.detector_recipe import BY_DAY, BY_NIGHT, factors, trust_in_rgb
 from camf_ros.imaging.luminance import Visible
 from camf_ros.models import find_model
 
@@ -174,13 +174,13 @@ def recipe(pair: Pair) -> Grey:
     return pair.colour(pair.fused(factors(trust)), trust)
 
 
-def steered(by_day: tuple[float, float], by_night: tuple[float, float], colour: float) -> Variant:
-    """As the recipe, with other amounts (thermal, detail of RGB) by day and by night, and another colour by night."""
+def steered(by_day: Factors, by_night: Factors, colour: float) -> Variant:
+    """As the recipe, with other factors by day and by night, and another colour by night."""
 
     def make(pair: Pair) -> tuple[Grey, ...]:
         trust = trust_in_rgb(pair.thermal, pair.luminance)
-        thermal, rgb = (trust * day + (1 - trust) * night for day, night in zip(by_day, by_night, strict=True))
-        used = [(thermal, rgb)] * 5 + [(thermal, trust * by_day[1] + 1 - trust)]
+        day, night = (np.array([*used, *[used[-1]] * (7 - len(used))]) for used in (by_day, by_night))
+        used = [(float(thermal), float(rgb)) for thermal, rgb in trust * day + (1 - trust) * night]
         return (pair.colour(pair.fused(used), colour + (1 - colour) * trust),)
 
     return make
@@ -224,11 +224,13 @@ VARIANTS: Mapping[str, Variant] = {
     "RGB equalised": one(lambda pair: pair.colour(pair.fused(luminance=equalised(pair.luminance)))),
     "thermal equalised": one(lambda pair: pair.colour(pair.fused(thermal=np.invert(equalised(pair.thermal))))),
     "fused equalised": one(lambda pair: pair.colour(equalised(pair.fused()))),
-    "steered, colour alone": steered((1, 1), (1, 1), 0),
-    "steered, amounts alone": steered((0.8, 1), (1, 0.5), 1),
-    "steered, a quarter of the colour": steered((0.8, 1), (1, 0.5), 0.25),
-    "steered, RGB's detail kept": steered((0.8, 1), (1, 1), 0),
-    "steered, RGB's detail x 0.3": steered((0.8, 1), (1, 0.3), 0),
+    "steered, colour alone": steered([(1, 1)], [(1, 1)], 0),
+    "steered, amounts alone": steered([BY_DAY], BY_NIGHT, 1),
+    "steered, a quarter of the colour": steered([BY_DAY], BY_NIGHT, 0.25),
+    "steered, amounts by day alone": steered([BY_DAY], [(1, 1)], 0),
+    "steered, amounts by night alone": steered([(1, 1)], BY_NIGHT, 0),
+    "steered, all of RGB's detail x 0.5": steered([BY_DAY], [(1, 0.5)] * 5 + [(1, 1)], 0),
+    "steered, RGB x 1 by day": steered([(0.8, 1)], BY_NIGHT, 0),
     "recipe": one(recipe),
 }
 

@@ -5,8 +5,8 @@ bright, and warm roads and walls are as dark as asphalt and shade. By night the 
 what is left is noise and the colour of the lamps. So the correlation of both says which it is, on a few thousand
 pixels. It changes little by little with the picture, and so does everything that follows from it:
 
-* by day thermal's amounts are reduced, because a detector sees most in RGB;
-* by night RGB's amounts are reduced in all levels but the coarsest, which leaves its noise out, and its colour goes.
+* by day there is a little less of thermal and more of RGB, in which a detector knows what it sees;
+* by night there is less of RGB's finest detail, which is noise, and its colour goes, which is that of the lamps.
 
 How this was chosen and what else was tried: docs/detector.md.
 """
@@ -18,10 +18,10 @@ import numpy as np
 
 from camf_ros.imaging.luminance import GreyImage
 
-#: Amounts of thermal by day and of RGB's detail by night, as a share of the network's.
-THERMAL_BY_DAY, RGB_BY_NIGHT = 0.8, 0.5
-#: Levels of detail, of 1 to 16 pixels, in which RGB is reduced by night.
-DETAIL_LEVELS = 5
+#: What the amounts of thermal and of RGB are multiplied with: by day at all levels, by night at each, finest first, the
+#: last at the coarser ones too.
+BY_DAY = (0.8, 1.1)
+BY_NIGHT = ((1.0, 0.2), (1.0, 0.2), (1.0, 0.5), (1.0, 0.8), (1.0, 1.0))
 # Correlation with inverted thermal from which on RGB is trusted wholly; at its negative it is not at all.
 _ALIKE = 0.2
 # Longer side of the pictures that are compared, pixels.
@@ -54,6 +54,6 @@ def factors(trust: float) -> list[tuple[float, float]]:
     Args:
         trust: Of :func:`trust_in_rgb`.
     """
-    thermal = 1 - trust * (1 - THERMAL_BY_DAY)
-    detail = 1 - (1 - trust) * (1 - RGB_BY_NIGHT)
-    return [(thermal, detail)] * DETAIL_LEVELS + [(thermal, 1.0)]
+    return [
+        (trust * BY_DAY[0] + (1 - trust) * thermal, trust * BY_DAY[1] + (1 - trust) * rgb) for thermal, rgb in BY_NIGHT
+    ]

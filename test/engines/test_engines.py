@@ -103,6 +103,21 @@ def test_amounts_make_the_picture(engine: Engine) -> None:
         assert np.array_equal(Blender(*size, 5).blend(*pair, output.amounts), output.fused)
 
 
+def test_amounts_are_multiplied_by_factors(engine: Engine) -> None:
+    """Level by level, the last factors for all levels after them; what is given are the amounts that were used."""
+    pair = smooth_pair(70, 90)
+    plain = engine.fuse(*pair, keep_amounts=True)
+    output = engine.fuse(*pair, keep_amounts=True, factors=[(0.5, 1.5), (0.8, 0)])
+    assert plain.amounts is not None
+    assert output.amounts is not None
+    for level, (before, after) in enumerate(zip(plain.amounts, output.amounts, strict=True)):
+        thermal, rgb = (0.5, 1.5) if level == 0 else (0.8, 0)
+        np.testing.assert_allclose(after, np.stack([before[0] * thermal, before[1] * rgb]), rtol=1e-5)
+    blended = Blender(70, 90, len(output.amounts)).blend(*pair, output.amounts)
+    np.testing.assert_array_equal(output.fused, blended)
+    assert (engine.fuse(*pair, factors=[(1, 1)]).fused == plain.fused).all()
+
+
 def test_results_are_the_caller_s(engine: Engine) -> None:
     first, second = smooth_pair(30, 44, seed=1), smooth_pair(30, 44, seed=2)
 

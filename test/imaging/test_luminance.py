@@ -63,6 +63,20 @@ def test_fused_luminance_and_kept_colour() -> None:
     np.testing.assert_allclose(got[shown], expected[shown], atol=2.0)
 
 
+def test_weaker_colour() -> None:
+    """The colour differences are multiplied; nothing of it stays for the next call."""
+    colours = np.random.default_rng(5).integers(90, 160, (40, 30, 3), dtype=np.uint8)
+    visible = Visible(colours)
+    full = visible.with_luminance(visible.luminance)
+    half = visible.with_luminance(visible.luminance, 0.5)
+    grey = visible.luminance.astype(float)[:, :, None]
+    np.testing.assert_allclose(half - grey, (full - grey) / 2, atol=2)
+    np.testing.assert_array_equal(
+        visible.with_luminance(visible.luminance, 0), np.repeat(visible.luminance[:, :, None], 3, 2)
+    )
+    np.testing.assert_array_equal(visible.with_luminance(visible.luminance), full)
+
+
 def test_frame_itself_is_not_written() -> None:
     colours = random_colours()
     colours.flags.writeable = False

@@ -1,0 +1,60 @@
+"""What steers the picture for detectors: trust in RGB, and what follows from it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from camf_ros.imaging.detector_recipe import BY_DAY, BY_NIGHT, factors, trust_in_rgb
+
+Grey = NDArray[np.uint8]
+
+
+def scene(seed: int = 1, height: int = 240, width: int = 320) -> Grey:
+    """Coarse light and dark, with some noise."""
+    random = np.random.default_rng(seed)
+    coarse = cv2.GaussianBlur(random.normal(0, 1, (height, width)), (0, 0), 20)
+    return np.clip(128 + 40 * coarse / coarse.std() + random.normal(0, 8, coarse.shape), 0, 255).astype(np.uint8)
+
+
+def test_by_day_and_by_night() -> None:
+    """By day RGB is as inverted thermal is, by night bright where thermal is; unlike pictures are between."""
+    thermal = scene()
+    assert trust_in_rgb(thermal, 255 - thermal) == 1
+    assert trust_in_rgb(thermal, 255 - thermal // 2) == 1, "contrast and brightness do not count"
+    assert trust_in_rgb(thermal, thermal) == 0
+    assert 0 < trust_in_rgb(thermal, scene(2)) < 1
+
+
+def test_pictures_of_one_level() -> None:
+    flat = np.full((48, 64), 90, np.uint8)
+    assert trust_in_rgb(flat, scene(1, 48, 64)) == 0.5
+    assert trust_in_rgb(scene(1, 48, 64), flat) == 0.5
+    assert trust_in_rgb(flat[:1, :1], flat[:1, :1]) == 0.5
+
+
+def test_it_changes_little_by_little() -> None:
+    """From day to night in steps of a hundredth, and with the noise of the cameras."""
+    thermal, other = scene(1).astype(float), scene(2).astype(float)
+    thermal_8 = thermal.astype(np.uint8)
+    trusts = []
+    for mixed in np.linspace(-1, 1, 201):
+        rgb = 128 + mixed * (thermal - 128) + (1 - abs(mixed)) * (other - 128)
+        trusts.append(trust_in_rgb(thermal_8, np.clip(rgb, 0, 255).astype(np.uint8)))
+    assert trusts[0] == 1
+    assert trusts[-1] == 0
+    assert np.abs(np.diff(trusts)).max() < 0.1
+    noise = np.random.default_rng(3).normal(0, 5, thermal.shape)
+    noisy = np.clip(other + noise, 0, 255).astype(np.uint8)
+    assert trust_in_rgb(thermal_8, noisy) == pytest.approx(trust_in_rgb(thermal_8, other.astype(np.uint8)), abs=0.02)
+
+
+def test_factors() -> None:
+    """By day those of the day at all levels, by night less of RGB's fine detail, and between them the mean."""
+    day, night, half = factors(1.0), factors(0.0), factors(0.5)
+    assert set(day) == {BY_DAY}
+    assert tuple(night) == BY_NIGHT
+    assert [rgb for _, rgb in night] == sorted(rgb for _, rgb in night)
+    np.testing.assert_allclose(half, (np.array(day) + night) / 2)
