@@ -23,7 +23,8 @@ class Coverage:
     """The parts of a picture that both cameras, one, or none of them sees.
 
     Attributes:
-        overlap: Share of the picture that both see, 0 to 1.
+        both: (H, W), where both see something.
+        overlap: Share of the picture that is, 0 to 1.
         needs_thermal: Whether some part is seen by the thermal camera alone.
     """
 
@@ -36,7 +37,7 @@ class Coverage:
             feather: Width of the transition from the fused part to others, pixels; it lies in the fused part.
         """
         thermal_only, rgb_only = (thermal > 0) & (rgb == 0), (rgb > 0) & (thermal == 0)
-        both = (thermal > 0) & (rgb > 0)
+        self.both = both = (thermal > 0) & (rgb > 0)
         self.overlap = float(both.mean())
         self.needs_thermal = bool(thermal_only.any())
         # Only where the other picture lies beside it: at the border to nothing there is nothing to go over to.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from camf_ros.imaging.luminance import GreyImage
 
@@ -28,12 +29,13 @@ _ALIKE = 0.2
 _SIDE = 80
 
 
-def trust_in_rgb(thermal: GreyImage, luminance: GreyImage) -> float:
+def trust_in_rgb(thermal: GreyImage, luminance: GreyImage, seen: NDArray[np.bool_] | None = None) -> float:
     """How far RGB can be trusted, 0 (night) to 1 (day).
 
     Args:
         thermal: (h, w), hot as white.
         luminance: (h, w), of RGB.
+        seen: (H, W), where both cameras see something; None: everywhere.
     """
     height, width = thermal.shape
     scale = _SIDE / max(height, width)
@@ -41,6 +43,11 @@ def trust_in_rgb(thermal: GreyImage, luminance: GreyImage) -> float:
     warm, bright = (
         cv2.resize(each, size, interpolation=cv2.INTER_AREA).astype(np.float32) for each in (thermal, luminance)
     )
+    if seen is not None:
+        both = cv2.resize(seen.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        warm, bright = warm[both], bright[both]
+    if not warm.size:
+        return 0.5
     warm, bright = warm - warm.mean(), bright - bright.mean()
     # A level is added to each deviation: pictures of one level are like nothing.
     alike = -float((warm * bright).mean() / ((warm.std() + 1) * (bright.std() + 1)))

@@ -35,6 +35,17 @@ def test_pictures_of_one_level() -> None:
     assert trust_in_rgb(flat[:1, :1], flat[:1, :1]) == 0.5
 
 
+def test_only_what_both_cameras_see_counts() -> None:
+    thermal = scene()
+    rgb = 255 - thermal
+    rgb[:, 160:] = thermal[:, 160:]
+    seen = np.zeros((480, 640), bool)
+    assert trust_in_rgb(thermal, rgb, seen) == 0.5
+    seen[:, :300] = True
+    assert trust_in_rgb(thermal, rgb, seen) == 1
+    assert trust_in_rgb(thermal, rgb, ~seen) < 0.2
+
+
 def test_it_changes_little_by_little() -> None:
     """From day to night in steps of a hundredth, and with the noise of the cameras."""
     thermal, other = scene(1).astype(float), scene(2).astype(float)
