@@ -31,7 +31,7 @@ from camf_ros.evaluation.methods import average
 from camf_ros.evaluation.onnx_detector import Detections, OnnxDetector, joined
 from camf_ros.evaluation.samples import find_samples
 from camf_ros.imaging.blending import Blender
-from camf_ros.imaging.detector_recipe import BY_DAY, BY_NIGHT, factors, trust_in_rgb
+from camf_ros.imaging.detector_recipe import BY_DAY, BY_NIGHT, factors, trust_in_rgb, undazzled
 from camf_ros.imaging.luminance import Visible
 from camf_ros.models import find_model
 
@@ -171,17 +171,20 @@ def denoised(pair: Pair) -> Grey:
 def recipe(pair: Pair) -> Grey:
     """The one that the package uses."""
     trust = trust_in_rgb(pair.thermal, pair.luminance)
-    return pair.colour(pair.fused(factors(trust)), trust)
+    return pair.colour(pair.fused(factors(trust), luminance=undazzled(pair.luminance, trust)), trust)
 
 
-def steered(by_day: Factors, by_night: Factors, colour: float) -> Variant:
-    """As the recipe, with other factors by day and by night, and another colour by night."""
+def steered(
+    by_day: Factors = (BY_DAY,), by_night: Factors = BY_NIGHT, colour: float = 0, dazzling: bool = False
+) -> Variant:
+    """As the recipe, with other factors by day and by night, another colour by night, or what dazzles left in."""
 
     def make(pair: Pair) -> tuple[Grey, ...]:
         trust = trust_in_rgb(pair.thermal, pair.luminance)
         day, night = (np.array([*used, *[used[-1]] * (7 - len(used))]) for used in (by_day, by_night))
         used = [(float(thermal), float(rgb)) for thermal, rgb in trust * day + (1 - trust) * night]
-        return (pair.colour(pair.fused(used), colour + (1 - colour) * trust),)
+        luminance = pair.luminance if dazzling else undazzled(pair.luminance, trust)
+        return (pair.colour(pair.fused(used, luminance=luminance), colour + (1 - colour) * trust),)
 
     return make
 
@@ -224,13 +227,15 @@ VARIANTS: Mapping[str, Variant] = {
     "RGB equalised": one(lambda pair: pair.colour(pair.fused(luminance=equalised(pair.luminance)))),
     "thermal equalised": one(lambda pair: pair.colour(pair.fused(thermal=np.invert(equalised(pair.thermal))))),
     "fused equalised": one(lambda pair: pair.colour(equalised(pair.fused()))),
-    "steered, colour alone": steered([(1, 1)], [(1, 1)], 0),
-    "steered, amounts alone": steered([BY_DAY], BY_NIGHT, 1),
-    "steered, a quarter of the colour": steered([BY_DAY], BY_NIGHT, 0.25),
-    "steered, amounts by day alone": steered([BY_DAY], [(1, 1)], 0),
-    "steered, amounts by night alone": steered([(1, 1)], BY_NIGHT, 0),
-    "steered, all of RGB's detail x 0.5": steered([BY_DAY], [(1, 0.5)] * 5 + [(1, 1)], 0),
-    "steered, RGB x 1 by day": steered([(0.8, 1)], BY_NIGHT, 0),
+    "steered, colour alone": steered([(1, 1)], [(1, 1)], 0, dazzling=True),
+    "steered, amounts alone": steered(colour=1, dazzling=True),
+    "steered, all but colour": steered(colour=1),
+    "steered, a quarter of the colour": steered(colour=0.25),
+    "steered, what dazzles left in": steered(dazzling=True),
+    "steered, amounts by day alone": steered(by_night=[(1, 1)]),
+    "steered, amounts by night alone": steered(by_day=[(1, 1)]),
+    "steered, all of RGB's detail x 0.5": steered(by_night=[(1, 0.5)] * 5 + [(1, 1)]),
+    "steered, RGB x 1 by day": steered(by_day=[(0.8, 1)]),
     "recipe": one(recipe),
 }
 

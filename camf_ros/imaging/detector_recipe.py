@@ -6,7 +6,8 @@ what is left is noise and the colour of the lamps. So the correlation of both sa
 pixels. It changes little by little with the picture, and so does everything that follows from it:
 
 * by day there is a little less of thermal and more of RGB, in which a detector knows what it sees;
-* by night there is less of RGB's finest detail, which is noise, and its colour goes, which is that of the lamps.
+* by night there is less of RGB's finest detail, which is noise; what is bright in RGB is made darker, because lamps
+  dazzle; and RGB's colour goes, which is that of the lamps.
 
 How this was chosen and what else was tried: docs/detector.md.
 """
@@ -23,6 +24,8 @@ from camf_ros.imaging.luminance import GreyImage
 #: last at the coarser ones too.
 BY_DAY = (0.8, 1.1)
 BY_NIGHT = ((1.0, 0.2), (1.0, 0.2), (1.0, 0.5), (1.0, 0.8), (1.0, 1.0))
+#: Grey level of RGB from which on it dazzles by night, and what is left of a level above it.
+DAZZLING, LEFT = 140, 0.3
 # Correlation with inverted thermal from which on RGB is trusted wholly; at its negative it is not at all.
 _ALIKE = 0.2
 # Longer side of the pictures that are compared, pixels.
@@ -64,3 +67,17 @@ def factors(trust: float) -> list[tuple[float, float]]:
     return [
         (trust * BY_DAY[0] + (1 - trust) * thermal, trust * BY_DAY[1] + (1 - trust) * rgb) for thermal, rgb in BY_NIGHT
     ]
+
+
+def undazzled(luminance: GreyImage, trust: float) -> GreyImage:
+    """RGB's luminance with less of what dazzles by night; the same one by day.
+
+    Args:
+        luminance: (h, w), 0 to 255.
+        trust: Of :func:`trust_in_rgb`.
+    """
+    if trust == 1:
+        return luminance
+    levels = np.arange(256, dtype=np.float64)
+    above = np.maximum(levels - DAZZLING, 0)
+    return np.asarray(cv2.LUT(luminance, np.rint(levels - (1 - trust) * (1 - LEFT) * above).astype(np.uint8)), np.uint8)

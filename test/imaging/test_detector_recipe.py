@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from camf_ros.imaging.detector_recipe import BY_DAY, BY_NIGHT, factors, trust_in_rgb
+from camf_ros.imaging.detector_recipe import BY_DAY, BY_NIGHT, DAZZLING, LEFT, factors, trust_in_rgb, undazzled
 
 Grey = NDArray[np.uint8]
 
@@ -69,3 +69,14 @@ def test_factors() -> None:
     assert tuple(night) == BY_NIGHT
     assert [rgb for _, rgb in night] == sorted(rgb for _, rgb in night)
     np.testing.assert_allclose(half, (np.array(day) + night) / 2)
+
+
+def test_what_dazzles() -> None:
+    """Above a level less is left of each level the less RGB is trusted; what is below stays."""
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.testing.assert_array_equal(undazzled(ramp, 1), ramp)
+    night, half = undazzled(ramp, 0).ravel().astype(float), undazzled(ramp, 0.5).ravel().astype(float)
+    np.testing.assert_array_equal(night[: DAZZLING + 1], ramp.ravel()[: DAZZLING + 1])
+    assert night[255] == pytest.approx(DAZZLING + LEFT * (255 - DAZZLING), abs=0.5)
+    assert half[255] == pytest.approx((night[255] + 255) / 2, abs=1)
+    assert (np.diff(night) >= 0).all(), "brighter stays brighter"
