@@ -303,7 +303,7 @@ def main() -> None:
     found = {name: [each[place] for place in back] for name, each in found.items()}
 
     def score(each: Sequence[Detections]) -> Matched:
-        return Matched(labels, classes, each, 1.0)
+        return Matched(labels, classes, each, 1.0, overlaps=(0.5,))
 
     mixed, best = chosen(found, score)
     matched = {name: score(each) for name, each in {**found, "chosen by the other folds": mixed}.items()}

@@ -21,6 +21,8 @@ from camf_ros.evaluation.onnx_detector import Detections
 
 #: The figures of each class, in the order of :meth:`Matched.figures`.
 FIGURES = ("AP50", "AP", "recall")
+#: At which a box counts as found, for AP.
+OVERLAPS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 _MOST_BOXES = 100
 # Of pictures; beyond it an annotation counts neither way, by which ``ignore`` is told.
 _LARGEST_AREA = 1e10
@@ -49,7 +51,12 @@ class Matched:
     """The detections of all pictures, matched with the labels once; figures of any selection of pictures."""
 
     def __init__(
-        self, labels: Labels, classes: Sequence[ScoredClass], found: Sequence[Detections], false_positives: float
+        self,
+        labels: Labels,
+        classes: Sequence[ScoredClass],
+        found: Sequence[Detections],
+        false_positives: float,
+        overlaps: Sequence[float] = OVERLAPS,
     ) -> None:
         """Match.
 
@@ -58,6 +65,7 @@ class Matched:
             classes: What is scored.
             found: For each image of the labels, with indices into ``classes``.
             false_positives: For each picture and class, at which recall is told.
+            overlaps: Over which AP is the mean; the first is 0.5.
 
         Raises:
             CamfError: If pycocotools is not installed.
@@ -69,6 +77,7 @@ class Matched:
             boxes = _indexed(coco(), len(labels.images), self._classes, _results(found))
             self._evaluation = evaluation(truth, boxes, "bbox")
             params = self._evaluation.params
+            params.iouThrs = np.array(overlaps)
             params.areaRng, params.areaRngLbl, params.maxDets = [[0, _LARGEST_AREA]], ["all"], [_MOST_BOXES]
             self._evaluation.evaluate()
 
