@@ -1,8 +1,9 @@
 """The picture for detectors: how it is made of a pair, and of one camera while the other is missing.
 
 Detectors are trained on RGB pictures, in which people and cars are rarely brighter than all around them. So thermal is
-inverted here, relative to hot as white: what is hot is dark. Everything that this picture is made by is in this module;
-it keeps nothing from one pair to the next.
+inverted here, relative to hot as white: what is hot is dark. How much of each camera and of the colour there is in it
+depends on how far RGB can be trusted (:mod:`camf_ros.imaging.detector_recipe`). Nothing is kept from one pair to the
+next.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.engines.engine import EngineOutput
+from camf_ros.engines.engine import EngineOutput, Factors
 from camf_ros.imaging.detail import with_detail
+from camf_ros.imaging.detector_recipe import factors, trust_in_rgb, undazzled
 from camf_ros.imaging.luminance import ColourImage, GreyImage, Visible, grey_as_colour
 from camf_ros.imaging.registration import Aligned
 
@@ -51,7 +53,7 @@ class DetectorFrame(NamedTuple):
 class Inference(Protocol):
     """An engine that is told everything but the pictures; see :meth:`camf_ros.engines.engine.Engine.fuse`."""
 
-    def __call__(self, infrared: GreyImage, visible: GreyImage, *, keep_amounts: bool = False) -> EngineOutput:
+    def __call__(self, infrared: GreyImage, visible: GreyImage, *, factors: Factors = ()) -> EngineOutput:
         """Fuse two grey pictures of one size."""
         ...
 
@@ -72,10 +74,12 @@ def picture_of_pair(aligned: Aligned, visible: Visible, luminance: GreyImage, in
     Raises:
         EngineError: If the inference fails.
     """
-    fused = infer(inverted(aligned.thermal), luminance).fused
-    if fused.shape != visible.luminance.shape:
-        fused = with_detail(fused, luminance, visible.luminance)
-    image = visible.with_luminance(fused)
+    trust = trust_in_rgb(aligned.thermal, luminance, None if aligned.coverage is None else aligned.coverage.both)
+    small, full = undazzled(luminance, trust), undazzled(visible.luminance, trust)
+    fused = infer(inverted(aligned.thermal), small, factors=factors(trust)).fused
+    if fused.shape != full.shape:
+        fused = with_detail(fused, small, full)
+    image = visible.with_luminance(fused, trust)
     if aligned.coverage is not None:
         thermal = None if aligned.full_thermal is None else inverted(aligned.full_thermal)
         image = aligned.coverage.fill(image, thermal, aligned.rgb)

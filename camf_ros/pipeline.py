@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.detector_picture import DetectorFrame, in_colour, picture_of_one, picture_of_pair
-from camf_ros.engines.engine import Engine, EngineOutput
+from camf_ros.engines.engine import Engine, EngineOutput, Factors
 from camf_ros.errors import ImageError
 from camf_ros.imaging.blending import Amounts
 from camf_ros.imaging.camera_maps import Rig, Size
@@ -278,12 +278,10 @@ class FusionPipeline:
         """
         inference_time = 0.0
 
-        def infer(
-            infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, keep_amounts: bool = False
-        ) -> EngineOutput:
+        def infer(infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, factors: Factors = ()) -> EngineOutput:
             nonlocal inference_time
             started = time.monotonic()
-            output = self.engine.fuse(infrared, visible, gain=pair.settings.gain, keep_amounts=keep_amounts)
+            output = self.engine.fuse(infrared, visible, gain=pair.settings.gain, factors=factors)
             inference_time += time.monotonic() - started
             return output
 

@@ -14,6 +14,7 @@ from small_model import open_small
 from camf_ros.detector_picture import in_colour, inverted
 from camf_ros.engines.engine import FusionEngine
 from camf_ros.imaging.detail import shrunk, with_detail
+from camf_ros.imaging.detector_recipe import factors, trust_in_rgb, undazzled
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.registration import PlannedRegistration, resized
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
@@ -54,7 +55,11 @@ def test_it_is_the_networks_picture_of_inverted_thermal(engine: FusionEngine, ki
     frame = pipeline.for_detector(pipeline.prepare(counts(), rgb, 1.0))
     size = RGB if reference == "rgb" else THERMAL
     visible = Visible(resized(rgb, size))
-    expected = visible.with_luminance(engine.fuse(255 - levels(counts(), size), visible.luminance).fused)
+    thermal = levels(counts(), size)
+    trust = trust_in_rgb(thermal, visible.luminance)
+    assert 0 < trust < 1
+    fused = engine.fuse(255 - thermal, undazzled(visible.luminance, trust), factors=factors(trust)).fused
+    expected = visible.with_luminance(fused, trust)
     if kind == "grey":
         expected = np.repeat(expected[:, :, None], 3, axis=2)
     np.testing.assert_array_equal(frame.image, expected)
@@ -69,8 +74,11 @@ def test_at_a_smaller_size_it_keeps_the_detail_of_rgb(engine: FusionEngine) -> N
     frame = pipeline.for_detector(pipeline.prepare(counts(), colour(), 1.0))
     visible = Visible(colour())
     small = shrunk(visible.luminance, (20, 30))
-    fused = engine.fuse(255 - levels(counts(), (20, 30)), small).fused
-    np.testing.assert_array_equal(frame.image, visible.with_luminance(with_detail(fused, small, visible.luminance)))
+    thermal = levels(counts(), (20, 30))
+    trust = trust_in_rgb(thermal, small)
+    small, full = undazzled(small, trust), undazzled(visible.luminance, trust)
+    fused = with_detail(engine.fuse(255 - thermal, small, factors=factors(trust)).fused, small, full)
+    np.testing.assert_array_equal(frame.image, visible.with_luminance(fused, trust))
 
 
 def test_polarity_is_that_of_the_setting_turned_round(engine: FusionEngine) -> None:

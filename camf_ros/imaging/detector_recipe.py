@@ -3,7 +3,8 @@
 One number steers it: how far RGB can be trusted, from 0 to 1. By day RGB and inverted thermal are alike: the sky is
 bright, and warm roads and walls are as dark as asphalt and shade. By night the sky is dark in RGB, lamps dazzle, and
 what is left is noise and the colour of the lamps. So the correlation of both says which it is, on a few thousand
-pixels. It changes little by little with the picture, and so does everything that follows from it:
+pixels: RGB is trusted unless it is clearly unlike. The number changes little by little with the picture, and so does
+everything that follows from it:
 
 * by day there is a little less of thermal and more of RGB, in which a detector knows what it sees;
 * by night there is less of RGB's finest detail, which is noise; what is bright in RGB is made darker, because lamps
@@ -26,8 +27,8 @@ BY_DAY = (0.8, 1.1)
 BY_NIGHT = ((1.0, 0.2), (1.0, 0.2), (1.0, 0.5), (1.0, 0.8), (1.0, 1.0))
 #: Grey level of RGB from which on it dazzles by night, and what is left of a level above it.
 DAZZLING, LEFT = 140, 0.3
-# Correlation with inverted thermal from which on RGB is trusted wholly; at its negative it is not at all.
-_ALIKE = 0.2
+# Correlation with inverted thermal at which RGB is not trusted at all; from 0 on it is trusted wholly.
+_UNLIKE = -0.2
 # Longer side of the pictures that are compared, pixels.
 _SIDE = 80
 
@@ -50,11 +51,11 @@ def trust_in_rgb(thermal: GreyImage, luminance: GreyImage, seen: NDArray[np.bool
         both = cv2.resize(seen.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
         warm, bright = warm[both], bright[both]
     if not warm.size:
-        return 0.5
+        return 1.0
     warm, bright = warm - warm.mean(), bright - bright.mean()
     # A level is added to each deviation: pictures of one level are like nothing.
     alike = -float((warm * bright).mean() / ((warm.std() + 1) * (bright.std() + 1)))
-    x = min(max(0.5 + 0.5 * alike / _ALIKE, 0.0), 1.0)
+    x = min(max(1 - alike / _UNLIKE, 0.0), 1.0)
     return x * x * (3 - 2 * x)
 
 
