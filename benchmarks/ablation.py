@@ -119,7 +119,6 @@ def main() -> None:
         "classifier.steps": arguments.classifier_steps,
         "fusion.steps": arguments.fusion_steps,
         "fusion.validate_every": arguments.fusion_steps,
-        "source_check.steps": 0,  # changes no fused picture
     }
     todo = variants(recipe)
     if unknown := set(arguments.only or ()) - todo.keys():

@@ -47,7 +47,6 @@ BLEND: dict[str, Any] = {
     "crops": {"side": 112},
     "classifier": {"steps": 6, "batch": 4, "learning_rate": 0.01},
     "fusion": {"steps": 6, "batch": 4, "learning_rate": 0.01},
-    "source_check": {"steps": 4, "batch": 4, "side": 112, "learning_rate": 0.01},
 }
 
 

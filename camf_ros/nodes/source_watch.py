@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.models import find_model
 from camf_ros.nodes.background import Background
 from camf_ros.nodes.fuser import Fuser
 from camf_ros.settings.fusion import FusionSettings
@@ -17,7 +16,7 @@ from camf_ros.source_check import SourceCheck, SourceReport, read_source_model
 
 
 class SourceWatch:
-    """Looks at the newest pictures of a fuser once a period, with the classifier of the model that runs.
+    """Looks at the newest pictures of a fuser once a period.
 
     Attributes:
         report: The last one; None before the first.
@@ -32,7 +31,6 @@ class SourceWatch:
             failed: Called with a name and each exception in the thread.
         """
         self._settings, self._fuser = settings.source_check, fuser
-        self._model = ""
         self._check: SourceCheck | None = None
         self._seen: dict[str, NDArray[np.uint8]] = {}
         self.report: SourceReport | None = None
@@ -50,17 +48,11 @@ class SourceWatch:
             self._check.note(camera, image, stamp, time.monotonic())
 
     def _look(self) -> None:
-        if self._fuser.chosen.engine.model_hash != self._model:
-            self._load()
+        if self._check is None:
+            self._check = SourceCheck(read_source_model(self._settings.model), self._settings)
         pictures = self._fuser.pictures
         # One that has not changed since the last look is none: what its camera is up to, nobody knows.
         new = {camera: image for camera, image in pictures.items() if self._seen.get(camera) is not image}
         self._seen = dict(pictures)
-        if new and self._check is not None:
+        if new:
             self.report = self._check.look(new.get("thermal"), new.get("rgb"), time.monotonic())
-
-    def _load(self) -> None:
-        running = self._fuser.running
-        self._model = running.chosen.engine.model_hash
-        model = read_source_model(find_model(running.model))
-        self._check = SourceCheck(model, self._settings)

@@ -13,8 +13,13 @@ class SourceCheckSettings:
 
     enabled: bool = setting(
         True,
-        "Whether the classifier of the model looks at both cameras now and then, and the node warns of swapped topics, "
+        "Whether an auxiliary classifier looks at both cameras now and then, and the node warns of swapped topics, "
         "a covered lens, an RGB camera in night mode and frozen pictures (docs/source_check.md).",
+    )
+    model: str = setting(
+        "camf-paper",
+        "Model whose classifier is asked, whichever model fuses: a shipped one, or a .safetensors or .onnx file. "
+        "That of camf-paper is right most often.",
     )
     period: float = setting(2.0, "Time between two looks.", minimum=0.2, maximum=600.0, unit="s")
     time_constant: float = setting(

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import CamfError
+from camf_ros.models import find_model
 from camf_ros.source_check.calibration import UNCALIBRATED, Calibration
 from camf_ros.source_check.crops import CropSides, crop_at
 from camf_ros.source_check.measured import CALIBRATIONS
 
 if TYPE_CHECKING:
-    from camf_ros.models import Model
     from camf_ros.network.model_info import ModelInfo
 
 #: A classifier that is right in fewer of its single crops is not asked: half of them is chance.
@@ -70,13 +70,13 @@ class SourceModel:
         return difference
 
 
-def read_source_model(model: Model) -> SourceModel:
-    """The classifier of a model. Where it cannot be opened, it is not asked, and the reason is its weakness."""
+def read_source_model(name: str) -> SourceModel:
+    """The classifier of a model by its name or file. If it cannot be opened, the reason is its weakness."""
     # Imports a runtime, which who only reads a report does not need.
     from camf_ros.engines.choose import open_inspector  # noqa: PLC0415
 
     try:
-        inspector = open_inspector(model)
+        inspector = open_inspector(find_model(name))
         return source_model(inspector, inspector.info)
     except CamfError as error:
         return SourceModel(_Nothing(), CropSides(1, 1), UNCALIBRATED, calibrated=False, weakness=str(error))

@@ -16,7 +16,7 @@ from camf_ros.network.inference import Network
 
 # Size of the pictures for which the work is given, in pixels.
 _WIDTH, _HEIGHT = 640, 480
-_STAGES = ("autoencoder", "classifier", "fusion", "source_check")
+_STAGES = ("autoencoder", "classifier", "fusion")
 _PARTS = ("crops", *_STAGES)
 
 
@@ -77,13 +77,10 @@ def card_facts(checkpoint: Checkpoint) -> str:
     if "accuracy" in metrics.get("fusion", {}):
         figure = 100 * metrics["fusion"]["accuracy"]
         lines.append(f"| classifier's accuracy on unseen pairs, after the fusion stage | {figure:.1f} % |")
-    if "accuracy" in metrics.get("source_check", {}):
-        figure = 100 * metrics["source_check"]["accuracy"]
-        lines.append(f"| the same on hot-white crops, after the stage for the source check | {figure:.1f} % |")
     for stage in _STAGES:
         seconds = metrics.get(stage, {}).get("seconds")
         if seconds is not None:
-            lines.append(f"| time of the {stage.replace('_', ' ')} | {seconds / 60:.0f} min |")
+            lines.append(f"| time of the {stage} | {seconds / 60:.0f} min |")
     lines += _fused_pairs(metrics.get("fusion", {}))
     return "\n".join(lines) + "\n"
 

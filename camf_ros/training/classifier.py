@@ -1,8 +1,7 @@
 """The auxiliary classifier learns to tell infrared features from visible ones.
 
 In the paper that is stage 2, on the features of an encoder that stays as it is. A blending network has no other goal
-for its encoder before it fuses, so encoder and classifier learn together, in stage 1. When the encoder is finished,
-the classifier learns once more, in stage 3, all but the layer that the weights of the fusion rule are read off.
+for its encoder before it fuses, so encoder and classifier learn together, in stage 1.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from camf_ros.training.config import BlendRecipe, PaperRecipe
 from camf_ros.training.crops import generator, random_crops
 from camf_ros.training.distributed import share
 from camf_ros.training.images import is_validation
-from camf_ros.training.loop import Stage, Trainer, warm_cosine
+from camf_ros.training.loop import Stage, Trainer
 from camf_ros.training.pair_crops import pair_crops
 from camf_ros.training.sources import Sources, load_sources
 
@@ -118,27 +117,6 @@ def blend_task(
     some = [sources for sources in held if sources.names]
     crops = draw_from(training), draw_from(some) if some else None
     return ClassifierTask("classifier", network, network.classifier, *crops, recipe.seed, device)
-
-
-def source_check_task(
-    network: BlendNetwork, recipe: BlendRecipe, training: list[Sources], held: list[Sources], device: torch.device
-) -> ClassifierTask:
-    """On crops as the source check shows them: hot is white."""
-    crops = replace(recipe.crops, side=recipe.source_check.side, invert=0.0, blank=0.0)
-    task = blend_task(network, replace(recipe, crops=crops), training, held, device)
-    return replace(task, name="source_check")
-
-
-def source_check_stage(task: ClassifierTask, recipe: BlendRecipe) -> Stage:
-    """Stage 3 of a blending network: the classifier on the finished encoder, with the linear layer's weights held."""
-    settings = recipe.source_check
-    task.network.encoder.requires_grad_(False)
-    task.classifier.requires_grad_(True)
-    task.classifier.linear.weight.requires_grad_(False)
-    learning = [each for each in task.classifier.parameters() if each.requires_grad]
-    optimizer = torch.optim.Adam(learning, lr=settings.learning_rate)
-    stage = task.stage(task.classifier, optimizer, steps=settings.steps, batch=settings.batch)
-    return replace(stage, schedule=warm_cosine(settings.steps, 0.01))
 
 
 def joint_stage(task: ClassifierTask, recipe: BlendRecipe) -> Stage:

@@ -203,23 +203,6 @@ class FusionRecipe:
 
 
 @dataclass(frozen=True)
-class SourceCheckRecipe:
-    """Stage 3 of a blending network: the classifier learns again for the source check, with the finished encoder.
-
-    Its linear layer keeps its weights, so the class activation weights and the fused picture stay as they are.
-    Infrared is hot-white, as the source check shows it.
-    """
-
-    steps: int = setting(1500, "Optimiser steps; 0 leaves the stage out.", minimum=0, maximum=_MOST)
-    batch: int = setting(16, "Crops a step, an even number: half of them are infrared.", minimum=2, maximum=65536)
-    side: int = setting(128, "Side of the crops.", minimum=104, maximum=4096, unit="pixels")
-    learning_rate: float = setting(1e-3, "Adam, peak value, then a cosine.", minimum=1e-9, maximum=1)
-
-    def __post_init__(self) -> None:
-        _check_even("source_check.batch", self.batch)
-
-
-@dataclass(frozen=True)
 class PaperRecipe:
     """A model with the paper's network."""
 
@@ -267,7 +250,6 @@ class BlendRecipe:
     crops: CropsRecipe = part(CropsRecipe)
     classifier: JointClassifierRecipe = part(JointClassifierRecipe)
     fusion: FusionRecipe = part(FusionRecipe)
-    source_check: SourceCheckRecipe = part(SourceCheckRecipe)
     architecture: BlendArchitecture = field(default_factory=BlendArchitecture)
 
     def __post_init__(self) -> None:
@@ -282,7 +264,7 @@ class BlendRecipe:
     @property
     def batches(self) -> dict[str, int]:
         """Batch of each stage."""
-        return {stage: getattr(self, stage).batch for stage in ("classifier", "fusion", "source_check")}
+        return {"classifier": self.classifier.batch, "fusion": self.fusion.batch}
 
     @property
     def folders(self) -> list[str]:

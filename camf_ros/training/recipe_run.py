@@ -21,14 +21,7 @@ from camf_ros.network.export import export
 from camf_ros.network.inference import Network
 from camf_ros.network.paper import PaperNetwork
 from camf_ros.training.autoencoder import autoencoder_stage
-from camf_ros.training.classifier import (
-    blend_task,
-    cross_validate,
-    joint_stage,
-    source_check_stage,
-    source_check_task,
-    train_classifier,
-)
+from camf_ros.training.classifier import blend_task, cross_validate, joint_stage, train_classifier
 from camf_ros.training.config import BlendRecipe, PaperRecipe, Recipe
 from camf_ros.training.distributed import from_first, is_first, process_count
 from camf_ros.training.fusion import fusion_stage, linear_weight
@@ -144,12 +137,7 @@ def _train_blend(
     _logger.info("fusion: %s", stage2)
     # A model has the weights that it was trained with, which other ones than `read` owe to no classifier.
     network.classifier.linear.weight.data.copy_(linear)
-    metrics: dict[str, Any] = {"classifier": stage1, "fusion": stage2}
-    if recipe.source_check.steps:
-        task = source_check_task(network, recipe, training, held, device)
-        metrics["source_check"] = trainer.run(source_check_stage(task, recipe))
-        _logger.info("source check: %s", metrics["source_check"])
-    return network, metrics
+    return network, {"classifier": stage1, "fusion": stage2}
 
 
 def check_batches(recipe: Recipe) -> None:

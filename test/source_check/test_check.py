@@ -208,7 +208,7 @@ def test_decaying_mean_is_the_weighted_mean(steps: list[tuple[float, float]], co
 @pytest.mark.parametrize("name", [name for name in shipped_models() if find_model(name).info().training])
 def test_shipped_models_are_calibrated_and_strong_enough(name: str) -> None:
     """All but those whose training is not told of."""
-    found = read_source_model(find_model(name))
+    found = read_source_model(name)
     assert found.calibrated
     assert found.weakness == ""
     assert found.calibration.slope > 0
@@ -253,7 +253,7 @@ def test_a_classifier_that_cannot_be_opened_is_not_asked() -> None:
 def test_the_embedded_street_raises_no_alarm(name: str) -> None:
     street, front = NightStreet(seed=1), ThermalFrontEnd(ThermalSettings())
     settings = SourceCheckSettings(patience=0.0)
-    check = SourceCheck(read_source_model(find_model(name)), settings)
+    check = SourceCheck(read_source_model(name), settings)
     for number in range(6):
         now = 4.0 * number
         raw, rgb = street.thermal(now), street.rgb(now)

@@ -80,7 +80,7 @@ def test_looks_have_crops_of_their_own_and_all_of_one_side() -> None:
 def test_is_the_network(name: str, shape: tuple[int, ...]) -> None:
     """With its smallest crops too: nothing of the architecture is assumed wrongly."""
     image = np.random.default_rng(3).integers(0, 256, shape).astype(np.uint8)
-    found = read_source_model(find_model(name))
+    found = read_source_model(name)
     checkpoint = find_model(name).checkpoint
     assert checkpoint is not None
     network = load_checkpoint(checkpoint).network

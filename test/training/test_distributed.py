@@ -41,7 +41,7 @@ PAPER = {
     "classifier.folds": 0,
     "architecture": {"kind": "paper", "encoder": [4, 6, 8, 8, 8, 8], "decoder": [8, 8, 6, 4, 4]},
 }
-FUSES = {"classifier.batch": 12, "fusion.batch": 12, "fusion.steps": 4, "source_check.batch": 12}
+FUSES = {"classifier.batch": 12, "fusion.batch": 12, "fusion.steps": 4}
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_mean_of_the_shares_gradients_is_the_batchs(
 
 @pytest.mark.parametrize(
     ("changes", "stage"),
-    [(PAPER, "autoencoder"), (PAPER, "classifier"), (FUSES, "classifier"), (FUSES, "fusion"), (FUSES, "source_check")],
+    [(PAPER, "autoencoder"), (PAPER, "classifier"), (FUSES, "classifier"), (FUSES, "fusion")],
 )
 def test_batch_that_cannot_be_shared(
     tmp_path: Path, data: Path, as_process: Callable[[int, int], None], changes: dict[str, Any], stage: str

@@ -19,7 +19,7 @@ from camf_ros.network.blend import BlendNetwork, blend
 from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.network.rule import class_activation_weights
 from camf_ros.training import classifier, fusion
-from camf_ros.training.classifier import blend_task, joint_stage, source_check_stage, source_check_task
+from camf_ros.training.classifier import blend_task, joint_stage
 from camf_ros.training.config import BlendRecipe
 from camf_ros.training.crops import generator
 from camf_ros.training.fusion import fusion_stage, linear_weight
@@ -102,37 +102,6 @@ def test_classifier_is_shown_infrared_first_in_both_polarities(tmp_path: Path, d
     # The blobs before a dark background have become holes in a bright one.
     assert float(crops[:3].median()) > 150
     assert task.accuracy() == {}, "nothing is held out"
-
-
-def test_classifier_learns_again_without_a_change_of_the_picture(tmp_path: Path, data: Path) -> None:
-    recipe = make_blend(tmp_path, source_check__steps=60, source_check__batch=8, crops__noise=0, crops__vary=0)
-    network = make_network(recipe)
-    training, held = sources(data)
-    start, weights = bits(network), network.class_activation_weights().clone()
-    task = source_check_task(network, recipe, [training], [held], CPU)
-    stage = source_check_stage(task, recipe)
-    figures = Trainer(tmp_path / "run", recipe.to_dict(), quiet=True).run(stage)
-    assert figures["accuracy"] >= 0.9
-    changed = {name for name, value in bits(network).items() if value != start[name]}
-    assert changed
-    assert all(name.startswith("classifier.stages.") or name == "classifier.linear.bias" for name in changed)
-    assert torch.equal(network.class_activation_weights(), weights)
-
-
-def test_source_check_learns_from_hot_white_crops_that_show_something(tmp_path: Path, data: Path) -> None:
-    recipe = make_blend(tmp_path, crops__invert=1.0, crops__blank=1.0, crops__noise=0, crops__vary=0)
-    training, _ = sources(data)
-    crops = source_check_task(make_network(recipe), recipe, [training], [], CPU).training(3, generator(3, "x", 0))
-    assert crops.shape == (6, 1, 112, 112)
-    # Blobs before a dark background, as in the pictures.
-    assert float(crops[:3].median()) < 100
-    assert (crops.amax((1, 2, 3)) > crops.amin((1, 2, 3))).all()
-
-
-def test_source_check_stage_can_be_left_out(tmp_path: Path, data: Path) -> None:
-    run(make_blend(tmp_path, source_check__steps=0), data, tmp_path / "run")
-    metrics = load_checkpoint(tmp_path / "run" / "model.safetensors").training["metrics"]
-    assert set(metrics) == {"classifier", "fusion"}
 
 
 @pytest.mark.usefixtures("float32")
@@ -290,7 +259,7 @@ def test_not_all_pairs_of_a_large_folder_are_scored(
 def test_held_out_pairs_are_never_trained_on(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, held_out: list[str]
 ) -> None:
-    """In no stage, whether a name or its hash holds them out."""
+    """In neither stage, whether a name or its hash holds them out."""
     seen: dict[str, set[str]] = {"step": set(), "held": set()}
 
     def spy(folders: list[Sources], count: int, *more: Any) -> Any:
@@ -311,20 +280,18 @@ def test_held_out_pairs_are_never_trained_on(
 def test_nothing_held_out(tmp_path: Path, data: Path) -> None:
     run(make_blend(tmp_path, validation=0), data, tmp_path / "run")
     metrics = load_checkpoint(tmp_path / "run" / "model.safetensors").training["metrics"]
-    assert all(set(metrics[stage]) == {"seconds"} for stage in ("classifier", "fusion", "source_check"))
+    assert set(metrics["classifier"]) == set(metrics["fusion"]) == {"seconds"}
 
 
 def test_killed_training_ends_bit_equal(
     tmp_path: Path, data: Path, state_after_every_step: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # In every stage, before its first step, in the validation, and between the last step and the checkpoint.
+    # In either stage, before its first step, in the validation, and between the last step and the checkpoint.
     places = [
         (classifier, "pair_crops", 2),
         (fusion, "pair_crops", 0),
         (fusion, "weighted_losses", 2),
         (fusion, "score", 1),
-        # Eight batches measure the accuracy after the fusion stage.
-        (classifier, "pair_crops", 10),
     ]
     recipe = make_blend(tmp_path)
     one = kill_and_resume(recipe, data, tmp_path, monkeypatch, places)
@@ -341,7 +308,7 @@ def test_training_ends_with_a_model_that_engines_take(tmp_path: Path, data: Path
     fuses, inspects = model.read_graph(), model.read_inspection()
     assert fuses.info.hash == inspects.info.hash == digest
     assert fuses.info.training["recipe"]["fusion"]["steps"] == 6
-    assert {entry["stage"] for entry in log(tmp_path / "run")} == {"classifier", "fusion", "source_check", "done"}
+    assert {entry["stage"] for entry in log(tmp_path / "run")} == {"classifier", "fusion", "done"}
 
 
 def test_output_of_another_ending(tmp_path: Path, data: Path) -> None:

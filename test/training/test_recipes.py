@@ -324,5 +324,4 @@ def test_the_small_recipe_is_what_the_tests_think() -> None:
         "crops",
         "classifier",
         "fusion",
-        "source_check",
     }
