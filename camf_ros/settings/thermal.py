@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from camf_ros.errors import ParameterError
 from camf_ros.settings.spec import setting
 
+_CROP = 4096
+
 
 @dataclass(frozen=True)
 class ThermalSettings:
@@ -122,6 +124,31 @@ class ThermalSettings:
         "can draw, are replaced by the median of their neighbours; off: none.",
         choices=("auto", "off"),
         dynamic=True,
+    )
+    byte_order: str = setting(
+        "as_sent",
+        "Of 16-bit and float values. swapped: the other one than the message or file says, for a driver that says the "
+        "wrong thing.",
+        choices=("as_sent", "swapped"),
+        dynamic=True,
+    )
+    crop_top: int = setting(
+        0,
+        "Rows above the picture that are none, such as telemetry: cut off, as if the camera did not send them. The "
+        "size of the thermal camera_info is that of what is left.",
+        minimum=0,
+        maximum=_CROP,
+        unit="px",
+        dynamic=True,
+    )
+    crop_bottom: int = setting(
+        0, "Rows below the picture, likewise.", minimum=0, maximum=_CROP, unit="px", dynamic=True
+    )
+    crop_left: int = setting(
+        0, "Columns left of the picture, likewise.", minimum=0, maximum=_CROP, unit="px", dynamic=True
+    )
+    crop_right: int = setting(
+        0, "Columns right of the picture, likewise.", minimum=0, maximum=_CROP, unit="px", dynamic=True
     )
     process_8bit: bool = setting(
         False,

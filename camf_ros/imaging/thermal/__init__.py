@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from camf_ros.imaging.thermal.front_end import ThermalFrontEnd, ThermalState
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd, ThermalState, put_right
 
-__all__ = ["ThermalFrontEnd", "ThermalState"]
+__all__ = ["ThermalFrontEnd", "ThermalState", "put_right"]

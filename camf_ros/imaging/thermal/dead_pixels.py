@@ -22,6 +22,8 @@ _PERIOD = 0.25
 _BELIEVED, _MOST = 5, 8
 # With a larger share of the pixels standing out it is the scene, or noise of another kind.
 _MOST_SHARE = 0.005
+# Pixels without a number are single if so many of their neighbours have none either; at most this share of all.
+_HOLES_BESIDE, _MOST_HOLES = 2, 0.02
 
 
 class DeadPixels:
@@ -58,17 +60,9 @@ class DeadPixels:
             self._learn(self._search(image, noise))
         if self._dead.size == 0:
             return image
-        values = self._around(image, self._dead)
-        flags = np.zeros(image.shape, np.bool_)
-        flags.flat[self._dead] = True
-        values[self._around(flags, self._dead) > 0] = np.nan
-        alone = np.isnan(values).all(axis=1)
-        values[alone] = 0
-        repaired = np.nanmedian(values, axis=1)
-        result: Raw = image.copy()
-        where = self._dead[~alone]
-        result.flat[where] = repaired[~alone].astype(image.dtype)
-        return result
+        live = np.ones(image.shape, np.bool_)
+        live.flat[self._dead] = False
+        return filled(image, live, self._dead)
 
     def _forget(self, size: tuple[int, ...]) -> None:
         self._size = size
@@ -86,7 +80,7 @@ class DeadPixels:
             return places[:0]
         level = median.ravel()[places].astype(np.float64)
         own = image.ravel()[places].astype(np.float64) - level
-        others = (self._around(image, places) - level[:, None]) * np.sign(own)[:, None]
+        others = (_around(image, places) - level[:, None]) * np.sign(own)[:, None]
         return np.asarray(places[others.max(axis=1, initial=-np.inf) < _NEIGHBOURS * np.abs(own)], np.intp)
 
     def _learn(self, found: NDArray[np.intp]) -> None:
@@ -101,18 +95,48 @@ class DeadPixels:
         self._suspects = suspects[hits > 0]
         self._hits[suspects[hits <= 0]] = 0
 
-    @staticmethod
-    def _around(image: NDArray[np.generic], places: NDArray[np.intp]) -> NDArray[np.float64]:
-        """(n, 8) values around places; beyond the border, those of its nearest pixels, the place itself left out."""
-        rows, columns = np.divmod(places, image.shape[1])
-        steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
-        result = np.empty((places.size, len(steps)))
-        for number, (y, x) in enumerate(steps):
-            # Mirrored at the border, so that it never is the place itself (unless the frame is one pixel wide).
-            row, column = rows + y, columns + x
-            row = np.where((row < 0) | (row >= image.shape[0]), rows - y, row).clip(0, image.shape[0] - 1)
-            column = np.where((column < 0) | (column >= image.shape[1]), columns - x, column).clip(
-                0, image.shape[1] - 1
-            )
-            result[:, number] = image[row, column]
-        return result
+
+def single_holes(image: Raw) -> NDArray[np.intp] | None:
+    """Pixels without a number among neighbours that have one.
+
+    Args:
+        image: (H, W), float32.
+
+    Returns:
+        Their places in the flattened frame; None where there is none, or so many that it is no sensor's fault.
+    """
+    holes = np.isnan(image)
+    around = cv2.boxFilter(holes.view(np.uint8), cv2.CV_16U, (3, 3), normalize=False, borderType=cv2.BORDER_REFLECT_101)
+    places = np.flatnonzero(holes & (around <= 1 + _HOLES_BESIDE))
+    return places if 0 < places.size <= _MOST_HOLES * image.size else None
+
+
+def filled(image: Raw, live: NDArray[np.bool_], places: NDArray[np.intp]) -> Raw:
+    """The frame with some pixels replaced by the median of their live neighbours, where they have any.
+
+    Args:
+        image: (H, W), uint16 or float32, finite.
+        live: (H, W), pixels that say something of the scene.
+        places: (n,), those to replace, in the flattened frame.
+    """
+    values = _around(image, places)
+    values[_around(live, places) == 0] = np.nan
+    alone = np.isnan(values).all(axis=1)
+    values[alone] = 0
+    result: Raw = image.copy()
+    result.flat[places[~alone]] = np.nanmedian(values, axis=1)[~alone].astype(image.dtype)
+    return result
+
+
+def _around(image: NDArray[np.generic], places: NDArray[np.intp]) -> NDArray[np.float64]:
+    """(n, 8) values around places; beyond the border, those of its nearest pixels, the place itself left out."""
+    rows, columns = np.divmod(places, image.shape[1])
+    steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
+    result = np.empty((places.size, len(steps)))
+    for number, (y, x) in enumerate(steps):
+        # Mirrored at the border, so that it never is the place itself (unless the frame is one pixel wide).
+        row, column = rows + y, columns + x
+        row = np.where((row < 0) | (row >= image.shape[0]), rows - y, row).clip(0, image.shape[0] - 1)
+        column = np.where((column < 0) | (column >= image.shape[1]), columns - x, column).clip(0, image.shape[1] - 1)
+        result[:, number] = image[row, column]
+    return result

@@ -10,9 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camf_ros.errors import ImageError
 from camf_ros.imaging.raw_image import Image
-from camf_ros.imaging.thermal.dead_pixels import DeadPixels
+from camf_ros.imaging.thermal.byte_order import WARNING, looks_swapped, swapped
+from camf_ros.imaging.thermal.dead_pixels import DeadPixels, filled, single_holes
 from camf_ros.imaging.thermal.following import Levels, unlike
+from camf_ros.imaging.thermal.no_scene import NoScene, find_no_scene
 from camf_ros.imaging.thermal.plateau import PlateauEqualisation
 from camf_ros.imaging.thermal.scene import Raw, Scene, measure, stride
 from camf_ros.imaging.thermal.stretch import LinearStretch, TemperatureRange
@@ -50,6 +53,8 @@ class ThermalState:
         saturated: Share at 0 or at the full scale of an 8-, 10-, 12-, 14- or 16-bit converter; 0 for floats.
         invalid: Share that is NaN or infinite.
         dead_pixels: Number of pixels that are replaced.
+        no_scene: What is no scene and left out of the levels; None where all is scene.
+        swapped: Whether the bytes of the values seem to be in the wrong order.
     """
 
     levels: Levels | None
@@ -58,6 +63,14 @@ class ThermalState:
     saturated: float
     invalid: float
     dead_pixels: int
+    no_scene: NoScene | None = None
+    swapped: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should do about the picture."""
+        rows = self.no_scene.warning if self.no_scene else ""
+        return tuple(text for text in (rows, WARNING if self.swapped else "") if text)
 
 
 class ThermalFrontEnd:
@@ -86,6 +99,11 @@ class ThermalFrontEnd:
         """Use other settings from the next frame on. Another ``agc`` starts anew, all else is followed."""
         self._settings = settings
 
+    def check(self, image: Image) -> None:
+        """Refuse what :meth:`apply` would refuse; what follows the scene stays as it is."""
+        if image.dtype == np.float32:
+            measure(image, self._settings)  # type: ignore[arg-type]
+
     def apply(self, image: Image, stamp: float) -> NDArray[np.uint8]:
         """Grey picture of one frame.
 
@@ -111,11 +129,17 @@ class ThermalFrontEnd:
         return self._process(raw, stamp, settings)
 
     def _process(self, image: Raw, stamp: float, settings: ThermalSettings) -> NDArray[np.uint8]:
-        scene = measure(image, settings)
+        no_scene = find_no_scene(image)
+        scene = measure(image, settings, no_scene.mask if no_scene else None)
         # Always true for counts, and cheaper to ask than to tell apart.
         finite = np.isfinite(image)
         invalid = image.size - int(np.count_nonzero(finite))
         raw = np.where(finite, image, np.float32(scene.low)).astype(np.float32, copy=False) if invalid else image
+        if no_scene:
+            raw = no_scene.within(raw, scene)
+        single = single_holes(image) if invalid and settings.dead_pixels == "auto" else None
+        if single is not None:
+            raw = filled(raw, finite, single)
         if settings.dead_pixels == "auto":
             raw = self._dead_pixels.repair(raw, scene.noise, stamp)
         elif self._dead_pixels.count:
@@ -123,15 +147,26 @@ class ThermalFrontEnd:
         mode = self._choose((settings.agc, image.shape, image.dtype), (scene.low, scene.high), stamp)
         with np.errstate(over="ignore", invalid="ignore"):  # markers of invalid pixels as large as floats get
             grey, levels = mode.apply(raw, scene, stamp, settings)
+        shown = finite
+        if single is not None:
+            shown = finite.copy()
+            shown.flat[single] = True
         if invalid:
-            grey[~finite] = 0
+            grey[~shown] = 0
             grey[image == np.inf] = 255
         if settings.polarity == "black_hot":
             grey = np.asarray(cv2.bitwise_not(grey), np.uint8)
             if invalid:
-                grey[np.isnan(image)] = 0
+                grey[np.isnan(image) & ~shown] = 0
         self.state = ThermalState(
-            levels, scene.noise, _clipped(grey), scene.saturated, invalid / image.size, self._dead_pixels.count
+            levels,
+            scene.noise,
+            _clipped(grey),
+            scene.saturated,
+            invalid / image.size,
+            self._dead_pixels.count,
+            no_scene,
+            looks_swapped(image, scene),
         )
         return grey
 
@@ -151,6 +186,33 @@ class ThermalFrontEnd:
             self._mode = self._other[0]
         self._levels, self._stamp, self._other = levels, stamp, None
         return self._mode
+
+
+def put_right(image: Image, settings: ThermalSettings) -> Image:
+    """The thermal picture in the right byte order, without the rows and columns that are none.
+
+    Args:
+        image: (H, W).
+        settings: What is wrong with it.
+
+    Returns:
+        (h, w), C-contiguous; the image itself where nothing is wrong.
+
+    Raises:
+        ImageError: If nothing is left.
+    """
+    if settings.byte_order == "swapped":
+        image = swapped(image)
+    top, bottom, left, right = settings.crop_top, settings.crop_bottom, settings.crop_left, settings.crop_right
+    if not (top or bottom or left or right):
+        return image
+    height, width = image.shape
+    if top + bottom >= height or left + right >= width:
+        raise ImageError(
+            f"thermal image is {width}x{height} and the four thermal.crop parameters leave nothing of it",
+            remedy="set smaller ones",
+        )
+    return np.ascontiguousarray(image[top : height - bottom, left : width - right])
 
 
 def _clipped(grey: NDArray[np.uint8]) -> float:

@@ -13,6 +13,8 @@ from camf_ros.settings.thermal import ThermalSettings
 
 #: Raw values: counts or temperatures.
 Raw = NDArray[np.uint16 | np.float32]
+#: Of pixels.
+Mask = NDArray[np.bool_]
 
 #: Noise of one standard deviation gets at most this many grey levels.
 NOISE_LEVELS = 4.0
@@ -22,8 +24,8 @@ _SAMPLES = 65536
 _NOISE_SAMPLES = 4096
 # Mean of the lower half of the absolute values of a standard normal variable, 4 (phi(0) - phi(0.6745)).
 _LOWER_HALF = 0.32466
-# Full scale of 8, 10, 12, 14 and 16 bits.
-_FULL_SCALES = (255, 1023, 4095, 16383, 65535)
+#: Full scale of 8, 10, 12, 14 and 16 bits.
+FULL_SCALES = (255, 1023, 4095, 16383, 65535)
 # Spread of the error of rounding to whole counts.
 _ROUNDING = 12**-0.5
 _LEAST_NOISE = 1e-9
@@ -39,9 +41,10 @@ class Scene(NamedTuple):
         high: The upper percentile, likewise.
         noise: Standard deviation of the noise of a pixel, as far as it differs from the pixels beside it.
         least_span: Least difference that may become black and white.
-        sample: (n,), finite values on a regular grid.
+        sample: (n,), finite values of the scene on a regular grid.
         histogram: (n,), how often each count up to the largest occurs in the sample; None for floats.
         saturated: Share of the sample at 0 or at the full scale of a converter; 0 for floats.
+        outside: (H, W), where there is no scene; None where it is everywhere.
     """
 
     low: float
@@ -51,6 +54,7 @@ class Scene(NamedTuple):
     sample: Raw
     histogram: NDArray[np.intp] | None
     saturated: float
+    outside: Mask | None = None
 
 
 def stride(size: int, samples: int = _SAMPLES) -> int:
@@ -58,18 +62,23 @@ def stride(size: int, samples: int = _SAMPLES) -> int:
     return max(1, math.isqrt(size // samples))
 
 
-def measure(image: Raw, settings: ThermalSettings) -> Scene:
+def measure(image: Raw, settings: ThermalSettings, outside: Mask | None = None) -> Scene:
     """Figures of one frame.
 
     Args:
         image: (H, W), uint16 or float32.
         settings: Percentiles and least span.
+        outside: (H, W), pixels that are no scene and do not count; not all of them.
 
     Raises:
         ImageError: If no value is finite.
     """
     step = stride(image.size)
     sample: Raw = image[::step, ::step].ravel()
+    if outside is not None:
+        sample = sample[~outside[::step, ::step].ravel()]
+        if sample.size == 0:
+            sample = image[~outside]
     percentiles = (settings.low_percentile, settings.high_percentile)
     histogram, saturated = None, 0.0
     if sample.dtype == np.uint16:
@@ -81,20 +90,20 @@ def measure(image: Raw, settings: ThermalSettings) -> Scene:
         if not finite.all():
             sample = sample[finite]
         if sample.size == 0:  # bad pixels may lie just where the grid does
-            sample = image[np.isfinite(image)]
+            sample = image[np.isfinite(image) if outside is None else np.isfinite(image) & ~outside]
         if sample.size == 0:
             raise ImageError("thermal image has no finite value", expected="kelvin, celsius or counts")
         low, high = (float(value) for value in np.percentile(sample, percentiles))
         floor = max(_LEAST_NOISE, float(np.spacing(np.float32(min(_LARGEST, max(abs(low), abs(high)))))))
-    noise = max(floor, noise_of(image))
+    noise = max(floor, noise_of(image, outside))
     least = settings.least_span or noise * 255 / NOISE_LEVELS
     if high - low < least:
         middle = (low + high) / 2
         low, high = middle - least / 2, middle + least / 2
-    return Scene(low, high, noise, least, sample, histogram, saturated)
+    return Scene(low, high, noise, least, sample, histogram, saturated, outside)
 
 
-def noise_of(image: Raw) -> float:
+def noise_of(image: Raw, outside: Mask | None = None) -> float:
     """Standard deviation of the noise of a pixel.
 
     From differences of differences in blocks of two by two pixels, which leave nothing of a gradient, a row or a
@@ -103,19 +112,23 @@ def noise_of(image: Raw) -> float:
 
     Args:
         image: (H, W), uint16 or float32.
+        outside: (H, W), pixels that do not count.
 
     Returns:
         0 or more, in the unit of the values.
     """
     step = stride(image.size, _NOISE_SAMPLES)
-    corners = [
-        # Exact for counts, and for floats as good as they are.
-        image[row : image.shape[0] - 1 + row : step, column : image.shape[1] - 1 + column : step].astype(np.float64)
+    grids = [
+        (slice(row, image.shape[0] - 1 + row, step), slice(column, image.shape[1] - 1 + column, step))
         for row in (0, 1)
         for column in (0, 1)
     ]
+    # Exact for counts, and for floats as good as they are.
+    corners = [image[grid].astype(np.float64) for grid in grids]
     with np.errstate(invalid="ignore"):  # infinity less infinity: sorted out below
         difference = np.abs(corners[0] - corners[1] - corners[2] + corners[3]).ravel()
+    if outside is not None:
+        difference = difference[~np.logical_or.reduce([outside[grid] for grid in grids]).ravel()]
     difference = difference[np.isfinite(difference)]
     half = difference.size // 2
     if half == 0:
@@ -139,6 +152,6 @@ def _of_counts(histogram: NDArray[np.intp], size: int, percentiles: tuple[float,
     low, high = np.where(share < 0.5, values[0] + step * share, values[1] - step * (1 - share))
     top = histogram.size - 1
     ends = int(histogram[0]) if top else 0
-    if top in _FULL_SCALES or top == 0:
+    if top in FULL_SCALES or top == 0:
         ends += int(histogram[top])
     return float(low), float(high), ends / size

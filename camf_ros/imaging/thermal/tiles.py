@@ -67,8 +67,12 @@ class TileEqualisation:
         nodes = (image[::step, ::step].astype(np.float32) - np.float32(low)) * np.float32(scale)
         index = np.clip(nodes, 0, NODES - 1).astype(np.intp).ravel()
         index += layout.tile
+        if scene.outside is not None:
+            index = index[~scene.outside[::step, ::step].ravel()]
         tiles = layout.tiles[0] * layout.tiles[1]
         histograms = np.bincount(index, minlength=tiles * NODES).reshape(tiles, NODES)
+        # A tile without a pixel of the scene takes what all the others have.
+        histograms[~histograms.any(axis=1)] = histograms.sum(axis=0)
         # Noise bounds the contrast as everywhere: 1 is that of a linear stretch over the range, and what is cut off
         # adds up to 1.
         limit = max(0.0, min(settings.clahe_limit, (high - low) / scene.least_span - 1))
