@@ -6,6 +6,9 @@ A node counts them by :attr:`CamfError.reason`; everything that is not a :class:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 _SHOWN = 120
 
 
@@ -23,6 +26,8 @@ class CamfError(Exception):
 
     #: Short, stable key under which the error is counted in diagnostics.
     reason = "error"
+    #: Camera whose frame cannot be used, ``thermal`` or ``rgb``; empty where the error is not of a frame.
+    camera = ""
 
     def __init__(self, what: str, *, expected: str = "", remedy: str = "") -> None:
         """Compose the message.
@@ -39,6 +44,16 @@ class CamfError(Exception):
             parts.append(remedy.rstrip("."))
         # One line each, also where a library that is quoted speaks in several.
         super().__init__(" ".join("; ".join(parts).split()))
+
+
+@contextmanager
+def blamed(camera: str) -> Iterator[None]:
+    """Errors that are raised inside and name no camera are of this camera's frame."""
+    try:
+        yield
+    except CamfError as error:
+        error.camera = error.camera or camera
+        raise
 
 
 class ImageError(CamfError):

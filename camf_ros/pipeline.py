@@ -7,24 +7,26 @@ pair two pictures can be made: for eyes, with hot as white, and for detectors (:
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.detector_picture import DetectorFrame, in_colour, picture_of_one, picture_of_pair
 from camf_ros.engines.engine import Engine, EngineOutput, Factors
-from camf_ros.errors import ImageError
-from camf_ros.imaging.blending import Amounts
+from camf_ros.errors import blamed
+from camf_ros.fused_frame import FusedFrame, PassedFrame, PreparedPair
 from camf_ros.imaging.camera_maps import Rig, Size
 from camf_ros.imaging.detail import shrunk, with_detail
 from camf_ros.imaging.fade import Fade
+from camf_ros.imaging.frames import check_rgb, check_thermal
 from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.memory_budget import MemoryBudget, network_pixel
 from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration, Registration
-from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalState
+from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalState, put_right
+from camf_ros.imaging.working_size import area, check_alone, within_budget
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.steady_gain import SteadyGain
@@ -33,85 +35,17 @@ from camf_ros.steady_gain import SteadyGain
 _UNKNOWN = Rig()
 
 
-class PreparedPair(NamedTuple):
-    """A pair in one geometry: what every picture of it is made of.
-
-    Attributes:
-        aligned: Both pictures, thermal as grey levels with hot as white.
-        visible: The RGB picture of them, split into luminance and colour.
-        luminance: (h, w), its luminance at the size of the thermal picture, which is the network's.
-        stamp: Acquisition time, seconds.
-        settings: In force when it was prepared.
-    """
-
-    aligned: Aligned
-    visible: Visible
-    luminance: NDArray[np.uint8]
-    stamp: float
-    settings: FusionSettings
-
-    @property
-    def overlap(self) -> float:
-        """Share of the picture that both cameras see, 0 to 1."""
-        return self.aligned.coverage.overlap if self.aligned.coverage else 1.0
-
-
-class FusedFrame(NamedTuple):
-    """One fused frame and what can be said about it.
-
-    Attributes:
-        image: (H, W, 3) red, green, blue, or (H, W) grey if the RGB frame was grey; 0 to 255.
-        reference: Camera whose geometry the image has, ``rgb`` or ``thermal``.
-        gain: Gain of the paper's fusion rule, above 0; 1 for a blending network.
-        weights: (2, K), class activation weights times the gain, rows infrared and visible, each with mean ``gain``.
-        infrared_activation: (K,), mean activation of each channel, at least 0.
-        visible_activation: (K,), likewise.
-        infrared_share: (K,), share of each channel's weighted activation that comes from infrared, 0 to 1.
-        inference_time: Time in the engine, seconds.
-        overlap: Share of the image that both cameras see, 0 to 1; elsewhere it shows the one that does.
-        undistorted: Whether the geometry is the reference camera's without the distortion of its lens.
-        aligned: Both pictures as the network was given them; None if nobody registered them.
-        amounts: Of both cameras at each level, where they were asked for; see :class:`EngineOutput`.
-        luminance: (H, W), the fused luminance before colour, and before what one camera sees alone is put in.
-    """
-
-    image: NDArray[np.uint8]
-    reference: str
-    gain: float
-    weights: NDArray[np.float32]
-    infrared_activation: NDArray[np.float32]
-    visible_activation: NDArray[np.float32]
-    infrared_share: NDArray[np.float32]
-    inference_time: float
-    overlap: float = 1.0
-    undistorted: bool = False
-    aligned: Aligned | None = None
-    amounts: Amounts | None = None
-    luminance: NDArray[np.uint8] | None = None
-
-
-class PassedFrame(NamedTuple):
-    """A frame of one camera in place of a fused one.
-
-    Attributes:
-        image: (H, W, 3) red, green, blue, or (H, W) grey, as a fused frame would have it; 0 to 255. Black where the
-            camera sees nothing of it.
-        reference: Camera whose geometry the image has, ``rgb`` or ``thermal``.
-        undistorted: As in :class:`FusedFrame`.
-        detector_image: (H, W, 3), the same for detectors; None where it was not asked for.
-    """
-
-    image: NDArray[np.uint8]
-    reference: str
-    undistorted: bool
-    detector_image: NDArray[np.uint8] | None = None
-
-
 class FusionPipeline:
     """Fuses frames one after another. Used from one thread; :meth:`configure` may be called from any."""
 
     def __init__(
-        self, engine: Engine, settings: FusionSettings | None = None, registration: Registration | None = None
+        self,
+        engine: Engine,
+        settings: FusionSettings | None = None,
+        registration: Registration | None = None,
+        *,
+        budget: MemoryBudget | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Put the parts together.
 
@@ -119,6 +53,9 @@ class FusionPipeline:
             engine: The model, ready to run.
             settings: Defaults when left out.
             registration: How one picture gets into the geometry of the other; what the settings say when left out.
+            budget: Memory that a pair may need; what the settings say when left out.
+            tell: Called with a sentence that the user should know, once: the network works at another size than the
+                settings ask for, or something is wrong with the thermal picture.
         """
         # Size of the last pictures that the network was given, and of the fused image; None before the first.
         self._worked: tuple[Size, Size] | None = None
@@ -128,6 +65,10 @@ class FusionPipeline:
         #: Whether frames carry the amounts of both cameras, which an explanation needs.
         self.keep_amounts = False
         self._settings = settings or FusionSettings()
+        #: Memory that a pair may need, also in decoding.
+        self.budget = budget or MemoryBudget.of(self._settings.memory_limit)
+        self._tell = tell
+        self._told: set[str] = set()
         self._registration = registration or PlannedRegistration()
         self._thermal = ThermalFrontEnd(self._settings.thermal)
         self._steady, self._fade = SteadyGain(), Fade()
@@ -207,16 +148,17 @@ class FusionPipeline:
 
         Arguments and errors are those of :meth:`fuse`. The pictures are made before the next pair is prepared.
         """
-        _check_thermal(thermal)
-        _check_rgb(rgb)
+        with blamed("thermal"):
+            thermal = self.checked("thermal", thermal)
+        with blamed("rgb"):
+            check_rgb(rgb)
         self._shapes = {"thermal": thermal.shape, "rgb": rgb.shape}
         settings = self._settings
-        grey = self._thermal.apply(thermal, stamp)
+        registration = self._sized(_size(thermal), _size(rgb))
+        with blamed("thermal"):
+            grey = self._grey(thermal, stamp)
         self.pictures = {"thermal": grey, "rgb": rgb}
-        # The reference defines the geometry; the other frame is brought into it.
-        aligned = self._registration.align(
-            grey, rgb, reference=settings.reference, settings=self._at_size(settings.registration), rig=rig
-        )
+        aligned = self._align(grey, rgb, registration, rig)
         # The network works at the size of the thermal picture, which may be smaller than that of the RGB picture.
         size, full = _size(aligned.thermal), _size(aligned.rgb)
         self._worked = size, full
@@ -270,6 +212,66 @@ class FusionPipeline:
             luminance,
         )
 
+    def checked(self, camera: str, image: Image) -> Image:
+        """What of a camera's frame is its picture; see :meth:`fuse` for what it may be.
+
+        Raises:
+            ImageError: If it is none of these, or nothing of it is.
+        """
+        if camera == "rgb":
+            return check_rgb(image)
+        check_thermal(image)
+        return put_right(image, self._settings.thermal)
+
+    def _grey(self, thermal: Image, stamp: float) -> NDArray[np.uint8]:
+        grey = self._thermal.apply(thermal, stamp)
+        for warning in self._thermal.state.warnings if self._thermal.state else ():
+            self._say(warning)
+        return grey
+
+    def _say(self, text: str) -> None:
+        """Say something once, if there is anything."""
+        if text and text not in self._told:
+            self._told.add(text)
+            self._tell(text)
+
+    @property
+    def guest(self) -> str:
+        """The camera that is not the reference: its frames are brought into the geometry of the other's."""
+        return "thermal" if self._settings.reference == "rgb" else "rgb"
+
+    def check(self, thermal: Image, rgb: NDArray[np.uint8], rig: Rig = _UNKNOWN) -> None:
+        """Whether a pair could be fused, without the network and without a trace in what follows the scene.
+
+        The arguments and errors are those of :meth:`fuse`.
+        """
+        with blamed("thermal"):
+            thermal = self.checked("thermal", thermal)
+            self._thermal.check(thermal)
+        with blamed("rgb"):
+            check_rgb(rgb)
+        registration = self._sized(_size(thermal), _size(rgb))
+        self._align(np.zeros(thermal.shape, np.uint8), rgb, registration, rig)
+
+    def _align(
+        self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], registration: RegistrationSettings, rig: Rig
+    ) -> Aligned:
+        """The reference defines the geometry; the other frame is brought into it."""
+        reference = self._settings.reference
+        with blamed(self.guest):
+            return self._registration.align(grey, rgb, reference=reference, settings=registration, rig=rig)
+
+    def _sized(self, thermal: Size, rgb: Size) -> RegistrationSettings:
+        """How a pair is registered: as the settings say, with a processing size where it needs one."""
+        settings = self._at_size(self._settings.registration)
+        pixel = network_pixel(self.engine.description, blends=not self.engine.has_gain)
+        with blamed("rgb" if area(rgb) > area(thermal) else "thermal"):
+            sized, note = within_budget(
+                thermal, rgb, self._settings.reference, settings, budget=self.budget, pixel=pixel
+            )
+        self._say(note)
+        return sized
+
     def for_detector(self, pair: PreparedPair) -> DetectorFrame:
         """The picture for detectors. It depends on nothing but the pair, and the fused frame does not depend on it.
 
@@ -310,11 +312,10 @@ class FusionPipeline:
             DataError: As :meth:`fuse`.
         """
         settings, other = self._settings, self._shapes.get("rgb" if camera == "thermal" else "thermal")
-        if camera == "thermal":
-            _check_thermal(image)
-            picture = self._thermal.apply(image, stamp)
-        else:
-            picture = _check_rgb(image)
+        image = self.checked(camera, image)
+        other_size = None if other is None else (other[0], other[1])
+        check_alone(camera, _size(image), other_size, settings.reference, settings.registration, budget=self.budget)
+        picture = self._grey(image, stamp) if camera == "thermal" else np.asarray(image, np.uint8)
         self._shapes[camera] = image.shape
         self.pictures = {**self.pictures, camera: picture}
 
@@ -322,7 +323,7 @@ class FusionPipeline:
             return self._registration.align_alone(
                 camera,
                 picture,
-                other=None if other is None else (other[0], other[1]),
+                other=other_size,
                 reference=settings.reference,
                 settings=settings.registration,
                 rig=rig,
@@ -344,24 +345,7 @@ class FusionPipeline:
         return replace(settings, processing_height=height, processing_width=width)
 
 
-def _check_thermal(image: Image) -> None:
-    if image.size == 0 or image.ndim != 2 or image.dtype not in (np.uint8, np.uint16, np.float32):
-        raise ImageError(
-            f"thermal frame has shape {image.shape} and type {image.dtype}",
-            expected="(H, W) with pixels, of uint8, uint16 or float32",
-        )
-
-
-def _check_rgb(image: Image) -> NDArray[np.uint8]:
-    if image.size == 0 or image.ndim < 2 or image.shape[2:] not in ((), (3,)) or image.dtype != np.uint8:
-        raise ImageError(
-            f"RGB frame has shape {image.shape} and type {image.dtype}",
-            expected="(H, W, 3) or (H, W) with pixels, of uint8",
-        )
-    return np.asarray(image, np.uint8)
-
-
-def _size(image: NDArray[np.generic]) -> tuple[int, int]:
+def _size(image: NDArray[np.generic]) -> Size:
     return image.shape[0], image.shape[1]
 
 

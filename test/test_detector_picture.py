@@ -13,13 +13,14 @@ from small_model import open_small
 
 from camf_ros.detector_picture import in_colour, inverted
 from camf_ros.engines.engine import FusionEngine
+from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.detail import shrunk, with_detail
 from camf_ros.imaging.detector_recipe import factors, trust_in_rgb, undazzled
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.registration import PlannedRegistration, resized
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.imaging.thermal import ThermalFrontEnd
-from camf_ros.pipeline import FusedFrame, FusionPipeline
+from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.settings.thermal import ThermalSettings

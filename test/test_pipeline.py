@@ -30,6 +30,23 @@ THERMAL = (26, 33)
 RGB = (41, 58)
 
 
+def test_cropped_rows_are_as_if_they_had_not_been_sent(engine: FusionEngine) -> None:
+    told: list[str] = []
+    more = np.vstack([counts(), np.random.default_rng(0).integers(0, 65536, (2, THERMAL[1])).astype(np.uint16)])
+    settings = FusionSettings(thermal=ThermalSettings(crop_bottom=2))
+    got = FusionPipeline(engine, settings, tell=told.append).fuse(more, colour(), 1.0).image
+    np.testing.assert_array_equal(got, FusionPipeline(engine).fuse(counts(), colour(), 1.0).image)
+    assert told == []
+    pipeline = FusionPipeline(engine, tell=told.append)
+    for stamp in (1.0, 2.0):
+        pipeline.fuse(more, colour(), stamp)
+    assert told == ["the last 2 thermal rows are no picture (telemetry?): set thermal.crop_bottom to 2"]
+    alone = pipeline.checked("thermal", more)
+    assert alone.shape == more.shape
+    with pytest.raises(ImageError, match="leave nothing"):
+        FusionPipeline(engine, FusionSettings(thermal=ThermalSettings(crop_top=99))).fuse(more, colour(), 1.0)
+
+
 def counts(seed: int = 1, size: tuple[int, int] = THERMAL) -> NDArray[np.uint16]:
     """A 16-bit thermal frame: smooth, with noise."""
     noise = np.random.default_rng(seed).normal(0, 300, size)

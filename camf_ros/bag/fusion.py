@@ -12,7 +12,7 @@ from camf_ros.bag.topics import TF_STATIC
 from camf_ros.bag.transforms import RecordedTransforms
 from camf_ros.bag.types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, TRANSFORMS, MessageTypes
 from camf_ros.detector_picture import Wanted
-from camf_ros.errors import CamfError, ParameterError
+from camf_ros.errors import CamfError, ParameterError, blamed
 from camf_ros.imaging.camera_info import InfoHistory, camera_of
 from camf_ros.imaging.camera_maps import Rig
 from camf_ros.imaging.camera_messages import (
@@ -21,14 +21,15 @@ from camf_ros.imaging.camera_messages import (
     rgb_frame,
     thermal_frame,
 )
+from camf_ros.imaging.memory_budget import MemoryBudget
 from camf_ros.nodes.fingerprint import fingerprint
 from camf_ros.pairing.matchers import ExactMatcher, Matcher, NearestMatcher
 from camf_ros.pairing.stamps import StampRule
-from camf_ros.pairing.stream import CAMERAS, ImagePair, LoneFrame, PairStream
+from camf_ros.pairing.stream import CAMERAS, OTHER, ImagePair, LoneFrame, PairStream
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings, PairingSettings
 
-_FRAMES: dict[tuple[str, str], Callable[[Any], Any]] = {
+_FRAMES: dict[tuple[str, str], Callable[[Any, MemoryBudget], Any]] = {
     ("thermal", "raw"): thermal_frame,
     ("thermal", "compressed"): compressed_thermal_frame,
     ("rgb", "raw"): rgb_frame,
@@ -183,7 +184,9 @@ class BagFusion:
         message = self._types.decode(data, kind)
         stamp = self._stamps.time(camera, message.header.stamp, lambda: time)
         if stamp is None:
-            raise _bad_stamp(camera, message.header.stamp)
+            problem = _bad_stamp(camera, message.header.stamp)
+            self._stream.refuse(camera, fingerprint(message), self._now, str(problem))
+            raise problem
         return self._stream.add(camera, message, stamp, fingerprint(message), self._now)
 
     def _other(self, topic: str, role: str, data: bytes) -> None:
@@ -194,35 +197,61 @@ class BagFusion:
 
     def _made(self, found: Iterable[ImagePair | LoneFrame], time: int) -> Iterator[Result]:
         for item in found:
+            made: list[Made] = []
             try:
-                made = self._pass_through(item) if isinstance(item, LoneFrame) else self._fuse(item)
+                self._make(item, made)
+                self._stream.used(item)
             except CamfError as error:
                 self.tally.reject(error)
-                continue
+                self._stream.refused(item, error)
             yield from (Result(time, each) for each in made)
 
-    def _fuse(self, pair: ImagePair) -> list[Made]:
+    def _make(self, item: ImagePair | LoneFrame, made: list[Made]) -> None:
+        if isinstance(item, LoneFrame):
+            self._pass_through(item, made)
+        else:
+            self._fuse(item, made)
+
+    def _fuse(self, pair: ImagePair, made: list[Made]) -> None:
         self.tally.paired.update(CAMERAS)
         thermal, rgb = self._frame("thermal", pair.thermal), self._frame("rgb", pair.rgb)
-        rig = self._rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
+        with blamed(self._pipeline.guest):
+            rig = self._rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
         prepared = self._pipeline.prepare(thermal, rgb, pair.time, rig)
         frame = self._pipeline.for_eyes(prepared) if self._wanted.eyes else None
         detector = self._pipeline.for_detector(prepared) if self._wanted.detector else None
         self.tally.fused += 1
-        return list(self._results.fused(pair, frame, detector))
+        made += self._results.fused(pair, frame, detector)
 
-    def _pass_through(self, lone: LoneFrame) -> list[Made]:
-        self.tally.passed[lone.camera] += 1
+    def _pass_through(self, lone: LoneFrame, made: list[Made]) -> None:
         stamp = lone.message.header.stamp
-        image = self._frame(lone.camera, lone.message)
-        rig = self._rig(stamp, None) if lone.camera == "thermal" else self._rig(None, stamp)
-        frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig, for_detector=self._wanted.detector)
-        return list(self._results.passed(lone, frame, eyes=self._wanted.eyes))
+        with blamed(lone.camera):
+            image = self._frame(lone.camera, lone.message)
+            rig = self._rig(stamp, None) if lone.camera == "thermal" else self._rig(None, stamp)
+            frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig, for_detector=self._wanted.detector)
+        self.tally.passed[lone.camera] += 1
+        made += self._results.passed(lone, frame, eyes=self._wanted.eyes)
+        if lone.suspect is not None:
+            self._try(lone, image)
+
+    def _try(self, lone: LoneFrame, image: Any) -> None:
+        """Whether the other camera's frames could be used again; raises CamfError if not."""
+        other = OTHER[lone.camera]
+        messages = {lone.camera: lone.message, other: lone.suspect}
+        with blamed(other):
+            images = {lone.camera: image, other: self._decoded(other, lone.suspect)}
+            rig = self._rig(*(messages[camera].header.stamp for camera in CAMERAS))
+            self._pipeline.check(images["thermal"], images["rgb"], rig)
 
     def _frame(self, camera: str, message: Any) -> Any:
-        image = _FRAMES[camera, self._transports[camera]](message)
-        self._results.saw(camera, message.header, (image.shape[0], image.shape[1]))
+        with blamed(camera):
+            image = self._decoded(camera, message)
+            picture = self._pipeline.checked(camera, image)
+        self._results.saw(camera, message.header, (picture.shape[0], picture.shape[1]))
         return image
+
+    def _decoded(self, camera: str, message: Any) -> Any:
+        return _FRAMES[camera, self._transports[camera]](message, self._pipeline.budget)
 
     def _rig(self, thermal_stamp: Any, rgb_stamp: Any) -> Rig:
         """What is known about the cameras, as far as the registration asks."""

@@ -68,8 +68,10 @@ class BagJob:
             )
             # Before anything slow: a registration that cannot be used would refuse every pair.
             registration = PlannedRegistration.checked(settings.registration)
-            pipeline = FusionPipeline(open_engine(), settings, registration)
+            notes: list[str] = []
+            pipeline = FusionPipeline(open_engine(), settings, registration, tell=notes.append)
             fusion = BagFusion(pipeline, settings, types, roles, bag.start, wanted=self.wanted)
+            fusion.tally.notes = notes
             self._learn(bag, roles, fusion)
             with writer:
                 self._write(bag, fusion, writer, progress)

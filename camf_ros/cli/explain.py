@@ -17,7 +17,7 @@ from camf_ros.settings.fusion import FusionSettings
 
 if TYPE_CHECKING:
     from camf_ros.explain.explanation import Explanation, Place
-    from camf_ros.pipeline import FusedFrame
+    from camf_ros.fused_frame import FusedFrame
 
 _logger = logging.getLogger(__name__)
 
@@ -81,14 +81,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _fused(arguments: argparse.Namespace, settings: FusionSettings) -> FusedFrame:
     """The two picture files as the node would fuse them."""
+    from camf_ros.imaging.memory_budget import MemoryBudget, check_explanation
     from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
     from camf_ros.pipeline import FusionPipeline
 
-    thermal = thermal_of(read_picture(arguments.infrared), str(arguments.infrared))
-    rgb = rgb_of(read_picture(arguments.visible), str(arguments.visible))
-    pipeline = FusionPipeline(engine_of(arguments), settings)
+    budget = MemoryBudget.of(settings.memory_limit)
+    thermal = thermal_of(read_picture(arguments.infrared, budget), str(arguments.infrared))
+    rgb = rgb_of(read_picture(arguments.visible, budget), str(arguments.visible))
+    pipeline = FusionPipeline(engine_of(arguments), settings, budget=budget, tell=_logger.info)
     pipeline.keep_amounts = True
-    return pipeline.fuse(thermal, rgb, stamp=0.0)
+    frame = pipeline.fuse(thermal, rgb, stamp=0.0)
+    check_explanation(frame.worked_at, budget)
+    return frame
 
 
 def _checked_outputs(arguments: argparse.Namespace, pixel: Sequence[int] | None) -> list[Path]:

@@ -21,6 +21,11 @@ class Outcome:
     skipped_count: int = 0
     notes: list[str] = field(default_factory=list)
 
+    def note(self, text: str) -> None:
+        """Say something at the end, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
     def skip(self, name: str, reason: str, count: int = 1) -> None:
         """Note what was left out.
 

@@ -10,6 +10,7 @@ from camf_ros.cli.outcome import Outcome
 from camf_ros.cli.outputs import Guard, make_folder
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, DataError
+from camf_ros.imaging.memory_budget import MemoryBudget
 from camf_ros.imaging.pairs import SUFFIXES, is_picture
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of, write_png
 from camf_ros.imaging.registration import PlannedRegistration
@@ -52,12 +53,13 @@ class StillsJob:
         """
         # Its maps are the same for pictures of one size.
         registration = PlannedRegistration.checked(settings.registration)
+        budget = MemoryBudget.of(settings.memory_limit)
         for infrared, visible, output in tqdm(self._pairs, desc="fusing", unit="picture", disable=quiet):
             make_folder(output.parent)
             try:
-                thermal = thermal_of(read_picture(infrared), str(infrared))
-                rgb = rgb_of(read_picture(visible), str(visible))
-                pipeline = FusionPipeline(engine, settings, registration)
+                thermal = thermal_of(read_picture(infrared, budget), str(infrared))
+                rgb = rgb_of(read_picture(visible, budget), str(visible))
+                pipeline = FusionPipeline(engine, settings, registration, budget=budget, tell=self._outcome.note)
                 prepared = pipeline.prepare(thermal, rgb, stamp=0.0)
                 fused = (pipeline.for_detector if for_detector else pipeline.for_eyes)(prepared).image
             except CamfError as error:

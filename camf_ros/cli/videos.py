@@ -78,7 +78,7 @@ class VideoJob:
         outcome = Outcome()
         _settle_rates(lead, other, outcome)
         sink: FrameSink = PngFolder(self._output) if self._to_folder else Mp4File(self._output, lead.rate)
-        pipeline = FusionPipeline(engine, settings, registration)
+        pipeline = FusionPipeline(engine, settings, registration, tell=outcome.note)
         failed: dict[str, list[int]] = {}
         pairs = 0
         try:

@@ -13,10 +13,10 @@ from camf_ros.engines.choose import open_inspector
 from camf_ros.errors import EngineError, ParameterError
 from camf_ros.explain.channels import Channel, reduced, strongest_channels
 from camf_ros.explain.parts import Level, Parts, fused_pictures, levels_of, parts_of, seen_by_both, share_of
+from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.luminance import Visible
 from camf_ros.models import Model
 from camf_ros.network.architecture import BlendArchitecture
-from camf_ros.pipeline import FusedFrame
 
 Picture = NDArray[np.uint8]
 Map = NDArray[np.float32]

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import ImageError
+from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.blending import Amounts, Blender
 from camf_ros.imaging.detail import shrunk
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.registration import Aligned
-from camf_ros.pipeline import FusedFrame
 
 Picture = NDArray[np.uint8]
 Map = NDArray[np.float32]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from camf_ros.errors import EncodingError, ImageError
 from camf_ros.imaging.compressed_header import Header, read_header
 from camf_ros.imaging.encodings import ENCODINGS, Encoding, Kind, why_not
+from camf_ros.imaging.memory_budget import UNLIMITED, MemoryBudget
 from camf_ros.imaging.raw_image import check_size
 
 #: Codecs that can be written.
@@ -33,7 +34,9 @@ _RGB_NAMES = {(3, 8): "rgb8", (3, 16): "rgb16", (4, 8): "rgba8", (4, 16): "rgba1
 _JPEG_SCALE = 257
 
 
-def decode(data: bytes, layout: str, accepted: frozenset[str], topic: str) -> tuple[NDArray[Any], Encoding, bool]:
+def decode(
+    data: bytes, layout: str, accepted: frozenset[str], topic: str, budget: MemoryBudget = UNLIMITED
+) -> tuple[NDArray[Any], Encoding, bool]:
     """Array of a compressed image.
 
     The file says how many channels and bits it has. ``layout`` says the rest: whether a grey PNG is a Bayer mosaic,
@@ -45,6 +48,7 @@ def decode(data: bytes, layout: str, accepted: frozenset[str], topic: str) -> tu
         layout: The message's ``format``.
         accepted: Encodings that make sense on this topic.
         topic: Names the source in errors.
+        budget: Memory that a frame may need; a few bytes of file may stand for a very large picture.
 
     Returns:
         The array as :func:`camf_ros.imaging.raw_image.read` would give it, its encoding, and whether the compression
@@ -56,7 +60,7 @@ def decode(data: bytes, layout: str, accepted: frozenset[str], topic: str) -> tu
     """
     named = _named(layout, accepted, topic)
     header = read_header(data, topic)
-    check_size(header.height, header.width, ENCODINGS["mono8"], topic)
+    check_size(header.height, header.width, ENCODINGS["rgba16"], topic, budget)
     image = _decompress(data, header, topic)
     lossy = header.codec == "jpeg"
     if image.ndim == 2 and named is not None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.errors import EncodingError
+from camf_ros.errors import EncodingError, ImageError
 from camf_ros.imaging.encodings import Encoding, Kind
 
 #: A thermal image as the front end takes it.
@@ -117,3 +117,22 @@ def _nv24_to_rgb8(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     twice[:, :, 0], twice[:, :, 2] = chroma[:, :, 0], chroma[:, :, 1]
     colour = cv2.cvtColor(twice.reshape(height, 2 * width, 2), cv2.COLOR_YUV2RGB_UYVY)
     return np.ascontiguousarray(colour[:, ::2], dtype=np.uint8)
+
+
+def check_thermal(image: Image) -> None:
+    """Refuse what the front end does not take; raises ImageError."""
+    if image.size == 0 or image.ndim != 2 or image.dtype not in (np.uint8, np.uint16, np.float32):
+        raise ImageError(
+            f"thermal frame has shape {image.shape} and type {image.dtype}",
+            expected="(H, W) with pixels, of uint8, uint16 or float32",
+        )
+
+
+def check_rgb(image: Image) -> NDArray[np.uint8]:
+    """The picture itself where it is 8-bit colour or grey; raises ImageError where it is not."""
+    if image.size == 0 or image.ndim < 2 or image.shape[2:] not in ((), (3,)) or image.dtype != np.uint8:
+        raise ImageError(
+            f"RGB frame has shape {image.shape} and type {image.dtype}",
+            expected="(H, W, 3) or (H, W) with pixels, of uint8",
+        )
+    return np.asarray(image, np.uint8)

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import DataError
 from camf_ros.imaging.luminance import Visible
-from camf_ros.imaging.raw_image import ENCODINGS, Image, to_rgb8
+from camf_ros.imaging.memory_budget import MemoryBudget
+from camf_ros.imaging.picture_size import claimed_size
+from camf_ros.imaging.raw_image import ENCODINGS, Image, check_size, to_rgb8
 
 # Mean spread of the colours of a pixel, grey levels, up to which a picture is grey: lossy compression tints a little.
 _TINT = 4.0
@@ -29,19 +31,28 @@ _LAYOUTS = {
 }
 
 
-def read_picture(path: Path) -> NDArray[Any]:
+def read_picture(path: Path, budget: MemoryBudget | None = None) -> NDArray[Any]:
     """A picture file as it is.
+
+    Args:
+        path: The file.
+        budget: Memory that the picture may need, half of what is free when left out; a few bytes of file may stand for
+            a very large one.
 
     Returns:
         (H, W) grey, or (H, W, 3 or 4) blue, green, red (and alpha); of the file's type.
 
     Raises:
         DataError: If the file cannot be opened, or is no whole picture.
+        ImageError: If it needs more memory than it may.
     """
     try:
         content = np.fromfile(path, np.uint8)
     except OSError as error:
         raise DataError(f"{path} cannot be opened ({error.strerror})", remedy="check path and rights") from error
+    size = claimed_size(content.data)
+    if size is not None:
+        check_size(*size, ENCODINGS["rgba16"], str(path), budget or MemoryBudget.of(0))
     image = None
     if content.size:
         try:

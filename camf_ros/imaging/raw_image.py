@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from camf_ros.errors import EncodingError, ImageError
 from camf_ros.imaging.encodings import ENCODINGS, Encoding, why_not
 from camf_ros.imaging.frames import Image, to_rgb8
+from camf_ros.imaging.memory_budget import RGB_PIXEL, THERMAL_PIXEL, UNLIMITED, MemoryBudget
 
 __all__ = ["ENCODINGS", "MAX_PIXELS", "Image", "RawImage", "check", "check_size", "read", "to_rgb8"]
 
@@ -32,13 +33,14 @@ class RawImage(Protocol):
     data: bytes | bytearray | memoryview
 
 
-def check(message: RawImage, accepted: frozenset[str], topic: str) -> Encoding:
+def check(message: RawImage, accepted: frozenset[str], topic: str, budget: MemoryBudget = UNLIMITED) -> Encoding:
     """Refuse a message that cannot be what it says.
 
     Args:
         message: The image message.
         accepted: Encodings that make sense on this topic.
         topic: Names the source in errors.
+        budget: Memory that a frame may need.
 
     Returns:
         The layout of its encoding.
@@ -56,7 +58,7 @@ def check(message: RawImage, accepted: frozenset[str], topic: str) -> Encoding:
             remedy=why_not(message.encoding, accepted),
         )
     height, width = message.height, message.width
-    check_size(height, width, encoding, topic)
+    check_size(height, width, encoding, topic, budget)
     step = _step(message, encoding)
     row = width * encoding.channels * np.dtype(encoding.dtype).itemsize
     if step < row:
@@ -76,8 +78,8 @@ def check(message: RawImage, accepted: frozenset[str], topic: str) -> Encoding:
     return encoding
 
 
-def check_size(height: int, width: int, encoding: Encoding, topic: str) -> None:
-    """Refuse a size that no picture of an encoding has.
+def check_size(height: int, width: int, encoding: Encoding, topic: str, budget: MemoryBudget = UNLIMITED) -> None:
+    """Refuse a size that no picture of an encoding has, or that needs more memory than there may be.
 
     Raises:
         ImageError: If a side is 0, too short to be demosaiced, or odd where two pixels share their chroma, or if the
@@ -86,6 +88,8 @@ def check_size(height: int, width: int, encoding: Encoding, topic: str) -> None:
     size = f"{topic}: size is {width} x {height}"
     if height < 1 or width < 1 or height * width > MAX_PIXELS:
         raise ImageError(size, expected=f"1 to {MAX_PIXELS} pixels")
+    pixel = max(THERMAL_PIXEL, RGB_PIXEL) + encoding.channels * np.dtype(encoding.dtype).itemsize
+    budget.check(height * width * pixel, size, "send smaller pictures")
     if min(height, width) < encoding.smallest:
         raise ImageError(size, expected=f"sides of {encoding.smallest} or more in {encoding.name}")
     if (encoding.even_height and height % 2) or (encoding.even_width and width % 2):

@@ -126,6 +126,12 @@ def resized(image: Picture, size: Size) -> Picture:
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
 
 
+def sizes_of(thermal: Size, rgb: Size, reference: str, settings: RegistrationSettings) -> tuple[Size, Size]:
+    """(height, width) of the fused picture, and that at which the network works, for pictures of two sizes."""
+    output = _side_by_side(rgb if reference == "rgb" else thermal, settings.output_height, settings.output_width)
+    return output, _side_by_side(output, settings.processing_height, settings.processing_width)
+
+
 class _Plan(NamedTuple):
     """Everything that is the same for every pair of frames until something changes."""
 
@@ -278,9 +284,7 @@ class PlannedRegistration:
 
     def _plan(self, key: _Key) -> _Plan:
         settings = key.settings
-        own = key.rgb_size if key.reference == "rgb" else key.thermal_size
-        output = _side_by_side(own, settings.output_height, settings.output_width)
-        processing = _side_by_side(output, settings.processing_height, settings.processing_width)
+        output, processing = sizes_of(key.thermal_size, key.rgb_size, key.reference, settings)
         if settings.mode == "none" and key.thermal_size != key.rgb_size:
             raise RegistrationError(
                 f"the thermal image is {text(key.thermal_size)} and the RGB image {text(key.rgb_size)}",

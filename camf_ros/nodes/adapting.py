@@ -247,7 +247,7 @@ class Adapting:
     ) -> float:
         if choice.processing and "tensorrt" in engine.description:
             raise EngineError("TensorRT would build an engine for this size, which takes minutes")
-        pipeline = FusionPipeline(engine, settings, self._fuser.registration.another())
+        pipeline = FusionPipeline(engine, settings, self._fuser.registration.another(), budget=self._fuser.budget)
         pipeline.use(engine, choice.processing)
         least, end = math.inf, math.inf
         for number in range(_FRAMES + 1):

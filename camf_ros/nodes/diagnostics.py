@@ -14,11 +14,18 @@ from camf_ros.nodes import topics
 from camf_ros.nodes.qos import publish
 from camf_ros.nodes.statistics import Snapshot
 from camf_ros.pairing.presence import Missing
+from camf_ros.pairing.stream import OTHER
 from camf_ros.settings.fusion import FusionSettings, Thresholds
 from camf_ros.source_check import SourceReport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 STALE = DiagnosticStatus.STALE
+
+_MISSING = {
+    "silent": "no frame",
+    "frozen": "the same frame over and over",
+    "refused": "no frame that can be used",
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ def input_status(
         rate: The rates.
         settings: With the limits beyond which something is wrong.
         unpaired: Frames that came into no pair, by camera and reason.
-        missing: Cameras that have stopped or repeat one frame.
+        missing: Cameras that have stopped, repeat one frame, or send nothing that can be used.
         passes: Whether frames of a camera that is alone are published.
     """
     timeout, thresholds = settings.no_data_timeout, settings.thresholds
@@ -71,8 +78,9 @@ def input_status(
     values["pair skew mean (ms)"] = f"{1e3 * snapshot.skew.mean:.2f}"
     values["pair skew p95 (ms)"] = f"{1e3 * snapshot.skew.p95:.2f}"
     values.update({f"unpaired: {reason}": count for reason, count in unpaired.items()})
-    if len(missing) == 1 and (passes or "frozen" in [state.reason for state in missing.values()]):
-        return _status(f"{name}: inputs", WARN, alone_text(missing, passes=passes), values)
+    told = {camera: state for camera, state in missing.items() if state.reason != "silent" or passes}
+    if told and (len(missing) == 1 or "refused" in [state.reason for state in told.values()]):
+        return _status(f"{name}: inputs", WARN, missing_text(missing, passes=passes), values)
     if silent:
         level = STALE if len(silent) == len(snapshot.ages) else WARN
         return _status(f"{name}: inputs", level, f"no frames from {' and '.join(silent)}", values)
@@ -86,13 +94,16 @@ def input_status(
     return _status(f"{name}: inputs", OK, "both cameras are there", values)
 
 
-def alone_text(missing: Mapping[str, Missing], *, passes: bool) -> str:
-    """One camera is missing: what of it, for how long, and what is published instead."""
-    ((camera, state),) = missing.items()
-    left = topics.RGB if camera == topics.THERMAL else topics.THERMAL
-    what = "no frame" if state.reason == "silent" else "the same frame over and over"
-    consequence = f"; {left} alone is passed through" if passes else ""
-    return f"{camera}: {what} for {state.seconds:.1f} s{consequence}"
+def missing_text(missing: Mapping[str, Missing], *, passes: bool) -> str:
+    """Cameras that are missing: what of them, for how long, and what is published instead."""
+    texts = []
+    for camera, state in missing.items():
+        text = f"{camera}: {_MISSING[state.reason]} for {state.seconds:.1f} s"
+        texts.append(f"{text} ({state.cause})" if state.cause else text)
+    if passes and len(missing) == 1:
+        (camera,) = missing
+        texts.append(f"{OTHER[camera]} alone is passed through")
+    return "; ".join(texts)
 
 
 def fusion_status(
@@ -219,6 +230,7 @@ def thermal_values(state: ThermalState | None) -> dict[str, object]:
     """What the thermal front end found in the last frame; nothing before the first."""
     if state is None:
         return {}
+    absent = state.no_scene
     levels = "as they come" if state.levels is None else f"{state.levels[0]:.6g} to {state.levels[1]:.6g}"
     return {
         "thermal levels": levels,
@@ -226,6 +238,7 @@ def thermal_values(state: ThermalState | None) -> dict[str, object]:
         "thermal saturated (%)": f"{100 * state.saturated:.1f}",
         "thermal invalid (%)": f"{100 * state.invalid:.1f}",
         "thermal dead pixels": state.dead_pixels,
+        "thermal no scene (%)": "0.0" if absent is None else f"{100 * absent.share:.1f} ({absent.text})",
     }
 
 

@@ -10,6 +10,7 @@ from sensor_msgs.msg import Image
 from camf_ros.errors import EngineError
 from camf_ros.explain.explanation import Explainer, Place
 from camf_ros.explain.panel import render
+from camf_ros.imaging.memory_budget import check_explanation
 from camf_ros.models import Model, find_model
 from camf_ros.nodes import topics
 from camf_ros.nodes.background import Background
@@ -50,7 +51,10 @@ class Explaining:
         Raises:
             CheckpointError: If that cannot be read.
             EngineError: If it does not blend, or no runtime works.
+            ImageError: If the pictures are so large that explaining them would need more memory than a pair may.
         """
+        if pair.frame is not None:
+            check_explanation(pair.frame.worked_at, self._fuser.budget)
         known = self._known
         if known is None or known[0] != pair.model_hash:
             model = find_model(pair.model)

@@ -15,8 +15,11 @@ from std_msgs.msg import Header
 from camf_ros.detector_picture import DetectorFrame, Wanted
 from camf_ros.engines.choose import ChosenEngine
 from camf_ros.engines.engine import DeviceMemory, Engine, device_memory, engine_warnings
+from camf_ros.errors import blamed
+from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.camera_maps import Rig, Size
 from camf_ros.imaging.frames import Image as ImageArray
+from camf_ros.imaging.memory_budget import MemoryBudget
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.thermal import ThermalState
 from camf_ros.nodes import topics
@@ -26,7 +29,8 @@ from camf_ros.nodes.image_conversion import ImageConversion
 from camf_ros.nodes.outputs import Outputs, header_of
 from camf_ros.nodes.pairing import ImagePair, LoneFrame
 from camf_ros.nodes.statistics import Statistics
-from camf_ros.pipeline import FusedFrame, FusionPipeline
+from camf_ros.pairing.stream import OTHER
+from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 
 # Seconds between two looks at the memory of an accelerator, which its driver may take a while to tell: in the worker's
@@ -101,6 +105,7 @@ class Fuser:
         outputs: Outputs,
         cameras: Cameras,
         statistics: Statistics,
+        tell: Callable[[str], None],
     ) -> None:
         """Put the parts together.
 
@@ -112,10 +117,11 @@ class Fuser:
             outputs: Where results go.
             cameras: What is known about the cameras.
             statistics: Where results are counted.
+            tell: See :class:`camf_ros.pipeline.FusionPipeline`.
         """
         self.conversion, self.registration = conversion, registration
         self._outputs, self._cameras, self._statistics = outputs, cameras, statistics
-        self._pipeline = FusionPipeline(running.chosen.engine, settings, registration)
+        self._pipeline = FusionPipeline(running.chosen.engine, settings, registration, tell=tell)
         self._pipeline.use(running.chosen.engine, running.processing)
         self._running = running
         self._next: Running | None = None
@@ -139,9 +145,14 @@ class Fuser:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What should run and does not."""
-        chosen = self.chosen
-        return (*chosen.warnings, *engine_warnings(chosen.engine))
+        """What is not as it should be."""
+        chosen, state = self.chosen, self.thermal_state
+        return (*chosen.warnings, *engine_warnings(chosen.engine), *(state.warnings if state else ()))
+
+    @property
+    def budget(self) -> MemoryBudget:
+        """Memory that a pair may need."""
+        return self._pipeline.budget
 
     @property
     def thermal_state(self) -> ThermalState | None:
@@ -201,7 +212,8 @@ class Fuser:
     def _fuse(self, pair: ImagePair) -> None:
         began, engine = time.monotonic(), self._running.chosen.engine
         thermal, rgb = self._thermal(pair.thermal, pair.time), self._rgb(pair.rgb, pair.time - pair.skew)
-        rig = self._cameras.rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
+        with blamed(self._pipeline.guest):
+            rig = self._cameras.rig(pair.thermal.header.stamp, pair.rgb.header.stamp)
         # A pair of which one of these cannot be made counts as rejected, also where the other one went out.
         wanted = self._look()
         frame: FusedFrame | None = None
@@ -238,26 +250,43 @@ class Fuser:
 
     def _pass_through(self, lone: LoneFrame) -> None:
         stamp = lone.message.header.stamp
-        if lone.camera == topics.THERMAL:
-            image, rig = self._thermal(lone.message, lone.time), self._cameras.rig(stamp, None)
-        else:
-            image, rig = self._rgb(lone.message, lone.time), self._cameras.rig(None, stamp)
         detector = self._outputs.wanted.detector
-        frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig, for_detector=detector)
+        with blamed(lone.camera):
+            if lone.camera == topics.THERMAL:
+                image, rig = self._thermal(lone.message, lone.time), self._cameras.rig(stamp, None)
+            else:
+                image, rig = self._rgb(lone.message, lone.time), self._cameras.rig(None, stamp)
+            frame = self._pipeline.pass_through(lone.camera, image, lone.time, rig, for_detector=detector)
         self._statistics.passed(lone.camera, self._outputs.passed(lone, frame, self._running.chosen.engine))
+        if lone.suspect is not None:
+            self._try(lone, image)
+
+    def _try(self, lone: LoneFrame, image: NDArray[Any]) -> None:
+        """Whether the other camera's frames could be used again; raises CamfError if not."""
+        suspect, stamp, other = lone.suspect, lone.message.header.stamp, OTHER[lone.camera]
+        with blamed(other):
+            if lone.camera == topics.THERMAL:
+                rig = self._cameras.rig(stamp, suspect.header.stamp)
+                self._pipeline.check(image, self.conversion.rgb(suspect, self.budget), rig)
+            else:
+                rig = self._cameras.rig(suspect.header.stamp, stamp)
+                self._pipeline.check(self.conversion.thermal(suspect, self.budget), image, rig)
 
     def _thermal(self, message: Image | CompressedImage, stamp: float) -> ImageArray:
-        image = self.conversion.thermal(message)
-        self._saw(topics.THERMAL, message, image, stamp)
+        with blamed(topics.THERMAL):
+            image = self.conversion.thermal(message, self.budget)
+            self._saw(topics.THERMAL, message, image, stamp)
         return image
 
     def _rgb(self, message: Image | CompressedImage, stamp: float) -> NDArray[np.uint8]:
-        image = self.conversion.rgb(message)
-        self._saw(topics.RGB, message, image, stamp)
+        with blamed(topics.RGB):
+            image = self.conversion.rgb(message, self.budget)
+            self._saw(topics.RGB, message, image, stamp)
         return image
 
     def _saw(self, camera: str, message: Image | CompressedImage, image: NDArray[Any], stamp: float) -> None:
-        self._outputs.saw(camera, message.header, (image.shape[0], image.shape[1]))
+        picture = self._pipeline.checked(camera, image)
+        self._outputs.saw(camera, message.header, (picture.shape[0], picture.shape[1]))
         if (watched := self.watched) is not None:
             watched(camera, image, stamp)
 

@@ -51,8 +51,6 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         Raises:
             CamfError: If a parameter cannot be used, or if the node was to start by itself and could not.
         """
-        super().__init__("fusion")
-        refuse_wrong_transitions(self)
         # First of all, because destroy_node() needs them, also when what follows fails.
         self._intake: Intake | None = None
         # Was left while its worker did not come back.
@@ -64,6 +62,9 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         self._explaining: Explaining | None = None
         self._adapting: Adapting | None = None
         self._loader = EngineLoader()
+        self._timer: Timer | None = None
+        super().__init__("fusion")
+        refuse_wrong_transitions(self)
         self._problem: Exception | None = None
         self._conversion: ImageConversion | None = None
         self._registration = PlannedRegistration()
@@ -78,7 +79,6 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             last=self._last,
             parameters=self._configuration.values,
         )
-        self._timer: Timer | None = None
         self._time_reports()
         self.create_timer(_ADAPTATION_PERIOD, self._adapt, clock=Clock(clock_type=ClockType.STEADY_TIME))
         if self.settings.autostart:
@@ -133,7 +133,8 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             action()
             result = _SUCCESS
         except Exception as error:
-            self.get_logger().error(_text(error))
+            if self.context.ok():  # else it was told to stop, and nothing is wrong
+                self.get_logger().error(_text(error))
             # Without the frames that it went through, and all that these hold.
             self._problem = error.with_traceback(None)
             undo()
@@ -162,6 +163,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             outputs=self._outputs,
             cameras=self._cameras,
             statistics=self._statistics,
+            tell=lambda text: self.get_logger().warning(text),
         )
         self._reporter.load_problem = ""
         self._hanging = None

@@ -26,6 +26,7 @@ from camf_ros.imaging.camera_messages import (
 from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS, Encoding, Kind
 from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.frames import thermal_values
+from camf_ros.imaging.memory_budget import UNLIMITED, MemoryBudget
 from camf_ros.imaging.raw_image import check
 
 __all__ = ["RGB_ENCODINGS", "THERMAL_ENCODINGS", "ImageConversion", "cv_bridge_works"]
@@ -69,7 +70,7 @@ class ImageConversion:
 
             self._bridge, self.backend = CvBridge(), "cv_bridge"
 
-    def thermal(self, message: Image | CompressedImage) -> ImageArray:
+    def thermal(self, message: Image | CompressedImage, budget: MemoryBudget = UNLIMITED) -> ImageArray:
         """Thermal frame of a message.
 
         Returns:
@@ -79,14 +80,14 @@ class ImageConversion:
             ImageError: If the message cannot be what it says, or its encoding is none of :data:`THERMAL_ENCODINGS`.
         """
         if isinstance(message, CompressedImage):
-            return compressed_thermal_frame(message)
+            return compressed_thermal_frame(message, budget)
         if self._bridge is not None:
-            encoding = check(message, THERMAL_ENCODINGS, THERMAL)
+            encoding = check(message, THERMAL_ENCODINGS, THERMAL, budget)
             if encoding.kind is Kind.GREY and self._suits_cv_bridge(message, encoding):
                 return thermal_values(self._bridge.imgmsg_to_cv2(message, "passthrough"), encoding, THERMAL)
-        return thermal_frame(message)
+        return thermal_frame(message, budget)
 
-    def rgb(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
+    def rgb(self, message: Image | CompressedImage, budget: MemoryBudget = UNLIMITED) -> NDArray[np.uint8]:
         """RGB frame of a message.
 
         Returns:
@@ -96,13 +97,13 @@ class ImageConversion:
             ImageError: If the message cannot be what it says, or its encoding is none of :data:`RGB_ENCODINGS`.
         """
         if isinstance(message, CompressedImage):
-            return compressed_rgb_frame(message)
+            return compressed_rgb_frame(message, budget)
         if self._bridge is not None:
-            encoding = check(message, RGB_ENCODINGS, RGB)
+            encoding = check(message, RGB_ENCODINGS, RGB, budget)
             if encoding.bridged and self._suits_cv_bridge(message, encoding):
                 wanted = "mono8" if encoding.kind is Kind.GREY else "rgb8"
                 return np.ascontiguousarray(self._bridge.imgmsg_to_cv2(message, wanted), dtype=np.uint8)
-        return rgb_frame(message)
+        return rgb_frame(message, budget)
 
     def _suits_cv_bridge(self, message: Image, encoding: Encoding) -> bool:
         """Whether cv_bridge reads this layout right: whole pixels a row, full last row, this machine's byte order."""

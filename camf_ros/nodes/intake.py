@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 
+from camf_ros.errors import CamfError
 from camf_ros.nodes.mailbox import Mailbox
 from camf_ros.nodes.pairing import ImagePair, LoneFrame, Pairing
 from camf_ros.nodes.statistics import Statistics
@@ -43,7 +44,8 @@ class Intake:
         """
         self._statistics, self._reject = statistics, reject
         self._mailbox: Mailbox[_Item] = Mailbox()
-        self._worker = Worker(self._mailbox, work, failed)
+        self._work = work
+        self._worker = Worker(self._mailbox, self._judge, failed)
         self._worker.start()
         self._pairing = Pairing(
             node,
@@ -93,8 +95,17 @@ class Intake:
         self._statistics.pair(pair.skew, time.monotonic())
         self._mailbox.put(pair)
 
-    def _bad_stamp(self, camera: str, stamp: Time) -> None:
+    def _judge(self, item: _Item) -> None:
+        """Work, and have the pairing know whose frames can be used; in the worker's thread."""
+        try:
+            self._work(item)
+        except CamfError as error:
+            self._pairing.refused(item, error)
+            raise
+        self._pairing.used(item)
+
+    def _bad_stamp(self, camera: str, stamp: Time) -> str:
         remedy = "" if stamp.sec else ", or set pairing.zero_stamps to arrival"
-        self._reject(
-            "stamp", f"{camera} frame: stamp is {stamp.sec} s; expected a time after 0; check the driver{remedy}"
-        )
+        text = f"{camera} frame: stamp is {stamp.sec} s; expected a time after 0; check the driver{remedy}"
+        self._reject("stamp", text)
+        return text

@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 
 from camf_ros.detector_picture import DetectorFrame, Wanted
 from camf_ros.engines.engine import Engine
+from camf_ros.fused_frame import FusedFrame, PassedFrame
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
 from camf_ros.nodes.camera_infos import CameraInfos, fused_info, picture_size
@@ -22,7 +23,6 @@ from camf_ros.nodes.compressed_messages import compressed_message
 from camf_ros.nodes.image_messages import float_array, image_message
 from camf_ros.nodes.pairing import ImagePair, LoneFrame
 from camf_ros.nodes.qos import publish
-from camf_ros.pipeline import FusedFrame, PassedFrame
 from camf_ros.settings.fusion import CompressedSettings
 
 _SOURCES = {topics.THERMAL: ChannelWeights.SOURCE_THERMAL, topics.RGB: ChannelWeights.SOURCE_RGB}

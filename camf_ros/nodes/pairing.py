@@ -14,6 +14,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
+from camf_ros.errors import CamfError
 from camf_ros.nodes import topics
 from camf_ros.nodes.filter_matcher import FilterMatcher
 from camf_ros.nodes.fingerprint import fingerprint
@@ -47,7 +48,7 @@ class Pairing:
         on_pair: Callable[[ImagePair], None],
         on_lone: Callable[[LoneFrame], None],
         on_frame: Callable[[str], None],
-        on_bad_stamp: Callable[[str, Time], None],
+        on_bad_stamp: Callable[[str, Time], str],
     ) -> None:
         """Subscribe.
 
@@ -59,7 +60,7 @@ class Pairing:
                 pair has it afterwards.
             on_frame: Called with the camera's name for each message, paired or not.
             on_bad_stamp: Called with the camera's name and the stamp for each message whose stamp is no time, or 0
-                where ``zero_stamps`` does not say what to do instead.
+                where ``zero_stamps`` does not say what to do instead; says what is wrong.
         """
         self._node = node
         self._on_pair, self._on_lone, self._on_frame, self._on_bad_stamp = on_pair, on_lone, on_frame, on_bad_stamp
@@ -94,6 +95,14 @@ class Pairing:
             self._node.destroy_subscription(subscription)
         self._node.destroy_timer(self._timer)
 
+    def used(self, item: ImagePair | LoneFrame) -> None:
+        """See :meth:`camf_ros.pairing.stream.PairStream.used`."""
+        self._stream.used(item)
+
+    def refused(self, item: ImagePair | LoneFrame, error: CamfError) -> None:
+        """See :meth:`camf_ros.pairing.stream.PairStream.refused`."""
+        self._stream.refused(item, error)
+
     def missing(self) -> Mapping[str, Missing]:
         """The cameras that are missing now, why and for how long; from the thread that takes messages."""
         return self._stream.missing(time.monotonic())
@@ -107,7 +116,8 @@ class Pairing:
         self._on_frame(camera)
         stamp = self._stamps.time(camera, message.header.stamp, self._clock)
         if stamp is None:
-            self._on_bad_stamp(camera, message.header.stamp)
+            problem = self._on_bad_stamp(camera, message.header.stamp)
+            self._stream.refuse(camera, fingerprint(message), time.monotonic(), problem)
             return
         self._hand_out(self._stream.add(camera, message, stamp, fingerprint(message), time.monotonic()))
         self._wake()

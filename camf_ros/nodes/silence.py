@@ -10,7 +10,14 @@ from rclpy.node import Node
 from camf_ros.nodes import topics
 from camf_ros.nodes.statistics import Snapshot
 from camf_ros.pairing.presence import Missing
+from camf_ros.pairing.stream import OTHER
 from camf_ros.settings.fusion import FusionSettings
+
+_MISSING = {
+    "silent": "sends nothing",
+    "frozen": "repeats one frame",
+    "refused": "sends nothing that can be used",
+}
 
 
 class SilenceWatch:
@@ -39,7 +46,7 @@ class SilenceWatch:
 
         Args:
             snapshot: The numbers.
-            missing: Cameras that have stopped or repeat one frame.
+            missing: Cameras that have stopped, repeat one frame, or send nothing that can be used.
             passes: Whether frames of a camera that is alone are published.
         """
         self._say("both cameras", _alone(missing) if passes and len(missing) == 1 else "")
@@ -52,7 +59,7 @@ class SilenceWatch:
             "pairs",
             "frames of both cameras arrive, but no two stamps are close enough for a pair: are both clocks "
             "synchronised? Else raise pairing.slop"
-            if together and waited > self._timeout
+            if together and waited > self._timeout and not missing
             else "",
         )
         stands = self._node.get_parameter("use_sim_time").value and self._node.get_clock().now().nanoseconds == 0
@@ -90,6 +97,5 @@ def _topic(node: Node, image: str, transport: str) -> str:
 
 def _alone(missing: Mapping[str, Missing]) -> str:
     ((camera, state),) = missing.items()
-    left = topics.RGB if camera == topics.THERMAL else topics.THERMAL
-    what = "sends nothing" if state.reason == "silent" else "repeats one frame"
-    return f"the {camera} camera {what}: {left} frames are passed through alone until it is back"
+    what = f"the {camera} camera {_MISSING[state.reason]}"
+    return f"{what}: {OTHER[camera]} frames are passed through alone until it is back"

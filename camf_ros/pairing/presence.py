@@ -1,4 +1,7 @@
-"""Which of two cameras is missing: it has stopped, or sends one picture over and over, while the other goes on."""
+"""Which of two cameras is missing while the other goes on.
+
+It has stopped, sends one picture over and over, or sends nothing that can be used.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +23,30 @@ class Missing(NamedTuple):
     """A camera that is missing.
 
     Attributes:
-        reason: ``silent`` (no frame) or ``frozen`` (frames, always the same one).
+        reason: ``silent`` (no frame), ``frozen`` (frames, always the same one) or ``refused`` (frames that cannot
+            be used).
         seconds: For how long.
+        cause: Why its last frame was refused.
     """
 
     reason: str
     seconds: float
+    cause: str = ""
+
+
+class _Verdict(NamedTuple):
+    """What became of a camera's last frames."""
+
+    usable: float  # arrival of the last one that could be used
+    refused: int = 0  # those after it that could not
+    cause: str = ""
 
 
 @dataclass
 class _Camera:
     last: float  # frame of any kind
     changed: float  # frame unlike the one before
+    verdict: _Verdict  # replaced as a whole: another thread writes it
     content: bytes | None = None
     # Frames of the other camera since this one's last.
     waited: int = 0
@@ -61,7 +76,7 @@ class Presence:
             now: A camera that never sends is silent since then.
         """
         self.timeout = timeout
-        self._cameras = {name: _Camera(now, now) for name in cameras}
+        self._cameras = {name: _Camera(now, now, _Verdict(now)) for name in cameras}
         self._other = {cameras[0]: cameras[1], cameras[1]: cameras[0]}
 
     def arrived(self, camera: str, content: bytes, now: float) -> None:
@@ -85,18 +100,38 @@ class Presence:
         if other.repeats < 0 and other.content is not None and now - other.changed > self._patience(other):
             other.repeats = 0
 
+    def judged(self, camera: str, arrived: float, cause: str = "") -> None:
+        """Take note of what became of a frame; from any thread.
+
+        Args:
+            camera: Its camera.
+            arrived: When it came.
+            cause: Why it could not be used; empty if it could.
+        """
+        own = self._cameras[camera]
+        own.verdict = _Verdict(own.verdict.usable, own.verdict.refused + 1, cause) if cause else _Verdict(arrived)
+
     def missing(self, camera: str, now: float) -> Missing | None:
         """Whether a camera is missing, why, and for how long."""
         own = self._cameras[camera]
         if own.waited >= _FRAMES and now - own.last > self._patience(own):
             return Missing("silent", now - own.last)
+        verdict = own.verdict
+        if verdict.refused >= _FRAMES and now - verdict.usable > self._patience(own):
+            return Missing("refused", now - verdict.usable, verdict.cause)
         if own.repeats >= _FRAMES:
             return Missing("frozen", now - own.changed)
         return None
 
     def alone(self, camera: str, now: float) -> bool:
-        """Whether a camera is all that is left."""
-        return self.missing(camera, now) is None and self.missing(self._other[camera], now) is not None
+        """Whether a camera is all that is left.
+
+        One whose frames were refused is, where the other is silent: no pair shows whether they can be used again.
+        """
+        own, other = self.missing(camera, now), self.missing(self._other[camera], now)
+        if other is None:
+            return False
+        return own is None or (own.reason == "refused" and other.reason == "silent")
 
     def _patience(self, camera: _Camera) -> float:
         return max(self.timeout, _PERIODS * median(camera.intervals)) if camera.intervals else self.timeout

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from camf_ros.errors import CamfError
 from camf_ros.pairing.matchers import Candidate, Match, Matcher
 from camf_ros.pairing.presence import Missing, Presence
 from camf_ros.pairing.stamps import seconds
@@ -15,6 +16,8 @@ from camf_ros.settings.fusion import FusionSettings
 
 #: Both cameras; a matcher's first stream is the first one.
 CAMERAS = ("thermal", "rgb")
+#: The other camera.
+OTHER = {"thermal": "rgb", "rgb": "thermal"}
 
 _NANO = 1_000_000_000
 
@@ -45,12 +48,14 @@ class LoneFrame(NamedTuple):
         message: Its message.
         time: When it was taken, seconds: its stamp, or its arrival where it has none.
         arrived: When it arrived, seconds, monotonic.
+        suspect: The newest message of the other camera where its frames were refused, to be tried; else None.
     """
 
     camera: str
     message: Any
     time: float
     arrived: float
+    suspect: Any = None
 
 
 class PairStream:
@@ -66,6 +71,7 @@ class PairStream:
         """
         self._matcher = matcher
         self._presence = Presence(CAMERAS, settings.missing_timeout, now)
+        self._suspects: dict[str, Any] = {}
         self.configure(settings)
         offsets = {"thermal": settings.pairing.thermal_offset, "rgb": settings.pairing.rgb_offset}
         # Only their difference matters, and message_filters takes no time before 0.
@@ -94,10 +100,35 @@ class PairStream:
         self._presence.arrived(camera, content, arrived)
         if self._passes and self._presence.alone(camera, arrived):
             frame.passed = True
-            found.append(LoneFrame(camera, message, self._seconds(camera, frame), arrived))
+            suspect = self._suspects.pop(OTHER[camera], None)
+            found.append(LoneFrame(camera, message, self._seconds(camera, frame), arrived, suspect))
+        state = self._presence.missing(camera, arrived) if self._passes else None
+        if state is not None and state.reason == "refused":
+            self._suspects[camera] = message
+        else:
+            self._suspects.pop(camera, None)
         # Also one that was passed on: it may keep a later one from a worse pair.
         found.extend(self._pairs(self._matcher.add(CAMERAS.index(camera), frame, arrived)))
         return found
+
+    def refuse(self, camera: str, content: bytes, arrived: float, cause: str) -> None:
+        """Take note of a frame that cannot be paired; the arguments are those of :meth:`add`, and why."""
+        self._presence.arrived(camera, content, arrived)
+        self._presence.judged(camera, arrived, cause)
+
+    def used(self, item: ImagePair | LoneFrame) -> None:
+        """Something could be made of what was handed out; from any thread."""
+        for camera in CAMERAS:
+            if isinstance(item, ImagePair) or item.camera == camera or item.suspect is not None:
+                self._presence.judged(camera, item.arrived)
+
+    def refused(self, item: ImagePair | LoneFrame, error: CamfError) -> None:
+        """Nothing could be made of what was handed out, or not of the other camera's frame that was tried with it.
+
+        A camera whose frames cannot be used is missing after some of them. From any thread.
+        """
+        if error.camera:
+            self._presence.judged(error.camera, item.arrived, str(error))
 
     def expire(self, now: float) -> list[ImagePair]:
         """The pairs that have waited long enough for a nearer frame, oldest first."""

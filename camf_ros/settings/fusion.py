@@ -194,6 +194,15 @@ class FusionSettings:
     threads: int = setting(
         0, "CPU threads of the network; 0 lets the engine choose.", minimum=0, maximum=256, dynamic=True
     )
+    memory_limit: int = setting(
+        0,
+        "Memory that one pair may need; one that would need more is rejected, or the network works at a smaller size "
+        "where thermal has no more detail. 0: half of what the machine, or the node's control group, has free when the "
+        "node is configured.",
+        minimum=0,
+        maximum=1000000,
+        unit="MB",
+    )
     reference: str = setting(
         "rgb",
         "Camera whose geometry, size, header and camera_info the fused image has. thermal is the faster one where the "
@@ -208,10 +217,10 @@ class FusionSettings:
     compressed: CompressedSettings = part(CompressedSettings)
     on_missing: str = setting(
         "pass_through",
-        "What to publish while one camera is missing: it has stopped, or it repeats one frame while the other's "
-        "picture changes. pass_through: the frames of the camera that is left, at its own rate, marked in the channel "
-        "weights and in /diagnostics; wait: nothing while it has stopped, and fused images while it repeats its last "
-        "frame.",
+        "What to publish while one camera is missing: it has stopped, sends nothing that can be used, or repeats one "
+        "frame while the other's picture changes. pass_through: the frames of the camera that is left, at its own "
+        "rate, marked in the channel weights and in /diagnostics; wait: fused images while it repeats its last frame, "
+        "else nothing.",
         choices=("wait", "pass_through"),
         dynamic=True,
     )

@@ -200,6 +200,35 @@ def test_a_missing_camera_is_passed_over_as_by_the_node(tmp_path: Path, fuse: Fu
     assert fuse(source, tmp_path / "wait", {"on_missing": "wait"}).passed == {}
 
 
+def test_a_camera_of_which_nothing_can_be_used_is_passed_over(tmp_path: Path, fuse: Fuse) -> None:
+    """A palette on the thermal topic for 1.5 s, then counts."""
+    messages: list[Message] = []
+    for number in range(25):
+        thermal, rgb = scene(number)
+        stamp = START + number * 100 * MS
+        messages.append(image(THERMAL, scene(99 + number)[1] if number < 15 else thermal, stamp))
+        messages.append(image(RGB, rgb, stamp))
+    tally = fuse(write(tmp_path / "in", messages), tmp_path / "out")
+    weights = [weight for _, weight in read(tmp_path / "out", WEIGHTS)]
+    alone = [weight for weight in weights if weight.sources == weight.SOURCE_RGB]
+    # After half a second of frames that cannot be used, until one can be.
+    assert tally.passed == {"rgb": len(alone)}
+    assert 9 <= len(alone) <= 11
+    np.testing.assert_array_equal(pixels(read(tmp_path / "out", FUSED)[0][1]), scene(15 - len(alone) + 1)[1])
+    assert tally.fused == len(weights) - len(alone) >= 8
+    assert list(tally.rejected) == ["encoding"]
+    assert "palette" in tally.texts["encoding"]
+    waits = fuse(write(tmp_path / "in2", messages), tmp_path / "wait", {"on_missing": "wait"})
+    assert (waits.passed, waits.fused) == ({}, 10)
+
+
+def test_pictures_that_need_too_much_memory(tmp_path: Path, fuse: Fuse) -> None:
+    source = write(tmp_path / "in", street(4))
+    tally = fuse(source, tmp_path / "out", {"memory_limit": 1, "registration.output_width": 2000})
+    assert tally.rejected == {"image": 4}
+    assert "raise memory_limit" in tally.texts["image"]
+
+
 def test_camera_info_comes_beside_the_images(tmp_path: Path, fuse: Fuse) -> None:
     """Of the reference camera, also for frames that were recorded before it."""
     messages = [*street(3), info("/rgb/camera_info", START + 150 * MS, (64, 48))]

@@ -55,6 +55,19 @@ def test_gain_and_reference(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
     assert load(output).shape == (*SHAPE, 3)
 
 
+def test_pictures_that_need_too_much_memory(tmp_path: Path, fuse: Fuse) -> None:
+    one, two = save(tmp_path / "t.png", thermal(1)), save(tmp_path / "v.png", np.zeros((1200, 1600, 3), np.uint8))
+    output = tmp_path / "fused.png"
+    status, lines = fuse(one, two, "--output", output, "--set", "memory_limit=50")
+    assert status == 1
+    assert "v.png: size is 1600 x 1200 would need about" in lines[0]
+    assert not output.exists()
+    status, lines = fuse(one, two, "--output", output, "--set", "memory_limit=300")
+    assert status == 0
+    assert lines[0].startswith("the network works at ")
+    assert load(output).shape == (1200, 1600, 3)
+
+
 def test_parameters_of_the_node(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
     """From its file, and single ones over the file's; the command's own options over both."""
     one, two = save(tmp_path / "t.png", thermal(1)), save(tmp_path / "v.png", colour(1, (36, 40)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from camf_ros.engines.choose import open_engine
 from camf_ros.engines.engine import EngineOutput
 from camf_ros.explain.explanation import Explainer, Explanation
+from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.blending import Blender, padding
 from camf_ros.imaging.coverage import Coverage
 from camf_ros.imaging.registration import Aligned, resized
@@ -18,7 +19,7 @@ from camf_ros.models import find_model
 from camf_ros.network.architecture import BlendArchitecture
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import save_checkpoint
-from camf_ros.pipeline import FusedFrame, FusionPipeline
+from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.thermal import ThermalSettings
 

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from harness import Probe, pixels, scene
+from harness import Probe, pixels, scene, start_fusion
 from sensor_msgs.msg import CameraInfo
 
 from camf_ros.engines.choose import choose_engine
@@ -229,3 +229,40 @@ def test_the_installed_executable_is_the_one_of_this_python():
         ["env", "python3", "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == sys.prefix
+
+
+def test_rows_that_are_no_picture_are_named_until_they_are_cropped(processes, probe, model):
+    node = start_fusion(processes, probe, model, diagnostics_period=0.1, thresholds__latency=0.0)
+    thermal, rgb = scene(1, (64, 48), (80, 64))
+    telemetry = np.zeros((2, 80), np.uint16)
+    telemetry[:, ::5] = np.random.default_rng(0).integers(0, 65536, (2, 16))
+    for _ in range(3):
+        probe.fuse(np.vstack([thermal, telemetry]), rgb)
+    warning = "the last 2 thermal rows are no picture (telemetry?): set thermal.crop_bottom to 2"
+    assert probe.spin_until(lambda: warning in probe.levels["fusion"][1]), probe.levels
+    assert probe.diagnostics["thermal no scene (%)"] == f"{100 * 2 / 66:.1f} (2 rows below)"
+    assert probe.set_parameter("fusion", "thermal.crop_bottom", 2) == (True, "")
+    probe.fuse(np.vstack([thermal, telemetry]), rgb)
+    assert probe.spin_until(lambda: probe.levels["fusion"][0] == b"\x00"), probe.levels
+    assert probe.diagnostics["thermal no scene (%)"] == "0.0"
+    node.terminate()
+    assert warning in node.communicate(timeout=30)[0]
+
+
+def test_bytes_in_the_wrong_order_are_named_until_they_are_turned_round(processes, probe, model):
+    node = start_fusion(processes, probe, model, diagnostics_period=0.1, thresholds__latency=0.0)
+    y, x = np.mgrid[:64, :80]
+    smooth = (7000 + 9 * x + 11 * y + np.random.default_rng(0).integers(0, 5, (64, 80))).astype(np.uint16)
+    rgb = scene(1)[1]
+    for _ in range(3):
+        probe.fuse(smooth.byteswap(), rgb)
+    assert probe.spin_until(lambda: "bytes seem to be in the wrong order" in probe.levels["fusion"][1]), probe.levels
+    assert probe.set_parameter("fusion", "thermal.byte_order", "swapped") == (True, "")
+    assert probe.set_parameter("fusion", "thermal.time_constant", 0.0) == (True, "")
+    probe.fuse(smooth.byteswap(), rgb)
+    low, high = smooth.min(), smooth.max()
+    assert probe.spin_until(lambda: probe.diagnostics["thermal levels"].startswith(str(low)[:2])), probe.diagnostics
+    assert low - 20 <= float(probe.diagnostics["thermal levels"].split(" to ")[0]) <= high
+    assert probe.spin_until(lambda: probe.levels["fusion"][0] == b"\x00"), probe.levels
+    node.terminate()
+    assert "set thermal.byte_order to swapped" in node.communicate(timeout=30)[0]

@@ -19,7 +19,7 @@ FLOORS = (
     {"imaging", "network", "pairing"},
     {"models", "adaptation"},
     {"engines", "steady_gain"},
-    {"source_check", "detector_picture"},
+    {"source_check", "detector_picture", "fused_frame"},
     {"pipeline"},
     {"evaluation", "timing", "calibration", "explain"},
     {"snapshot"},

@@ -147,6 +147,51 @@ def test_a_camera_that_is_left_is_left_even_when_it_shows_a_still_scene() -> Non
     assert presence.alone("a", 3.0)
 
 
+def judged(presence: Presence, begin: float, end: float, cause: str) -> None:
+    """Both cameras at 10 Hz; what becomes of b's frames."""
+    for k in range(round(10 * begin), round(10 * end)):
+        for camera in ("a", "b"):
+            presence.arrived(camera, live(k), k / 10)
+        presence.judged("a", k / 10)
+        presence.judged("b", k / 10, cause)
+
+
+def test_a_camera_of_which_nothing_can_be_used_is_missing() -> None:
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    judged(presence, 0.0, 1.0, "")
+    judged(presence, 1.0, 1.5, "too small")
+    assert presence.missing("b", 1.4) is None, "less than the timeout after 0.9"
+    judged(presence, 1.5, 2.0, "too dark")
+    assert presence.missing("b", 1.9) == Missing("refused", pytest.approx(1.0), "too dark")
+    assert presence.alone("a", 1.9)
+    assert not presence.alone("b", 1.9)
+    presence.judged("b", 2.0)
+    assert presence.missing("b", 2.0) is None, "it is back with its first good frame"
+
+
+def test_a_few_bad_frames_are_no_missing_camera() -> None:
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    for k in range(100):
+        for camera in ("a", "b"):
+            presence.arrived(camera, live(k), k)
+        presence.judged("b", k, "odd" if k % 3 else "")
+        assert presence.missing("b", k) is None
+
+
+def test_both_refused_leaves_nobody_and_one_refused_is_tried_where_the_other_is_silent() -> None:
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    for k in range(10):
+        for camera in ("a", "b"):
+            presence.arrived(camera, live(k), k / 10)
+            presence.judged(camera, k / 10, "odd")
+    assert not presence.alone("a", 0.9)
+    assert not presence.alone("b", 0.9)
+    for k in range(10, 30):
+        presence.arrived("a", live(k), k / 10)
+    assert presence.missing("a", 2.9) == Missing("refused", pytest.approx(2.9), "odd")
+    assert presence.alone("a", 2.9), "no pair would tell that it can be used again"
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 0.4), st.sampled_from("ab"), st.integers(0, 2)), max_size=60),
     st.floats(0.01, 2),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camf_ros.errors import CamfError
 from camf_ros.pairing.matchers import Candidate, ExactMatcher, Matcher, NearestMatcher
 from camf_ros.pairing.nearest import NearestStamps
 from camf_ros.pairing.stamps import StampRule
@@ -105,6 +106,45 @@ def test_a_frozen_camera_is_missing() -> None:
         feed(("rgb", stamp))
     assert feed.short()[-1] == ("rgb", "rgb 1950")
     assert feed.stream.missing(1.95)["thermal"].reason == "frozen"
+
+
+def test_a_camera_whose_frames_are_refused_is_missing_and_its_newest_one_is_tried() -> None:
+    feed = Feed(on_missing="pass_through", missing_timeout=0.3, slop=0.02)
+    error = CamfError("odd")
+    error.camera = "thermal"
+
+    def both(stamp: int) -> list[ImagePair | LoneFrame]:
+        before = len(feed.found)
+        feed(("thermal", stamp), ("rgb", stamp))
+        return feed.found[before:]
+
+    for stamp in range(1000, 1500, 100):
+        for item in both(stamp):
+            feed.stream.refused(item, error)
+    assert feed.stream.missing(1.4)["thermal"].cause == "odd"
+    (first,) = both(1500)
+    assert isinstance(first, LoneFrame)
+    assert (first.camera, first.message, first.suspect) == ("rgb", "rgb 1500", "thermal 1500")
+    feed.stream.refused(first, error)
+    (second,) = both(1600)
+    assert isinstance(second, LoneFrame)
+    feed(("rgb", 1650))
+    assert isinstance(feed.found[-1], LoneFrame)
+    assert feed.found[-1].suspect is None, "each is tried once"
+    feed.stream.used(second)
+    assert feed.stream.missing(1.65) == {}
+    both(1700)
+    both(1800)
+    assert ("thermal 1700", "rgb 1700") in feed.short()
+
+
+def test_frames_without_a_usable_stamp_make_a_missing_camera() -> None:
+    feed = Feed(on_missing="pass_through", missing_timeout=0.3)
+    for stamp in range(1000, 1600, 100):
+        feed.stream.refuse("thermal", str(stamp).encode(), 1e-3 * stamp, "stamp is 0 s")
+        feed(("rgb", stamp))
+    assert feed.stream.missing(1.5)["thermal"].cause == "stamp is 0 s"
+    assert feed.short()[-1] == ("rgb", "rgb 1500")
 
 
 def test_what_came_into_no_pair_is_counted() -> None:
