@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from machine import cpu_name
 
 _COLUMNS = (
     "pairs/s",
@@ -27,7 +28,7 @@ _COLUMNS = (
 def machine() -> dict[str, object]:
     """What the figures depend on besides this package."""
     return {
-        "processor": _processor(),
+        "processor": cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
         "load_average_before": os.getloadavg()[0],
         "memory_gib": psutil.virtual_memory().total / 2**30,
@@ -35,14 +36,6 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         "ros_distro": os.environ.get("ROS_DISTRO", ""),
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def table(report: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from camf_ros.imaging.raw_image import Image as ImageArray
@@ -43,12 +43,3 @@ def float_array(values: NDArray[np.float32] | Sequence[float]) -> array[float]:
     data = array("f")
     data.frombytes(np.ascontiguousarray(values, dtype=np.float32).data.cast("B"))
     return data
-
-
-def camera_info_with(info: CameraInfo, header: Header) -> CameraInfo:
-    """A copy of calibration data under another header."""
-    result = CameraInfo()
-    for name in CameraInfo.get_fields_and_field_types():
-        setattr(result, name, getattr(info, name))
-    result.header = header
-    return result

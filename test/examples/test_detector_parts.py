@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from camf_ros.examples.bearing import bearing, turn_to
 from camf_ros.examples.finders import BrightSpots, Finding
 from camf_ros.imaging.camera_model import Camera
-from camf_ros.imaging.lens import project
 from camf_ros.settings.detector import DetectorSettings
 
 K = (500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0)
@@ -30,7 +29,12 @@ LENSES = {
 @given(x=st.floats(-0.6, 0.6), y=st.floats(-0.4, 0.4))
 def test_a_bearing_is_the_way_back_from_the_pixel(lens: str, x: float, y: float) -> None:
     camera = LENSES[lens]
-    column, row = project(camera, np.array(x), np.array(y))
+    points, d = np.array([[[x, y]]]), np.array(camera.coefficients or (0.0,) * 4)
+    if lens == "equidistant":
+        (((column, row),),) = cv2.fisheye.distortPoints(points, camera.k, d)
+    else:
+        rays = cv2.convertPointsToHomogeneous(points[0])
+        (((column, row),),) = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), camera.k, d)[0]
     found = np.array(bearing(camera, float(column), float(row)))
     wanted = np.array([x, y, 1.0]) / np.linalg.norm([x, y, 1.0])
     assert np.linalg.norm(found) == pytest.approx(1.0)

@@ -1,19 +1,25 @@
-"""The distortion models against OpenCV's own, and where their polynomials turn back."""
+"""Lenses as OpenCV has them, where their polynomials turn back, and cameras that are none."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from camf_ros.errors import RegistrationError
 from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
-from camf_ros.imaging.lens import project
+from camf_ros.imaging.plane import undistorting
 
 K = (500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0)
-POINTS = np.random.default_rng(1).uniform(-0.6, 0.6, (200, 2))
 
 
+def ideal(focal: float, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Pixel to direction of a camera without distortion; ``size`` is (height, width)."""
+    return np.linalg.inv(np.array([[focal, 0, size[1] / 2], [0, focal, size[0] / 2], [0, 0, 1]]))
+
+
+@pytest.mark.parametrize("skew", [0.0, 4.0])
 @pytest.mark.parametrize(
     ("model", "d"),
     [
@@ -22,40 +28,65 @@ POINTS = np.random.default_rng(1).uniform(-0.6, 0.6, (200, 2))
         ("plumb_bob", (-0.2, 0.05, 0.001, -0.002, 0.01)),
         ("rational_polynomial", (0.4, -0.1, 0.002, 0.003, 0.02, 0.6, 0.02, 0.01)),
         ("rational_polynomial", (0.4, -0.1, 0.002, 0.003, 0.02, 0.6, 0.02, 0.01, 0.003, -0.001, 0.002, 0.001)),
+        ("equidistant", (-0.03, 0.02, -0.01, 0.002)),
+        ("fisheye", (-0.03, 0.02, -0.01, 0.002)),
+        ("fisheye", (0.0, 0.0, 0.0, 1e-12)),
+        ("equidistant", ()),
     ],
 )
-def test_like_opencv(model: str, d: tuple[float, ...]) -> None:
-    points = np.column_stack([POINTS, np.ones(len(POINTS))])
-    expected, _ = cv2.projectPoints(points, np.zeros(3), np.zeros(3), np.array(K).reshape(3, 3), np.array(d))
-    got = np.column_stack(project(Camera(640, 480, K, model, d), *POINTS.T))
-    np.testing.assert_allclose(got, expected[:, 0], atol=1e-9)
-
-
-@pytest.mark.parametrize("model", ["equidistant", "fisheye"])
-@pytest.mark.parametrize("d", [(0.0, 0.0, 0.0, 1e-12), (-0.03, 0.02, -0.01, 0.002)])
-def test_equidistant_like_opencv(model: str, d: tuple[float, ...]) -> None:
-    points = np.column_stack([2 * POINTS, np.ones(len(POINTS))])[None]
-    expected, _ = cv2.fisheye.projectPoints(
-        points, np.zeros((3, 1)), np.zeros((3, 1)), np.array(K).reshape(3, 3), np.array(d)
-    )
-    got = np.column_stack(project(Camera(640, 480, K, model, d), *(2 * POINTS.T)))
-    np.testing.assert_allclose(got, expected[0], atol=1e-9)
-    centre = project(Camera(640, 480, K, model, d), np.zeros(1), np.zeros(1))
-    assert np.ravel(centre) == pytest.approx([320, 240])
+def test_a_point_is_shown_where_the_lens_shows_it(model: str, d: tuple[float, ...], skew: float) -> None:
+    """The picture is a ramp across and a ramp down, so that its values say where they come from."""
+    size, shown = (120, 160), (36, 48)
+    camera = Camera(size[1], size[0], (125.0, skew, 80.0, 0.0, 127.0, 60.0, 0.0, 0.0, 1.0), model, d)
+    turned = cv2.Rodrigues(np.array([0.05, -0.1, 0.2]))[0] @ ideal(60.0, shown)
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    picture = np.dstack([columns, rows, 0 * rows]).astype(np.uint8)
+    warp = undistorting(camera, turned, shown)
+    got = warp.apply(picture)
+    checked = 0
+    for row in range(shown[0]):
+        for column in range(shown[1]):
+            x, y, z = turned @ [column, row, 1.0]
+            if model in ("equidistant", "fisheye") and d:
+                points = np.array([[[x / z, y / z]]])
+                (((u, v),),) = cv2.fisheye.distortPoints(points, np.eye(3), np.array(d))
+            else:
+                rays = np.array([[x / z, y / z, 1.0]])
+                (((u, v),),) = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), np.eye(3), np.array(d))[0]
+            u, v, _ = camera.k @ [u, v, 1.0]
+            inside = 1 < u < size[1] - 2 and 1 < v < size[0] - 2
+            if inside:
+                assert warp.seen[row, column] == 255
+                assert abs(got[row, column, 0] - u) <= 1
+                assert abs(got[row, column, 1] - v) <= 1
+                checked += 1
+    assert checked > 500
 
 
 @pytest.mark.parametrize(("model", "d"), [("plumb_bob", (-0.3, 0.0, 0.0, 0.0)), ("fisheye", (-0.5, 0.0, 0.0, 0.0))])
 def test_nothing_is_seen_twice(model: str, d: tuple[float, ...]) -> None:
     """r (1 - 0.3 r^2) grows up to r = 1.054 only; beyond, the formula shows the world again, mirrored."""
-    radii = np.linspace(0, 4, 4001)
-    columns, _ = project(Camera(640, 480, K, model, d), radii, np.zeros_like(radii))
-    seen = np.isfinite(columns)
-    assert seen[:500].all()
-    assert not seen[-1]
-    assert (np.diff(seen.astype(int)) <= 0).all()
-    assert (np.diff(columns[seen]) > 0).all()
+    size = (1, 2001)
+    seen = undistorting(Camera(640, 480, K, model, d), ideal(250.0, size), size).seen[0] > 0
+    right = seen[1001:]
+    assert right[:100].all()
+    assert not right[-1]
+    assert (np.diff(right.astype(int)) <= 0).all()
     if model == "plumb_bob":
-        assert radii[seen].max() == pytest.approx(np.sqrt(1 / 0.9), abs=0.003)
+        # The picture ends at r = 0.64 of the formula, which this lens never shows: 1.054 (1 - 0.3 * 1.111) = 0.703.
+        assert np.flatnonzero(right).max() / 250 < np.sqrt(1 / 0.9) + 0.005
+
+
+def test_a_lens_that_turns_back_within_the_picture() -> None:
+    """r (1 - r^2) turns back at r = 0.577, where it shows 0.385: within this picture, which reaches to 0.64."""
+    size = (1, 2001)
+    seen = undistorting(Camera(640, 480, K, "plumb_bob", (-1.0, 0.0, 0.0, 0.0)), ideal(1000.0, size), size).seen[0] > 0
+    assert np.flatnonzero(seen).max() - 1000 == pytest.approx(1000 * np.sqrt(1 / 3), abs=2)
+
+
+def test_nothing_behind_the_camera_is_seen() -> None:
+    about = cv2.Rodrigues(np.array([0.0, np.pi, 0.0]))[0]
+    assert not undistorting(Camera(640, 480, K), about @ ideal(500.0, (48, 64)), (48, 64)).seen.any()
 
 
 @pytest.mark.parametrize(
