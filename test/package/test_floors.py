@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,12 @@ def test_every_part_has_a_floor():
         if path.suffix == ".py" or (path / "__init__.py").is_file()
     }
     assert {part for part in parts - {"__init__"} if floor(part) < 0} == set()
+
+
+def test_the_page_on_architecture_has_the_same_rows():
+    page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \| (.*) \|$", page, re.MULTILINE)
+    assert [set(re.findall("`(\\w+)`", row)) for row in rows] == [set(row) for row in FLOORS]
 
 
 def test_imports_go_down():
