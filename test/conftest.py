@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,11 @@ import pytest
 
 if TYPE_CHECKING:
     from camf_ros.network.blend import BlendNetwork
+
+# Workers of pytest-xdist hear no topics of each other: a ROS domain for each, from 1 to 101.
+_FIRST = int(os.environ.get("ROS_DOMAIN_ID") or random.randint(1, 90))
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+os.environ["ROS_DOMAIN_ID"] = str(_FIRST + _WORKER)
 
 # The same examples in every run, and no verdict that hangs on how busy the machine is.
 hypothesis.settings.register_profile("camf", derandomize=True, deadline=None, database=None)

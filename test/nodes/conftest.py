@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import random
 
 import pytest
 
-# Before rclpy is imported anywhere: topics of our own, and images that fit into shared memory.
-os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 101)))
+# Before rclpy is imported anywhere.
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 pytest.importorskip("rclpy", reason="needs ROS 2: run scripts/test, which brings it")
