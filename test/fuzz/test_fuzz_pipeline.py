@@ -31,6 +31,7 @@ class Mean:
     """An engine that shows the mean of both pictures."""
 
     description = model_name = model_hash = "mean"
+    has_gain = True
 
     def fuse(
         self, infrared: NDArray[np.uint8], visible: NDArray[np.uint8], *, gain: float = 0.0, **_: Any

@@ -117,9 +117,9 @@ def test_without_time_constant_everything_is_at_once(agc: str) -> None:
 
 
 @pytest.mark.parametrize("agc", ["linear", "plateau"])
-@pytest.mark.parametrize("stamp", [START, START - 100.0])
+@pytest.mark.parametrize("stamp", [START, START - 100.0, float("nan")])
 def test_a_clock_that_stands_still_or_goes_back_starts_anew(agc: str, stamp: float) -> None:
-    """A camera that does not tell the time, and a bag that is played again."""
+    """A camera that does not tell the time, a bag that is played again, and a stamp that is no number."""
     front_end = ThermalFrontEnd(settings_of(agc))
     front_end.apply(street(True), START)
     got = front_end.apply(street(False), stamp)

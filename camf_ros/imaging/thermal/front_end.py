@@ -176,8 +176,8 @@ class ThermalFrontEnd:
         A frame whose range has nothing in common with that of the last one is corrupt, or the camera has another range
         from now on. It is processed by itself, and only if the next one is like it the old memory is given up.
         """
-        # Also where the clock went back, or the camera does not tell the time.
-        if made_for != self._made_for or stamp <= self._stamp:
+        # Also where the clock went back, or the stamp is no number.
+        if made_for != self._made_for or not stamp > self._stamp:
             self._made_for, self._mode = made_for, _MODES[made_for[0]]()
         elif unlike(self._levels, levels):
             if self._other is None or unlike(self._other[1], levels):
