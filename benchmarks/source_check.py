@@ -28,7 +28,7 @@ from camf_ros.engines.choose import open_inspector
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of
-from camf_ros.models import find_model, shipped_models
+from camf_ros.models import find_model
 from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.source_check import SourceCheck, SourceModel
 from camf_ros.source_check import report as kinds
@@ -256,7 +256,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("folders", nargs="+", help="below DIR, with infrared and visible in each")
-    parser.add_argument("--models", nargs="+", default=shipped_models(), metavar="NAME")
+    parser.add_argument("--models", nargs="+", default=[SourceCheckSettings().model], metavar="NAME")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw detection over false alarms")
     arguments = parser.parse_args()
