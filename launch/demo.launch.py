@@ -1,14 +1,14 @@
 """Starts cameras played by the source node, and fuses them: a first look without any hardware."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from camf_ros.nodes.middleware import profile_to_set
+from camf_ros.nodes.launching import large_images
 
 SHARE = FindPackageShare("camf_ros")
 
@@ -55,6 +55,4 @@ def generate_launch_description() -> LaunchDescription:
         PythonLaunchDescriptionSource(PathJoinSubstitution([SHARE, "launch", "fusion.launch.py"])),
         launch_arguments={"namespace": LaunchConfiguration("namespace"), "rviz": LaunchConfiguration("rviz")}.items(),
     )
-    return LaunchDescription(
-        [*ARGUMENTS, *(SetEnvironmentVariable(name, path) for name, path in profile_to_set().items()), source, fusion]
-    )
+    return LaunchDescription([*ARGUMENTS, *large_images(), source, fusion])

@@ -5,14 +5,14 @@ parameter file says.
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from camf_ros.nodes import topics
-from camf_ros.nodes.middleware import profile_to_set
+from camf_ros.nodes.launching import large_images, preset_parameters
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.table import specs
 
@@ -45,6 +45,12 @@ ARGUMENTS = [
         "params_file",
         default_value=PathJoinSubstitution([SHARE, "config", "fusion.yaml"]),
         description="Parameter file of the node.",
+    ),
+    DeclareLaunchArgument(
+        "preset",
+        default_value="",
+        description="Camera preset, a name in config/cameras or a parameter file: its values for the fusion node "
+        "replace those of params_file. Empty: none.",
     ),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and its relative topics."),
     DeclareLaunchArgument(
@@ -131,7 +137,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         name="fusion",
         namespace=value("namespace"),
         # The file first, then what was given by hand: an argument left out keeps the file's value.
-        parameters=[value("params_file"), given],
+        parameters=[value("params_file"), preset_parameters(value("preset"), "fusion"), given],
         remappings=remappings,
         arguments=["--ros-args", "--log-level", value("log_level")],
         output="screen",
@@ -159,7 +165,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *ARGUMENTS,
-            *(SetEnvironmentVariable(name, path) for name, path in profile_to_set().items()),
+            *large_images(),
             OpaqueFunction(function=nodes),
         ]
     )

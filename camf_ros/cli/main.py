@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from camf_ros.cli import bag, benchmark, calibrate, evaluate, explain, export, fuse, info, train
 from camf_ros.errors import CamfError
@@ -42,7 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0 on success, 1 after an error that was reported, 2 for wrong usage, 130 after Ctrl-C.
     """
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    with suppress(ModuleNotFoundError):  # all that is lost is the shell's completion
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         return int(_COMMANDS[arguments.command].run(arguments))

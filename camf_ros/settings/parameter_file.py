@@ -7,11 +7,33 @@ from pathlib import Path
 from typing import Any
 
 from camf_ros.errors import DataError
+from camf_ros.resources import share_file
 from camf_ros.settings.yaml_file import read_yaml
 
 # What ROS itself puts beside a node's own parameters.
 _ROS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 _KEY = "ros__parameters"
+_PRESETS = "config/cameras"
+
+
+def preset_file(preset: str) -> Path:
+    """The parameter file of a camera preset.
+
+    Args:
+        preset: Name of a file in ``config/cameras`` without its ending, or path of a ``.yaml`` file.
+
+    Raises:
+        DataError: If there is no preset of that name.
+    """
+    if preset.endswith(".yaml"):
+        return Path(preset)
+    presets = {path.stem: path for path in share_file(_PRESETS).glob("*.yaml")}
+    if preset not in presets:
+        raise DataError(
+            f"camera preset '{preset}' is unknown",
+            expected=f"one of {', '.join(sorted(presets))}, or a path that ends in .yaml",
+        )
+    return presets[preset]
 
 
 def read_parameters(path: Path, node: str) -> dict[str, object]:

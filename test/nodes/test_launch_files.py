@@ -52,6 +52,7 @@ def test_fusion_has_the_arguments_that_people_expect():
         "fused_topic",
         "detector_topic",
         "params_file",
+        "preset",
         "namespace",
         "model",
         "engine",

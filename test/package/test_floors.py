@@ -53,6 +53,8 @@ HOMES = {
     ),
     "vision_msgs": ("examples/boxes.py",),
     "camf_scene": ("nodes/source_material.py",),
+    "launch": ("nodes/launching.py",),
+    "launch_ros": ("nodes/launching.py",),
     **dict.fromkeys(
         (
             "rclpy",

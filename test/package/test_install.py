@@ -53,6 +53,7 @@ def assert_complete(prefix: Path) -> None:
     executables = {path.name for path in (ROOT / "bin").iterdir() if path.is_file()}
     assert {path.name for path in (prefix / "lib" / "camf_ros").iterdir()} == executables
     assert all(os.access(prefix / "lib" / "camf_ros" / name, os.X_OK) for name in executables)
+    assert os.access(prefix / "bin" / "camf", os.X_OK)
 
 
 def run_check(environment: dict[str, str]) -> list[str]:

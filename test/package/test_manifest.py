@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import yaml
 from by_path import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,17 +20,18 @@ MANIFEST = ET.parse(ROOT / "package.xml").getroot()
 
 # Where the name to import is not the name in package.xml.
 ROSDEP_KEYS = {
+    "argcomplete": "python3-argcomplete",
     "cv2": "python3-opencv",
     "tf2_ros": "tf2_ros_py",
     "numpy": "python3-numpy",
+    "onnxruntime": "python3-onnxruntime-pip",
     "torch": "python3-pytorch-pip",
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
 }
-# No rosdep key, or used only where it is installed. The README says how to get them.
-WITHOUT_KEY = {"safetensors", "onnx", "onnxruntime", "openvino", "matplotlib", "rosbags", "vision_msgs", "pycocotools"}
-# Comes with rclpy, on every distribution.
-WITH_RCLPY = {"ament_index_python", "rpyutils"}
+# No rosdep key, or a tool's that the node does not need: each is imported where it is used, and the README says how to
+# get it.
+WITHOUT_KEY = {"safetensors", "onnx", "openvino", "matplotlib", "rosbags", "pycocotools"}
 
 
 def test_wheels_of_every_distribution_bring_the_same_messages() -> None:
@@ -66,7 +68,7 @@ def imports(path: Path) -> set[str]:
 def source_files() -> list[Path]:
     files = [path for folder in ("camf_ros", "camf_scene", "launch") for path in (ROOT / folder).rglob("*.py")]
     assert files
-    return files
+    return [*files, *executables()]
 
 
 def test_setup_py_repeats_what_package_xml_says() -> None:
@@ -102,7 +104,7 @@ def test_every_package_that_a_message_uses_is_a_dependency() -> None:
 
 
 def test_every_import_is_a_dependency() -> None:
-    known = dependencies() | WITHOUT_KEY | WITH_RCLPY | {"camf_ros", "camf_scene"} | set(sys.stdlib_module_names)
+    known = dependencies() | WITHOUT_KEY | {"camf_ros", "camf_scene"} | set(sys.stdlib_module_names)
     unknown = {
         (name, str(path.relative_to(ROOT)))
         for path in source_files()
@@ -110,6 +112,18 @@ def test_every_import_is_a_dependency() -> None:
         if ROSDEP_KEYS.get(name, name) not in known
     }
     assert not unknown, "neither in package.xml nor known to have no rosdep key"
+
+
+def test_every_dependency_is_known_to_rosdep() -> None:
+    known = yaml.safe_load((ROOT / "test" / "package" / "rosdep_names.yaml").read_text(encoding="utf-8"))
+    lists = [known[name] for name in ("packages", "system", "pip")]
+    used = {str(element.text) for element in MANIFEST if element.tag.endswith("depend")}
+    assert used == {name for names in lists for name in names}
+    assert all(names == sorted(names) for names in lists)
+
+
+def test_robots_without_a_screen_need_no_rviz() -> None:
+    assert "rviz2" not in dependencies()
 
 
 def test_every_python_folder_is_a_package() -> None:

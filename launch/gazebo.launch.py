@@ -1,0 +1,61 @@
+"""Starts Gazebo with a thermal and an RGB camera in a yard at night, the bridge to ROS, and the fusion node.
+
+Arguments of fusion.launch.py can be given too.
+"""
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from camf_ros.nodes.launching import driver, fusion, large_images, namespace_argument
+from camf_ros.resources import share_file
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        "world",
+        default_value=str(share_file("config/gazebo/yard.sdf")),
+        description="World with cameras on the topics /thermal/image_raw and /rgb/image_raw.",
+    ),
+    DeclareLaunchArgument(
+        "gui",
+        default_value="true",
+        choices=["true", "false"],
+        description="Show Gazebo's window; false: only the server, which draws without a screen.",
+    ),
+    DeclareLaunchArgument(
+        "preset", default_value="gazebo", description="Camera preset of the fusion node, see fusion.launch.py."
+    ),
+    namespace_argument(),
+]
+
+
+def simulation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Gazebo and the bridge, once the arguments are known."""
+    world = LaunchConfiguration("world").perform(context)
+    options = "-r" if LaunchConfiguration("gui").perform(context) == "true" else "-r -s --headless-rendering"
+    bridge = Node(
+        package="ros_gz_bridge",
+        executable="parameter_bridge",
+        name="gazebo_bridge",
+        parameters=[{"config_file": str(share_file("config/gazebo/bridge.yaml"))}],
+        output="screen",
+    )
+    return [driver("ros_gz_sim", "launch/gz_sim.launch.py", {"gz_args": f"{options} {world}"}), bridge]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """What ``ros2 launch`` calls."""
+    return LaunchDescription(
+        [
+            *ARGUMENTS,
+            *large_images(),
+            OpaqueFunction(function=simulation),
+            fusion(
+                preset=LaunchConfiguration("preset"),
+                thermal_topic="/thermal/image_raw",
+                rgb_topic="/rgb/image_raw",
+                use_sim_time="true",
+            ),
+        ]
+    )

@@ -1,0 +1,90 @@
+"""Starts a thermal camera on USB with usb_cam, a RealSense (or none), and the fusion node.
+
+Arguments of fusion.launch.py, and with a RealSense those of its rs_launch.py, can be given too. docs/cameras.md lists
+the presets.
+"""
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from camf_ros.nodes.launching import driver, fusion, large_images, namespace_argument, preset_parameters
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        "preset",
+        default_value="boson_640",
+        description="Thermal camera: boson_640, boson_320, lepton_3, lepton_2, or a parameter file with sections for "
+        "usb_cam and fusion.",
+    ),
+    DeclareLaunchArgument("video_device", default_value="/dev/video0", description="Device of the thermal camera."),
+    DeclareLaunchArgument(
+        "thermal_info_url",
+        default_value="",
+        description="Calibration of the thermal camera, such as file:///home/robot/boson.yaml. Empty: none.",
+    ),
+    DeclareLaunchArgument(
+        "realsense",
+        default_value="true",
+        choices=["true", "false"],
+        description="Start a RealSense as RGB camera; false: the RGB camera is started elsewhere.",
+    ),
+    DeclareLaunchArgument(
+        "rgb_topic",
+        default_value="camera/camera/color/image_raw",
+        description="Image topic of the RGB camera. The default is that of the RealSense.",
+    ),
+    namespace_argument(),
+]
+
+
+def cameras(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The drivers, once the arguments are known."""
+
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    namespace = value("namespace").strip("/")
+    prefix = f"/{namespace}" if namespace else ""
+    # usb_cam sets these controls even when nobody asked; a thermal camera has none of them. -1 leaves them alone.
+    untouched = dict.fromkeys(("brightness", "contrast", "saturation", "sharpness", "gain", "focus"), -1)
+    thermal = Node(
+        package="usb_cam",
+        executable="usb_cam_node_exe",
+        name="usb_cam",
+        namespace=f"{prefix}/thermal",
+        parameters=[
+            untouched,
+            preset_parameters(value("preset"), "usb_cam"),
+            {
+                "camera_name": "thermal",
+                "frame_id": "thermal_optical_frame",
+                "video_device": ParameterValue(value("video_device"), value_type=str),
+                "camera_info_url": ParameterValue(value("thermal_info_url"), value_type=str),
+            },
+        ],
+        output="screen",
+    )
+    if value("realsense") == "false":
+        return [thermal]
+    # A scope of its own: rs_launch.py has names that are arguments of fusion.launch.py too.
+    realsense = driver(
+        "realsense2_camera",
+        "launch/rs_launch.py",
+        {"camera_namespace": f"{prefix}/camera", "camera_name": "camera", "enable_depth": "false"},
+    )
+    return [thermal, realsense]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """What ``ros2 launch`` calls."""
+    return LaunchDescription(
+        [
+            *ARGUMENTS,
+            *large_images(),
+            OpaqueFunction(function=cameras),
+            fusion(preset=LaunchConfiguration("preset"), rgb_topic=LaunchConfiguration("rgb_topic")),
+        ]
+    )
