@@ -41,7 +41,8 @@ def simulation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[{"config_file": str(share_file("config/gazebo/bridge.yaml"))}],
         output="screen",
     )
-    return [driver("ros_gz_sim", "launch/gz_sim.launch.py", {"gz_args": f"{options} {world}"}), bridge]
+    gazebo = {"gz_args": f"{options} {world}", "on_exit_shutdown": "true"}
+    return [driver("ros_gz_sim", "launch/gz_sim.launch.py", gazebo), bridge]
 
 
 def generate_launch_description() -> LaunchDescription:

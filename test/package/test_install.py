@@ -75,6 +75,24 @@ def test_this_install_is_complete() -> None:
     assert_complete(Path(ament.get_package_prefix("camf_ros")))
 
 
+@pytest.mark.skipif(not shutil.which("bash") or not shutil.which("register-python-argcomplete"), reason="no completion")
+def test_a_sourced_workspace_has_camf_and_completes_it() -> None:
+    """bash asks the command itself; argcomplete answers on file descriptor 8, after a file separator."""
+    setup = Path(ament.get_package_prefix("camf_ros")) / "local_setup.bash"
+    asked = "_ARGCOMPLETE=1 _ARGCOMPLETE_IFS=, COMP_TYPE=9"
+    script = f"""
+        . '{setup}' && complete -p camf && type -P camf
+        export {asked} COMP_LINE='camf ex' COMP_POINT=7; camf 8>&1 9>/dev/null </dev/null
+        echo
+        export {asked} COMP_LINE='camf fuse --ref' COMP_POINT=15; camf 8>&1 9>/dev/null </dev/null
+    """
+    done = subprocess.run(["bash", "--norc", "-c", script], cwd="/", capture_output=True, text=True, check=True)
+    registered, path, *answers = done.stdout.split("\n")
+    assert registered.endswith("_python_argcomplete camf")
+    assert Path(path) == setup.parent / "bin" / "camf"
+    assert [answer.strip(" ,") for answer in answers] == ["explain,export", "--reference"]
+
+
 def without(environment: dict[str, str], prefix: str) -> dict[str, str]:
     """Returns the environment with everything below a prefix taken out of its search paths."""
     cleaned = dict(environment)
