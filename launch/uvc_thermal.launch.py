@@ -16,8 +16,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "preset",
         default_value="boson_640",
-        description="Thermal camera: boson_640, boson_320, lepton_3, lepton_2, or a parameter file with sections for "
-        "usb_cam and fusion.",
+        description="Thermal camera: boson_640, boson_320, lepton_3, lepton_2 (these two also with _telemetry), or a "
+        "parameter file with sections for usb_cam and fusion.",
     ),
     DeclareLaunchArgument("video_device", default_value="/dev/video0", description="Device of the thermal camera."),
     DeclareLaunchArgument(

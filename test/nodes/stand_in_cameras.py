@@ -187,6 +187,9 @@ def usb_cam(stand_in: StandIn) -> None:
     values = stand_in.parameters(USB_CAM)
     encoding = USB_CAM_RAW[values["pixel_format"]]
     picture = scene(encoding, values["image_width"], values["image_height"])
+    # The board of a Lepton sends telemetry below the picture when it is asked for these heights.
+    telemetry = {122: 2, 63: 3}.get(values["image_height"], 0)
+    picture[picture.shape[0] - telemetry :] = 65535
     stand_in.say(f"video_device {values['video_device']}, {encoding} at {values['framerate']:g} Hz")
     stand_in.run(
         [stand_in.send("image_raw", "camera_info", encoding, picture, values["frame_id"])], values["framerate"]

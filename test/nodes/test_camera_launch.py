@@ -114,12 +114,12 @@ def expected(preset: str) -> dict[str, object]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", ["boson_640", "lepton_3"])
+@pytest.mark.parametrize("preset", ["boson_640", "lepton_3_telemetry"])
 def test_uvc_thermal_and_realsense(launch, preset):
     seen, output = launch("uvc_thermal.launch.py", f"preset:={preset}", "video_device:=/dev/video4")
     assert (seen["size"], seen["encoding"]) == ([640, 480], "rgb8")
     assert seen["thermal"] == seen["thermal"] | expected(preset)
-    rate = {"boson_640": 30, "lepton_3": 9}[preset]
+    rate = {"boson_640": 30, "lepton_3_telemetry": 9}[preset]
     assert f"video_device /dev/video4, mono16 at {rate} Hz" in output
     assert output.count("large images: fastdds.xml") == 2, "each driver gets the profile"
     assert "unknown parameters: []" in output

@@ -22,8 +22,15 @@ sys.path.append(str(ROOT / "test" / "nodes"))
 from stand_in_cameras import USB_CAM, USB_CAM_RAW  # noqa: E402
 
 PRESETS = {path.stem: path for path in sorted((ROOT / "config" / "cameras").glob("*.yaml"))}
-# Width and height of what the camera sends.
-USB_SIZES = {"boson_320": (320, 256), "boson_640": (640, 512), "lepton_2": (80, 60), "lepton_3": (160, 120)}
+# Width and height of the picture, and rows of telemetry below it.
+USB_SIZES = {
+    "boson_320": (320, 256, 0),
+    "boson_640": (640, 512, 0),
+    "lepton_2": (80, 60, 0),
+    "lepton_2_telemetry": (80, 60, 3),
+    "lepton_3": (160, 120, 0),
+    "lepton_3_telemetry": (160, 120, 2),
+}
 
 
 def sections(preset: str) -> set[str]:
@@ -53,7 +60,9 @@ def test_usb_cam_takes_it(preset: str) -> None:
     assert set(values) == {"pixel_format", "image_width", "image_height", "framerate"}
     assert {name: type(value) for name, value in values.items()} == {name: type(USB_CAM[name]) for name in values}
     assert USB_CAM_RAW[str(values["pixel_format"])] == "mono16"
-    assert (values["image_width"], values["image_height"]) == USB_SIZES[preset]
+    width, height, telemetry = USB_SIZES[preset]
+    assert (values["image_width"], values["image_height"]) == (width, height + telemetry)
+    assert read_parameters(preset_file(preset), "fusion").get("thermal.crop_bottom", 0) == telemetry
 
 
 def test_no_other_preset_is_for_usb_cam() -> None:
