@@ -6,10 +6,10 @@ Written by ``benchmarks/source_calibration.py`` from roadscene/train and tno/tra
 from camf_ros.source_check.calibration import Calibration, Limits
 
 CALIBRATIONS = {
-    # camf: 1.408, 0.250, 1.802 from all pairs, 1.353, 0.248, 1.018 from the 81 kept for validation
-    "c3ca0ce992207c066c2f4c9b34e967a2715dfdd5bb7f909716e6118d6a39f324": Calibration(1.353, 0.248, 1.018, 197),
-    # camf-lite: 1.771, 0.107, 2.264 from all pairs, 2.323, 0.777, 2.457 from the 81 kept for validation
-    "38eb0c1db7d2dc62c9a7a634b6e6091166825b1ef39e49e72530623b6267203a": Calibration(1.771, 0.107, 2.264, 197),
+    # camf: 1.328, 0.103, 1.555 from all pairs, 1.413, 0.216, 0.962 from the 81 kept for validation
+    "0b525fda985f937e6f3fd87a0b326de969cb8523971fb4707cd318b6b56fefe9": Calibration(1.328, 0.103, 0.962, 197),
+    # camf-lite: 0.693, 1.509, 0.866 from all pairs, 0.809, 1.461, 0.906 from the 81 kept for validation
+    "491e7383fb149208eb8c4752f557cd69b2eb3ef0b20997b23fa51ed7562d6a77": Calibration(0.693, 1.509, 0.866, 197),
     # camf-paper: 0.834, 0.017, 1.317 from all pairs, 3.504, 2.129, 4.948 from the 19 kept for validation
     "bfaae43ea3883b0fcbabf36eeddfcc806f954e6f88bbc520e8dcad7977b2fcf0": Calibration(0.834, 0.017, 1.317, 197),
 }
