@@ -321,7 +321,7 @@ class Watched:
 
     def __init__(self, engine: FusionEngine) -> None:
         self.description, self.model_name, self.model_hash = engine.description, engine.model_name, engine.model_hash
-        self.channel_weights = engine.channel_weights
+        self.has_gain, self.channel_weights = engine.has_gain, engine.channel_weights
         self._engine = engine
         self.shapes: list[tuple[int, ...]] = []
 

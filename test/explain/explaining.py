@@ -45,6 +45,7 @@ class RandomAmounts:
     """An engine that blends by amounts of chance, 0 to the limit."""
 
     description, model_name, model_hash = "random", "random", "0" * 64
+    has_gain = False
 
     def __init__(self, seed: int = 1, limit: float = 1.2) -> None:
         self._seed, self._limit = seed, limit

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import ByBrightness, Picture, coloured, model, textured
 
-from camf_ros.engines.choose import open_inspector
 from camf_ros.errors import CamfError
 from camf_ros.imaging.thermal import ThermalFrontEnd
-from camf_ros.models import Model, find_model, shipped_models
+from camf_ros.models import find_model, shipped_models
 from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.settings.thermal import ThermalSettings
 from camf_ros.source_check import SourceCheck, SourceReport
@@ -239,10 +238,9 @@ def test_weak_classifiers_are_known_by_their_training(metrics: dict[str, object]
 
 
 def test_a_classifier_that_cannot_be_opened_is_not_asked() -> None:
-    nothing = Model("mine", None, None, None)
     with pytest.raises(CamfError) as why:
-        open_inspector(nothing)
-    found = read_source_model(nothing)
+        find_model("nobody")
+    found = read_source_model("nobody")
     assert found.weakness == str(why.value)
     report = show(SourceCheck(found), VISIBLE, BLACK, 0.0, 30.0)
     assert report.thermal.not_judged == found.weakness
