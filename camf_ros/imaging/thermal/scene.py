@@ -99,7 +99,8 @@ def measure(image: Raw, settings: ThermalSettings, outside: Mask | None = None) 
     least = settings.least_span or noise * 255 / NOISE_LEVELS
     if high - low < least:
         middle = (low + high) / 2
-        low, high = middle - least / 2, middle + least / 2
+        # Within what a float32 holds.
+        low, high = max(middle - least / 2, -2 * _LARGEST), min(middle + least / 2, 2 * _LARGEST)
     return Scene(low, high, noise, least, sample, histogram, saturated, outside)
 
 
