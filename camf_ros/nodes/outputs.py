@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -109,24 +109,18 @@ class Outputs:
         self._image.publish(frame.image, header, self._settings)
         self._publish_info(frame, header)
         latency = time.monotonic() - pair.arrived
-        self._weights.publish(
-            ChannelWeights(
-                header=header,
-                model_name=engine.model_name,
-                model_hash=engine.model_hash,
-                sources=ChannelWeights.SOURCE_BOTH,
-                gain=frame.gain,
-                infrared_weight=float_array(frame.weights[0]),
-                visible_weight=float_array(frame.weights[1]),
-                infrared_activation=float_array(frame.infrared_activation),
-                visible_activation=float_array(frame.visible_activation),
-                infrared_share=float_array(frame.infrared_share),
-                thermal_stamp=pair.thermal.header.stamp,
-                rgb_stamp=pair.rgb.header.stamp,
-                skew=pair.skew,
-                latency=latency,
-                inference_time=frame.inference_time,
-            )
+        self._publish_pair_weights(
+            pair,
+            engine,
+            header,
+            latency,
+            frame.inference_time,
+            gain=frame.gain,
+            infrared_weight=float_array(frame.weights[0]),
+            visible_weight=float_array(frame.weights[1]),
+            infrared_activation=float_array(frame.infrared_activation),
+            visible_activation=float_array(frame.visible_activation),
+            infrared_share=float_array(frame.infrared_share),
         )
         return latency
 
@@ -145,19 +139,7 @@ class Outputs:
             self._publish_info(frame, header)
         latency = time.monotonic() - pair.arrived
         if alone:
-            self._weights.publish(
-                ChannelWeights(
-                    header=header,
-                    model_name=engine.model_name,
-                    model_hash=engine.model_hash,
-                    sources=ChannelWeights.SOURCE_BOTH,
-                    thermal_stamp=pair.thermal.header.stamp,
-                    rgb_stamp=pair.rgb.header.stamp,
-                    skew=pair.skew,
-                    latency=latency,
-                    inference_time=frame.inference_time,
-                )
-            )
+            self._publish_pair_weights(pair, engine, header, latency, frame.inference_time)
         return latency
 
     def passed(self, lone: LoneFrame, frame: PassedFrame, engine: Engine) -> float:
@@ -182,6 +164,31 @@ class Outputs:
             )
         )
         return latency
+
+    def _publish_pair_weights(
+        self,
+        pair: ImagePair,
+        engine: Engine,
+        header: Header,
+        latency: float,
+        inference_time: float,
+        **channels: Any,
+    ) -> None:
+        """What belongs to a pair; ``channels`` are the fields of a fused frame, and left out where none was made."""
+        self._weights.publish(
+            ChannelWeights(
+                header=header,
+                model_name=engine.model_name,
+                model_hash=engine.model_hash,
+                sources=ChannelWeights.SOURCE_BOTH,
+                thermal_stamp=pair.thermal.header.stamp,
+                rgb_stamp=pair.rgb.header.stamp,
+                skew=pair.skew,
+                latency=latency,
+                inference_time=inference_time,
+                **channels,
+            )
+        )
 
     def _publish_info(self, frame: FusedFrame | DetectorFrame | PassedFrame, header: Header) -> None:
         info = self._infos.of(frame.reference, header.stamp)

@@ -94,7 +94,7 @@ class CropsRecipe:
 
     side: int = setting(
         128,
-        "Side of the square crops, a multiple of 2^(scales of the encoder).",
+        "Side of the square crops, a multiple of 2^(levels of the pyramid - 1).",
         minimum=_SMALLEST_BLEND_CROP,
         maximum=_LARGEST_CROP,
         unit="pixels",
