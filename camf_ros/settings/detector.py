@@ -13,15 +13,14 @@ class DetectorSettings:
 
     model: str = setting(
         "",
-        "ONNX file of a detector: YOLOX exported without decoding, or YOLOv8 and its successors exported without "
-        "non-maximum suppression. It looks at fused/detector_image and runs with OpenVINO or ONNX Runtime. Empty: "
-        "bright spots in fused/image, which needs no file.",
+        "ONNX file: YOLOX exported without decoding, or YOLOv8 or later without non-maximum suppression, for "
+        "fused/detector_image. Empty: bright spots in fused/image.",
     )
-    least_score: float = setting(0.3, "With a model: score that a finding must exceed.", minimum=0.005, maximum=1.0)
-    threads: int = setting(0, "With a model: CPU threads; 0 lets its runtime choose.", minimum=0, maximum=256)
+    least_score: float = setting(0.3, "With a model: smallest score of a detection.", minimum=0.005, maximum=1.0)
+    threads: int = setting(0, "With a model: CPU threads. 0: the runtime chooses.", minimum=0, maximum=256)
     threshold: float = setting(
         160.0,
-        "Without a model: grey level that a spot must be brighter than, and its surroundings darker.",
+        "Without a model: smallest grey level of a spot.",
         minimum=0.0,
         maximum=230.0,
     )
@@ -30,8 +29,8 @@ class DetectorSettings:
     )
     only_fused: bool = setting(
         False,
-        "Look at fused pictures alone, not at those of one camera that come while the other is missing.",
+        "Skip images of one camera, which are published while the other is missing.",
     )
     extra_time: float = setting(
-        0.0, "Time added to each picture, to see what a slow detector does.", minimum=0.0, maximum=60.0, unit="s"
+        0.0, "Time added per image, to simulate a slow detector.", minimum=0.0, maximum=60.0, unit="s"
     )

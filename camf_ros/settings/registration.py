@@ -16,27 +16,25 @@ class RegistrationSettings:
 
     mode: str = setting(
         "resize",
-        "none: pictures of one size that were registered before; resize: cameras with one field of view, only the size "
-        "differs; homography: the mapping in registration.file; calibrated: undistortion with both camera_infos, and "
-        "the plane at registration.distance.",
+        "none: already registered, equal size; resize: same field of view; homography: by registration.file; "
+        "calibrated: by camera_info and extrinsics.",
         choices=("none", "resize", "homography", "calibrated"),
         dynamic=True,
     )
     file: str = setting(
         "",
-        "YAML file with a homography or extrinsics, as 'camf calibrate' writes it (docs/registration.md).",
+        "YAML file from 'camf calibrate' with a homography or extrinsics.",
         dynamic=True,
     )
     extrinsics: str = setting(
         "file",
-        "Where calibrated finds how the cameras stand to each other: in registration.file, or on /tf and /tf_static "
-        "between the frames of the two camera_infos.",
+        "mode calibrated: extrinsics from registration.file, or from TF.",
         choices=("file", "tf"),
         dynamic=True,
     )
     distance: float = setting(
         5.0,
-        "Distance from the reference camera at which the pictures of calibrated fit exactly.",
+        "mode calibrated: distance from the reference camera at which the images match.",
         minimum=0.05,
         maximum=100000.0,
         unit="m",
@@ -44,30 +42,29 @@ class RegistrationSettings:
     )
     output_width: int = setting(
         0,
-        "Width of the fused image; 0: the reference camera's, or what keeps its shape where only the height is given.",
+        "Width of the fused image. 0: that of the reference camera, or from the height.",
         minimum=0,
         maximum=_SIDE,
         unit="px",
         dynamic=True,
     )
     output_height: int = setting(
-        0, "Height of the fused image; 0: likewise.", minimum=0, maximum=_SIDE, unit="px", dynamic=True
+        0, "Height of the fused image. 0: likewise.", minimum=0, maximum=_SIDE, unit="px", dynamic=True
     )
     processing_width: int = setting(
         0,
-        "Width at which the network works; 0: that of the fused image. Smaller is faster; the RGB camera's finer "
-        "detail is put back afterwards.",
+        "Width at which the network works. 0: that of the fused image. Smaller is faster; RGB detail is kept.",
         minimum=0,
         maximum=_SIDE,
         unit="px",
         dynamic=True,
     )
     processing_height: int = setting(
-        0, "Height at which the network works; 0: likewise.", minimum=0, maximum=_SIDE, unit="px", dynamic=True
+        0, "Height at which the network works. 0: likewise.", minimum=0, maximum=_SIDE, unit="px", dynamic=True
     )
     feather: int = setting(
         4,
-        "Width of the transition to the part that only one camera sees; 0: a hard border.",
+        "Width of the transition to areas that only one camera sees.",
         minimum=0,
         maximum=64,
         unit="px",

@@ -16,7 +16,7 @@ class ThermalSettings:
 
     low_percentile: float = setting(
         0.5,
-        "Percentile of the raw thermal values that becomes black with agc linear.",
+        "agc linear: percentile of raw values that becomes black.",
         minimum=0.0,
         maximum=50.0,
         unit="%",
@@ -24,7 +24,7 @@ class ThermalSettings:
     )
     high_percentile: float = setting(
         99.5,
-        "Percentile of the raw thermal values that becomes white with agc linear.",
+        "agc linear: percentile of raw values that becomes white.",
         minimum=50.0,
         maximum=100.0,
         unit="%",
@@ -32,8 +32,7 @@ class ThermalSettings:
     )
     time_constant: float = setting(
         1.0,
-        "Time in which grey levels follow a change of the scene by 63 %, at any frame rate. 0: at once, which may "
-        "flicker.",
+        "Time constant of the grey levels. 0: no smoothing.",
         minimum=0.0,
         maximum=60.0,
         unit="s",
@@ -41,119 +40,107 @@ class ThermalSettings:
     )
     agc: str = setting(
         "plateau",
-        "From raw values to grey levels. linear: stretch between the percentiles; plateau: plateau histogram "
-        "equalisation of a smoothed picture, its fine detail added back; clahe: histogram equalisation by tiles with "
-        "limited contrast; temperature: the fixed range from thermal.minimum to thermal.maximum.",
+        "Conversion of raw values to grey levels. linear: between percentiles; plateau: limited histogram "
+        "equalisation; clahe: equalisation by tiles; temperature: fixed range.",
         choices=("linear", "plateau", "clahe", "temperature"),
         dynamic=True,
     )
     plateau_limit: float = setting(
         3.0,
-        "With agc plateau: no value counts more than this many times the mean value that occurs. 1: every value that "
-        "occurs gets as many grey levels, large: plain histogram equalisation.",
+        "agc plateau: largest count of a value, as a multiple of the mean. 1: all values get equal levels; large: "
+        "plain histogram equalisation.",
         minimum=1.0,
         maximum=100.0,
         dynamic=True,
     )
     linear_share: float = setting(
         0.3,
-        "With agc plateau: share of the grey levels that is given out as with agc linear. 0: none, which brings out "
-        "what is common in the picture, and the fixed pattern of the sensor with it; 1: all.",
+        "agc plateau: share of the levels that is distributed as with linear.",
         minimum=0.0,
         maximum=1.0,
         dynamic=True,
     )
     detail_gain: float = setting(
         1.0,
-        "With agc plateau: contrast of fine detail, everywhere alike, as a multiple of the mean contrast of the "
-        "equalisation.",
+        "agc plateau: contrast of fine detail, as a multiple of the mean contrast.",
         minimum=0.0,
         maximum=5.0,
         dynamic=True,
     )
     clahe_limit: float = setting(
         2.0,
-        "With agc clahe: largest contrast in a tile as a multiple of that of a linear stretch.",
+        "agc clahe: largest contrast in a tile, as a multiple of a linear stretch.",
         minimum=1.0,
         maximum=20.0,
         dynamic=True,
     )
     minimum: float = setting(
         0.0,
-        "With agc temperature: what becomes black, in the unit of value * thermal.scale + thermal.offset.",
+        "agc temperature: temperature that becomes black.",
         minimum=-300.0,
         maximum=70000.0,
         dynamic=True,
     )
     maximum: float = setting(
         40.0,
-        "With agc temperature: what becomes white, likewise.",
+        "agc temperature: temperature that becomes white.",
         minimum=-300.0,
         maximum=70000.0,
         dynamic=True,
     )
     scale: float = setting(
         1.0,
-        "With agc temperature: temperature = value * scale + offset. 0.01 and an offset of -273.15 make Celsius of "
-        "hundredths of a kelvin.",
+        "agc temperature: temperature = value * scale + offset.",
         minimum=1e-6,
         maximum=1000.0,
         dynamic=True,
     )
     offset: float = setting(
-        0.0, "With agc temperature: see thermal.scale.", minimum=-70000.0, maximum=70000.0, dynamic=True
+        0.0,
+        "See thermal.scale. Hundredths of a kelvin to Celsius: scale 0.01, offset -273.15.",
+        minimum=-70000.0,
+        maximum=70000.0,
+        dynamic=True,
     )
     polarity: str = setting(
         "white_hot",
-        "What hot looks like in the pictures that the camera sends: white_hot: hot has the larger values; black_hot: "
-        "the smaller ones, and every picture (8-bit ones too) is inverted, because the network expects hot as white.",
+        "white_hot: hot has larger values; black_hot: hot has smaller values, and every image is inverted.",
         choices=("white_hot", "black_hot"),
         dynamic=True,
     )
     least_span: float = setting(
         0.0,
-        "Least difference of raw values, in their unit, that is stretched from black to white, so that the noise of an "
-        "even scene is not. 0: automatic, from the noise of the frame itself.",
+        "Smallest range of raw values that is stretched from black to white. 0: automatic, from the noise.",
         minimum=0.0,
         maximum=70000.0,
         dynamic=True,
     )
     dead_pixels: str = setting(
         "auto",
-        "auto: single pixels that stand out from all their neighbours for a second or longer, and sharper than a lens "
-        "can draw, are replaced by the median of their neighbours; off: none.",
+        "auto: replace dead pixels by the median of their neighbours.",
         choices=("auto", "off"),
         dynamic=True,
     )
     byte_order: str = setting(
         "as_sent",
-        "Of 16-bit and float values. swapped: the other one than the message or file says, for a driver that says the "
-        "wrong thing.",
+        "swapped: for a driver that names the wrong byte order of 16-bit or float values.",
         choices=("as_sent", "swapped"),
         dynamic=True,
     )
     crop_top: int = setting(
         0,
-        "Rows above the picture that are none, such as telemetry: cut off, as if the camera did not send them. The "
-        "size of the thermal camera_info is that of what is left.",
+        "Rows to remove at the top, such as telemetry. The thermal camera_info must have the remaining size.",
         minimum=0,
         maximum=_CROP,
         unit="px",
         dynamic=True,
     )
-    crop_bottom: int = setting(
-        0, "Rows below the picture, likewise.", minimum=0, maximum=_CROP, unit="px", dynamic=True
-    )
-    crop_left: int = setting(
-        0, "Columns left of the picture, likewise.", minimum=0, maximum=_CROP, unit="px", dynamic=True
-    )
-    crop_right: int = setting(
-        0, "Columns right of the picture, likewise.", minimum=0, maximum=_CROP, unit="px", dynamic=True
-    )
+    crop_bottom: int = setting(0, "Rows to remove at the bottom.", minimum=0, maximum=_CROP, unit="px", dynamic=True)
+    crop_left: int = setting(0, "Columns to remove at the left.", minimum=0, maximum=_CROP, unit="px", dynamic=True)
+    crop_right: int = setting(0, "Columns to remove at the right.", minimum=0, maximum=_CROP, unit="px", dynamic=True)
     process_8bit: bool = setting(
         False,
-        "Whether 8-bit pictures go through agc and dead_pixels as well. Usually the camera has done both, and they are "
-        "taken as they are.",
+        "Apply agc and dead_pixels to 8-bit images too.",
         dynamic=True,
     )
 
