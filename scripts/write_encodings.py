@@ -57,9 +57,8 @@ _YUV = """
 - `nv24`: as many rows of twice `step` bytes
 - `i420`: two planes of half as many rows of half `step` bytes
 
-Height and width must be even for `nv12`, `nv21` and `i420`, the width for the packed encodings. `step` is ignored if
-the data are exactly as long as planes without padding. If the image has a green and magenta pattern, the driver names
-`i420` data `nv21`.
+Height and width must be even for `nv12`, `nv21` and `i420`, the width for the packed encodings. A green and magenta
+pattern means that the driver names `i420` data `nv21`.
 """
 
 _COMPRESSED = f"""

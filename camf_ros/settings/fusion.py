@@ -23,15 +23,14 @@ class PairingSettings:
     )
     slop: float = setting(
         0.04,
-        "Largest difference of stamps in a pair. nearest: at least half the period of the faster camera; "
-        "approximate: at most that.",
+        "Largest difference of stamps in a pair.",
         minimum=0.0,
         maximum=10.0,
         unit="s",
     )
     max_delay: float = setting(
         0.1,
-        "Longest time for which nearest holds back a possible pair in case a nearer frame comes.",
+        "Longest time that nearest waits for a nearer frame.",
         minimum=0.0,
         maximum=10.0,
         unit="s",
@@ -137,8 +136,8 @@ class FusionSettings:
     )
     model: str = setting(
         AUTO,
-        "Shipped model, or path of a .onnx or .safetensors file from 'camf export' or 'camf train'. auto: the best "
-        "of camf and camf-lite that keeps up with the cameras; in commands camf.",
+        "Name of a shipped model, or path of a .onnx or .safetensors file. auto: the best of camf and camf-lite that "
+        "keeps up with the cameras; in commands camf.",
         dynamic=True,
     )
     gain: float = setting(
@@ -205,7 +204,7 @@ class FusionSettings:
     )
     missing_timeout: float = setting(
         0.5,
-        "Time without a new image after which a camera is missing; at least three of its periods.",
+        "Time without a new image after which a camera is missing.",
         minimum=0.05,
         maximum=60.0,
         unit="s",

@@ -16,8 +16,8 @@ class RegistrationSettings:
 
     mode: str = setting(
         "resize",
-        "none: already registered, equal size; resize: same field of view; homography: by registration.file; "
-        "calibrated: by camera_info and extrinsics.",
+        "none: already registered; resize: same field of view; homography: by registration.file; calibrated: by "
+        "camera_info and extrinsics.",
         choices=("none", "resize", "homography", "calibrated"),
         dynamic=True,
     )

@@ -47,8 +47,7 @@ class ThermalSettings:
     )
     plateau_limit: float = setting(
         3.0,
-        "agc plateau: largest count of a value, as a multiple of the mean. 1: all values get equal levels; large: "
-        "plain histogram equalisation.",
+        "agc plateau: largest count of a value, as a multiple of the mean. Large: plain histogram equalisation.",
         minimum=1.0,
         maximum=100.0,
         dynamic=True,
