@@ -17,8 +17,8 @@ class PairingSettings:
 
     policy: str = setting(
         "nearest",
-        "nearest: each frame of the slower camera with the nearest frame of the other. approximate: "
-        "ApproximateTimeSynchronizer of message_filters. exact: equal stamps only.",
+        "nearest: each frame of the slower camera with the nearest frame of the other. approximate: the nearest "
+        "frame already received. exact: equal stamps only.",
         choices=("nearest", "approximate", "exact"),
     )
     slop: float = setting(
@@ -42,7 +42,7 @@ class PairingSettings:
         maximum=10.0,
         unit="s",
     )
-    rgb_offset: float = setting(0.0, "As thermal_offset, for RGB.", minimum=-10.0, maximum=10.0, unit="s")
+    rgb_offset: float = setting(0.0, "The same for RGB.", minimum=-10.0, maximum=10.0, unit="s")
     zero_stamps: str = setting(
         "reject",
         "Frames with stamp 0. arrival: pair by time of arrival (not with exact); reject: count and log.",
@@ -50,10 +50,10 @@ class PairingSettings:
     )
     thermal_stamps: str = setting(
         "header",
-        "header: pair by stamp; arrival: by time of arrival, for unsynchronized clocks (not with exact).",
+        "header: pair by stamp; arrival: by time of arrival, if the clocks differ (not with exact).",
         choices=("header", "arrival"),
     )
-    rgb_stamps: str = setting("header", "As thermal_stamps, for RGB.", choices=("header", "arrival"))
+    rgb_stamps: str = setting("header", "The same for RGB.", choices=("header", "arrival"))
     queue_size: int = setting(10, "Frames of each camera that wait for a partner.", minimum=1, maximum=1000)
 
     def __post_init__(self) -> None:
@@ -77,10 +77,10 @@ class TransportSettings:
 
     thermal: str = setting(
         "raw",
-        "compressed: CompressedImage on the image topic with /compressed appended. Use PNG: JPEG has only 8 bits.",
+        "compressed: subscribe to the image topic with /compressed appended. Use PNG: JPEG has only 8 bits.",
         choices=_TRANSPORTS,
     )
-    rgb: str = setting("raw", "As thermal; JPEG or PNG.", choices=_TRANSPORTS)
+    rgb: str = setting("raw", "The same for RGB.", choices=_TRANSPORTS)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class RegistrationSettings:
 
     mode: str = setting(
         "resize",
-        "none: already registered; resize: same field of view; homography: by registration.file; calibrated: by "
+        "none: already registered; resize: same field of view; homography: from the file; calibrated: from "
         "camera_info and extrinsics.",
         choices=("none", "resize", "homography", "calibrated"),
         dynamic=True,
@@ -28,7 +28,7 @@ class RegistrationSettings:
     )
     extrinsics: str = setting(
         "file",
-        "mode calibrated: extrinsics from registration.file, or from TF.",
+        "mode calibrated: extrinsics from the file or from TF.",
         choices=("file", "tf"),
         dynamic=True,
     )

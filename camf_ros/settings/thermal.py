@@ -96,7 +96,7 @@ class ThermalSettings:
     )
     offset: float = setting(
         0.0,
-        "See thermal.scale. Hundredths of a kelvin to Celsius: scale 0.01, offset -273.15.",
+        "See scale. Hundredths of a kelvin to Celsius: scale 0.01, offset -273.15.",
         minimum=-70000.0,
         maximum=70000.0,
         dynamic=True,
