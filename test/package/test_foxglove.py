@@ -6,8 +6,8 @@ import json
 import re
 
 import pytest
-
 from camf_ros.msg import ChannelWeights
+
 from camf_ros.nodes import topics
 from camf_ros.resources import share_file
 
