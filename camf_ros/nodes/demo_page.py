@@ -1,0 +1,109 @@
+"""The demo as one HTML page: pictures, rates, channel weights and the summary, without scripts or other files."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# Size of the charts, pixels, and the space for their labels.
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 760, 180, 44, 22
+_COLOURS = ("#c0392b", "#2471a3", "#1e8449")
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em; color: #222; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); gap: 12px; }
+figure { margin: 0; } img, svg { width: 100%; height: auto; } figcaption { color: #555; }
+td, th { text-align: left; padding: 2px 16px 2px 0; vertical-align: top; }
+text { font: 12px system-ui, sans-serif; fill: #555; }
+"""
+
+
+def demo_page(
+    summary: Mapping[str, object],
+    pictures: Mapping[str, NDArray[np.uint8]],
+    rates: Mapping[str, Sequence[float]],
+    weights: Mapping[str, Sequence[float]],
+) -> str:
+    """The page.
+
+    Args:
+        summary: Figures of the run by name.
+        pictures: (h, w) grey or (h, w, 3) red, green, blue, by caption.
+        rates: Frames a second, one value for each second of the run, by topic.
+        weights: Class activation weights, one for each channel, by camera.
+    """
+    figures = "\n".join(
+        f'<figure><img src="{_data(picture)}" alt="{_text(name)}"><figcaption>{_text(name)}</figcaption></figure>'
+        for name, picture in pictures.items()
+    )
+    rows = "\n".join(
+        f"<tr><th>{_text(name)}</th><td>{_text(_value(value))}</td></tr>" for name, value in summary.items()
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>camf_ros demo</title><style>{_STYLE}</style></head>
+<body>
+<h1>camf_ros demo</h1>
+<div class="pictures">
+{figures}
+</div>
+<h2>Rates (frames a second)</h2>
+{_chart(rates, "s")}
+<h2>Class activation weights</h2>
+<p>The weight of each channel of the encoder for both cameras, read off the trained classifier.</p>
+{_chart(weights, "channel")}
+<h2>Summary</h2>
+<table>
+{rows}
+</table>
+</body>
+</html>
+"""
+
+
+def _text(text: object) -> str:
+    return html.escape(str(text))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {number}" for name, number in value.items())
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _data(picture: NDArray[np.uint8]) -> str:
+    """A picture as the address of itself."""
+    bgr = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, 90))
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"
+
+
+def _chart(lines: Mapping[str, Sequence[float]], unit: str) -> str:
+    """Lines over their index, as SVG."""
+    values = [value for line in lines.values() for value in line]
+    if not values:
+        return "<p>No data.</p>"
+    low, high = min(0.0, *values), max(0.0, *values)
+    span = high - low or 1.0
+    longest = max(len(line) for line in lines.values())
+    step = (_WIDTH - _LEFT) / max(longest - 1, 1)
+
+    def point(index: int, value: float) -> str:
+        return f"{_LEFT + index * step:.1f},{(_HEIGHT - _BOTTOM) * (1 - (value - low) / span) + 6:.1f}"
+
+    parts = [
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + 20}" role="img">',
+        f'<text x="0" y="14">{high:.3g}</text><text x="0" y="{_HEIGHT - _BOTTOM + 8}">{low:.3g}</text>',
+        f'<text x="{_WIDTH}" y="{_HEIGHT + 14}" text-anchor="end">{longest - 1} {_text(unit)}</text>',
+    ]
+    for number, (name, line) in enumerate(lines.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        points = " ".join(point(index, value) for index, value in enumerate(line))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<text x="{_LEFT + 110 * number}" y="{_HEIGHT + 14}" style="fill:{colour}">{_text(name)}</text>')
+    return "\n".join([*parts, "</svg>"])
