@@ -1,14 +1,13 @@
 """Starts cameras played by the source node, and fuses them: a first look without any hardware."""
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
-from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from camf_ros.nodes.launching import large_images
+from camf_ros.nodes.launching import fusion, large_images, namespace, namespace_argument, number, text
 
 SHARE = FindPackageShare("camf_ros")
 
@@ -22,37 +21,49 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "thermal_rate", default_value="0.0", description="Thermal frames a second; 0: as many as RGB."
     ),
-    DeclareLaunchArgument(
-        "namespace", default_value="", description="Namespace of all nodes and their relative topics."
-    ),
+    namespace_argument(),
     DeclareLaunchArgument(
         "rviz",
         default_value="false",
-        choices=["true", "false"],
-        description="Also start RViz with thermal, RGB, fused image and its explanation.",
+        description="true: also start RViz with thermal, RGB, fused image and its explanation.",
     ),
 ]
 
 
+def source(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The node that plays both cameras, once the arguments are known."""
+    return [
+        Node(
+            package="camf_ros",
+            executable="source_node",
+            name="source",
+            namespace=namespace(context),
+            parameters=[
+                PathJoinSubstitution([SHARE, "config", "source.yaml"]),
+                {
+                    "pairs": ParameterValue(text(context, "pairs"), value_type=str),
+                    "rate": number(context, "rate"),
+                    "thermal_rate": number(context, "thermal_rate"),
+                },
+            ],
+            output="screen",
+        )
+    ]
+
+
+def check(context: LaunchContext) -> None:
+    """Find what is wrong with the arguments before anything is started."""
+    source(context)
+
+
 def generate_launch_description() -> LaunchDescription:
     """What ``ros2 launch`` calls. Arguments of fusion.launch.py can be given too."""
-    source = Node(
-        package="camf_ros",
-        executable="source_node",
-        name="source",
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[
-            PathJoinSubstitution([SHARE, "config", "source.yaml"]),
-            {
-                "pairs": ParameterValue(LaunchConfiguration("pairs"), value_type=str),
-                "rate": ParameterValue(LaunchConfiguration("rate"), value_type=float),
-                "thermal_rate": ParameterValue(LaunchConfiguration("thermal_rate"), value_type=float),
-            },
-        ],
-        output="screen",
+    return LaunchDescription(
+        [
+            *ARGUMENTS,
+            *large_images(),
+            OpaqueFunction(function=check),
+            fusion(rviz=LaunchConfiguration("rviz")),
+            OpaqueFunction(function=source),
+        ]
     )
-    fusion = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(PathJoinSubstitution([SHARE, "launch", "fusion.launch.py"])),
-        launch_arguments={"namespace": LaunchConfiguration("namespace"), "rviz": LaunchConfiguration("rviz")}.items(),
-    )
-    return LaunchDescription([*ARGUMENTS, *large_images(), source, fusion])

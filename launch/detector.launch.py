@@ -8,26 +8,33 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from camf_ros.nodes.launching import namespace, namespace_argument, parameter_file, text
+
 SHARE = FindPackageShare("camf_ros")
 
 
 def detector(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The detector, once the arguments are known."""
-    model = LaunchConfiguration("detector_model").perform(context)
+    model = text(context, "detector_model")
     return [
         Node(
             package="camf_ros",
             executable="detector_example",
             name="detector",
-            namespace=LaunchConfiguration("namespace"),
+            namespace=namespace(context),
             # The file first: an argument left out keeps the file's value.
             parameters=[
-                LaunchConfiguration("detector_params_file"),
+                *parameter_file(context, "detector_params_file", "detector"),
                 {"model": ParameterValue(model, value_type=str)} if model else {},
             ],
             output="screen",
         )
     ]
+
+
+def check(context: LaunchContext) -> None:
+    """Find what is wrong with the arguments before anything is started."""
+    detector(context)
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -38,9 +45,7 @@ def generate_launch_description() -> LaunchDescription:
     )
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                "namespace", default_value="", description="Namespace of all nodes and their relative topics."
-            ),
+            namespace_argument(),
             DeclareLaunchArgument(
                 "detector_params_file",
                 default_value=PathJoinSubstitution([SHARE, "config", "detector.yaml"]),
@@ -51,7 +56,8 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="",
                 description="ONNX file of the detector (YOLOX or YOLOv8). Empty: as the parameter file says.",
             ),
-            # First the demo: it sets what the middleware needs for large images, for all that are started after it.
+            OpaqueFunction(function=check),
+            # The demo sets what the middleware needs for large images, for all that are started after it.
             demo,
             OpaqueFunction(function=detector),
         ]

@@ -1,34 +1,56 @@
 """Starts the fusion node on the topics of your cameras.
 
-``ros2 launch camf_ros fusion.launch.py --show-args`` lists the arguments. A value that is not given here keeps what the
-parameter file says.
+``ros2 launch camf_ros fusion.launch.py --show-args`` lists the arguments. An argument that is left out changes nothing:
+then the parameter file counts, else ``SetParameter`` of a launch file that includes this one, else the node's default.
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from camf_ros.errors import ParameterError
 from camf_ros.nodes import topics
-from camf_ros.nodes.launching import large_images, preset_parameters
+from camf_ros.nodes.launching import (
+    choice,
+    flag,
+    installed,
+    large_images,
+    namespace,
+    parameter_file,
+    preset_parameters,
+    text,
+    topic,
+)
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.table import specs
 
 SETTINGS = specs(FusionSettings)
 SHARE = FindPackageShare("camf_ros")
+LEVELS = ("debug", "info", "warn", "error", "fatal")
 
 ARGUMENTS = [
     DeclareLaunchArgument(
         "thermal_topic",
         default_value=topics.THERMAL_IMAGE,
-        description="Image topic of the thermal camera. Its camera_info is looked for beside it.",
+        description="Image topic of the thermal camera.",
+    ),
+    DeclareLaunchArgument(
+        "thermal_info_topic",
+        default_value="",
+        description="Topic of the thermal camera's camera_info. Empty: camera_info beside thermal_topic.",
     ),
     DeclareLaunchArgument(
         "rgb_topic",
         default_value=topics.RGB_IMAGE,
-        description="Image topic of the RGB camera. Its camera_info is looked for beside it.",
+        description="Image topic of the RGB camera.",
+    ),
+    DeclareLaunchArgument(
+        "rgb_info_topic",
+        default_value="",
+        description="Topic of the RGB camera's camera_info. Empty: camera_info beside rgb_topic.",
     ),
     DeclareLaunchArgument(
         "fused_topic",
@@ -43,8 +65,8 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument(
         "params_file",
-        default_value=PathJoinSubstitution([SHARE, "config", "fusion.yaml"]),
-        description="Parameter file of the node.",
+        default_value="",
+        description="Parameter file of the node, such as a copy of config/fusion.yaml. Empty: none.",
     ),
     DeclareLaunchArgument(
         "preset",
@@ -61,47 +83,38 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "engine",
         default_value="",
-        choices=["", *SETTINGS["engine"].choices],
-        description="Runtime of the network. Empty: as the parameter file says.",
+        description=f"Runtime of the network: {', '.join(SETTINGS['engine'].choices)}. "
+        "Empty: as the parameter file says.",
     ),
     DeclareLaunchArgument(
         "device",
         default_value="",
-        choices=["", *SETTINGS["device"].choices],
-        description="Where the network runs. Empty: as the parameter file says.",
+        description=f"Where the network runs: {', '.join(SETTINGS['device'].choices)}. "
+        "Empty: as the parameter file says.",
     ),
     DeclareLaunchArgument(
         "autostart",
         default_value="",
-        choices=["", "true", "false"],
-        description="Configure and activate at the start; false: leave it to a lifecycle manager. Empty: as the "
+        description="true: configure and activate at the start; false: leave it to a lifecycle manager. Empty: as the "
         "parameter file says.",
     ),
     DeclareLaunchArgument(
         "use_sim_time",
         default_value="",
-        choices=["", "true", "false"],
-        description="Take the time from /clock, as with a simulator or 'ros2 bag play --clock'. Empty: as the "
-        "parameter file says, else false.",
+        description="true: take the time from /clock, as with a simulator or 'ros2 bag play --clock'; or false. Empty: "
+        "as the parameter file says.",
     ),
     DeclareLaunchArgument(
         "log_level",
         default_value="info",
-        choices=["debug", "info", "warn", "error", "fatal"],
-        description="Least severe messages that the node logs.",
+        description=f"Least severe messages that the node logs: {', '.join(LEVELS)}.",
     ),
     DeclareLaunchArgument(
         "rviz",
         default_value="false",
-        choices=["true", "false"],
-        description="Also start RViz with thermal, RGB, fused image and its explanation.",
+        description="true: also start RViz with thermal, RGB, fused image and its explanation.",
     ),
 ]
-
-
-def info_topic(image_topic: str) -> str:
-    """Topic of the camera_info that belongs to an image topic, by the convention of image_transport."""
-    return beside(image_topic, "camera_info")
 
 
 def beside(topic: str, name: str) -> str:
@@ -109,52 +122,83 @@ def beside(topic: str, name: str) -> str:
     return f"{topic.rpartition('/')[0]}/{name}" if "/" in topic else name
 
 
+def remappings(context: LaunchContext) -> list[tuple[str, str]]:
+    """From the names that the node has for its topics to those that are wanted.
+
+    Raises:
+        ParameterError: If a name is no topic, or two topics would have the same name.
+    """
+    # By the convention of image_transport an image's camera_info is beside it.
+    thermal, rgb, fused = (topic(context, name) for name in ("thermal_topic", "rgb_topic", "fused_topic"))
+    wanted = {
+        topics.THERMAL_IMAGE: thermal,
+        topics.THERMAL_INFO: topic(context, "thermal_info_topic") or beside(thermal, "camera_info"),
+        topics.RGB_IMAGE: rgb,
+        topics.RGB_INFO: topic(context, "rgb_info_topic") or beside(rgb, "camera_info"),
+        topics.FUSED_IMAGE: fused,
+        topics.FUSED_INFO: beside(fused, "camera_info"),
+        topics.DETECTOR_IMAGE: topic(context, "detector_topic") or beside(fused, "detector_image"),
+    }
+    names: dict[str, str] = {}
+    for own, name in wanted.items():
+        resolved = name if name.startswith("/") else f"/{namespace(context).strip('/')}/{name}".replace("//", "/")
+        other = names.setdefault(resolved, own)
+        if other != own:
+            raise ParameterError(
+                f"{other} and {own} would both be topic {name}",
+                expected="a topic for each",
+                remedy="set thermal_info_topic and rgb_info_topic, and give the fused images a namespace of their own",
+            )
+    return [(own, name) for own, name in wanted.items() if own != name]
+
+
 def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The nodes, once the arguments are known."""
-
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
-
     # As texts: a model called 1e3 is not a number.
-    texts = ("model", "engine", "device")
-    given = {name: ParameterValue(value(name), value_type=str) for name in texts if value(name)}
-    given |= {name: value(name) == "true" for name in ("autostart", "use_sim_time") if value(name)}
-    remappings = []
-    for argument, image, info in (
-        ("thermal_topic", topics.THERMAL_IMAGE, topics.THERMAL_INFO),
-        ("rgb_topic", topics.RGB_IMAGE, topics.RGB_INFO),
-        ("fused_topic", topics.FUSED_IMAGE, topics.FUSED_INFO),
-    ):
-        wanted = value(argument)
-        if wanted != image:
-            remappings += [(image, wanted), (info, info_topic(wanted))]
-    detector = value("detector_topic") or beside(value("fused_topic"), "detector_image")
-    if detector != topics.DETECTOR_IMAGE:
-        remappings.append((topics.DETECTOR_IMAGE, detector))
+    given: dict[str, object] = {
+        name: ParameterValue(value, value_type=str)
+        for name, value in (
+            ("model", text(context, "model")),
+            ("engine", choice(context, "engine", ["", *SETTINGS["engine"].choices])),
+            ("device", choice(context, "device", ["", *SETTINGS["device"].choices])),
+        )
+        if value
+    }
+    simulated = flag(context, "use_sim_time")
+    flags = {"autostart": flag(context, "autostart"), "use_sim_time": simulated}
+    given |= {name: value for name, value in flags.items() if value is not None}
+    wanted, place = remappings(context), namespace(context)
+    with_rviz = flag(context, "rviz")
+    if with_rviz:
+        installed("rviz2", "install it (sudo apt install ros-$ROS_DISTRO-rviz2), or leave out rviz:=true")
     fusion = Node(
         package="camf_ros",
         executable="fusion_node",
         name="fusion",
-        namespace=value("namespace"),
+        namespace=place,
         # The file first, then what was given by hand: an argument left out keeps the file's value.
-        parameters=[value("params_file"), preset_parameters(value("preset"), "fusion"), given],
-        remappings=remappings,
-        arguments=["--ros-args", "--log-level", value("log_level")],
+        parameters=[
+            *parameter_file(context, "params_file", "fusion"),
+            preset_parameters(text(context, "preset"), "fusion"),
+            given,
+        ],
+        remappings=wanted,
+        arguments=["--ros-args", "--log-level", choice(context, "log_level", LEVELS)],
         output="screen",
         # An inference on a slow CPU may take longer than the 5 s that launch gives by default.
         sigterm_timeout="15",
         # Then it is given the time after which it ends itself, whatever hangs, and says where.
         sigkill_timeout="20",
     )
-    if value("rviz") == "false":
+    if not with_rviz:
         return [fusion]
     rviz = Node(
         package="rviz2",
         executable="rviz2",
-        namespace=value("namespace"),
+        namespace=place,
         arguments=["-d", PathJoinSubstitution([SHARE, "config", "fusion.rviz"])],
-        parameters=[{"use_sim_time": value("use_sim_time") == "true"}],
-        remappings=remappings,
+        parameters=[{} if simulated is None else {"use_sim_time": simulated}],
+        remappings=wanted,
         output="screen",
     )
     return [fusion, rviz]

@@ -8,7 +8,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from camf_ros.nodes.launching import driver, fusion, large_images, namespace_argument
+from camf_ros.nodes.launching import driver, flag, fusion, installed, large_images, namespace_argument, text
 from camf_ros.resources import share_file
 
 ARGUMENTS = [
@@ -20,8 +20,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "gui",
         default_value="true",
-        choices=["true", "false"],
-        description="Show Gazebo's window; false: only the server, which draws without a screen.",
+        description="true: show Gazebo's window; false: only the server, which draws without a screen.",
     ),
     DeclareLaunchArgument(
         "preset", default_value="gazebo", description="Camera preset of the fusion node, see fusion.launch.py."
@@ -32,8 +31,10 @@ ARGUMENTS = [
 
 def simulation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Gazebo and the bridge, once the arguments are known."""
-    world = LaunchConfiguration("world").perform(context)
-    options = "-r" if LaunchConfiguration("gui").perform(context) == "true" else "-r -s --headless-rendering"
+    installed("ros_gz_sim", "install it: sudo apt install ros-$ROS_DISTRO-ros-gz")
+    installed("ros_gz_bridge", "install it: sudo apt install ros-$ROS_DISTRO-ros-gz")
+    world = text(context, "world")
+    options = "-r" if flag(context, "gui") else "-r -s --headless-rendering"
     bridge = Node(
         package="ros_gz_bridge",
         executable="parameter_bridge",
@@ -45,18 +46,24 @@ def simulation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [driver("ros_gz_sim", "launch/gz_sim.launch.py", gazebo), bridge]
 
 
+def check(context: LaunchContext) -> None:
+    """Find what is wrong before anything is started."""
+    simulation(context)
+
+
 def generate_launch_description() -> LaunchDescription:
     """What ``ros2 launch`` calls."""
     return LaunchDescription(
         [
             *ARGUMENTS,
             *large_images(),
-            OpaqueFunction(function=simulation),
+            OpaqueFunction(function=check),
             fusion(
                 preset=LaunchConfiguration("preset"),
                 thermal_topic="/thermal/image_raw",
                 rgb_topic="/rgb/image_raw",
                 use_sim_time="true",
             ),
+            OpaqueFunction(function=simulation),
         ]
     )

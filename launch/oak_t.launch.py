@@ -8,7 +8,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 
-from camf_ros.nodes.launching import driver, fusion, large_images, namespace_argument
+from camf_ros.nodes.launching import driver, fusion, installed, large_images, namespace_argument, text
 
 ARGUMENTS = [
     DeclareLaunchArgument(
@@ -26,7 +26,8 @@ ARGUMENTS = [
 def camera(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The driver, once the arguments are known."""
     package = "depthai_ros_driver"
-    file = LaunchConfiguration("oak_params_file").perform(context)
+    installed(package, "install it: sudo apt install ros-$ROS_DISTRO-depthai-ros")
+    file = text(context, "oak_params_file")
     # These arguments have the same names in fusion.launch.py and mean something else there.
     own = {
         "params_file": file or f"{get_package_share_directory(package)}/config/oak_t.yaml",
@@ -37,18 +38,24 @@ def camera(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [driver(package, "launch/oak_t.launch.py", own)]
 
 
+def check(context: LaunchContext) -> None:
+    """Find what is wrong before anything is started."""
+    camera(context)
+
+
 def generate_launch_description() -> LaunchDescription:
     """What ``ros2 launch`` calls."""
     return LaunchDescription(
         [
             *ARGUMENTS,
             *large_images(),
-            OpaqueFunction(function=camera),
+            OpaqueFunction(function=check),
             # The raw output has temperatures; thermal/image_raw has the picture that the camera has made of them.
             fusion(
                 preset=LaunchConfiguration("preset"),
                 thermal_topic="/oak/thermal/raw_data/image_raw",
                 rgb_topic="/oak/rgb/image_raw",
             ),
+            OpaqueFunction(function=camera),
         ]
     )

@@ -10,7 +10,17 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from camf_ros.nodes.launching import driver, fusion, large_images, namespace_argument, preset_parameters
+from camf_ros.nodes.launching import (
+    driver,
+    flag,
+    fusion,
+    installed,
+    large_images,
+    namespace,
+    namespace_argument,
+    preset_parameters,
+    text,
+)
 
 ARGUMENTS = [
     DeclareLaunchArgument(
@@ -28,8 +38,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "realsense",
         default_value="true",
-        choices=["true", "false"],
-        description="Start a RealSense as RGB camera; false: the RGB camera is started elsewhere.",
+        description="true: start a RealSense as RGB camera; false: the RGB camera is started elsewhere.",
     ),
     DeclareLaunchArgument(
         "rgb_topic",
@@ -42,12 +51,8 @@ ARGUMENTS = [
 
 def cameras(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The drivers, once the arguments are known."""
-
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
-
-    namespace = value("namespace").strip("/")
-    prefix = f"/{namespace}" if namespace else ""
+    place = namespace(context).strip("/")
+    prefix = f"/{place}" if place else ""
     # usb_cam sets these controls even when nobody asked; a thermal camera has none of them. -1 leaves them alone.
     untouched = dict.fromkeys(("brightness", "contrast", "saturation", "sharpness", "gain", "focus"), -1)
     thermal = Node(
@@ -57,17 +62,17 @@ def cameras(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         namespace=f"{prefix}/thermal",
         parameters=[
             untouched,
-            preset_parameters(value("preset"), "usb_cam"),
+            preset_parameters(text(context, "preset"), "usb_cam"),
             {
                 "camera_name": "thermal",
                 "frame_id": "thermal_optical_frame",
-                "video_device": ParameterValue(value("video_device"), value_type=str),
-                "camera_info_url": ParameterValue(value("thermal_info_url"), value_type=str),
+                "video_device": ParameterValue(text(context, "video_device"), value_type=str),
+                "camera_info_url": ParameterValue(text(context, "thermal_info_url"), value_type=str),
             },
         ],
         output="screen",
     )
-    if value("realsense") == "false":
+    if not flag(context, "realsense"):
         return [thermal]
     # A scope of its own: rs_launch.py has names that are arguments of fusion.launch.py too.
     realsense = driver(
@@ -78,13 +83,20 @@ def cameras(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [thermal, realsense]
 
 
+def check(context: LaunchContext) -> None:
+    """Find what is wrong with the arguments before anything is started."""
+    installed("usb_cam", "install it: sudo apt install ros-$ROS_DISTRO-usb-cam")
+    cameras(context)
+
+
 def generate_launch_description() -> LaunchDescription:
     """What ``ros2 launch`` calls."""
     return LaunchDescription(
         [
             *ARGUMENTS,
             *large_images(),
-            OpaqueFunction(function=cameras),
+            OpaqueFunction(function=check),
             fusion(preset=LaunchConfiguration("preset"), rgb_topic=LaunchConfiguration("rgb_topic")),
+            OpaqueFunction(function=cameras),
         ]
     )

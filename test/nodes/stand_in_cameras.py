@@ -191,9 +191,10 @@ def usb_cam(stand_in: StandIn) -> None:
     telemetry = {122: 2, 63: 3}.get(values["image_height"], 0)
     picture[picture.shape[0] - telemetry :] = 65535
     stand_in.say(f"video_device {values['video_device']}, {encoding} at {values['framerate']:g} Hz")
-    stand_in.run(
-        [stand_in.send("image_raw", "camera_info", encoding, picture, values["frame_id"])], values["framerate"]
-    )
+    thermal = stand_in.send("image_raw", "camera_info", encoding, picture, values["frame_id"])
+    # The real driver has none of these: they stand for an RGB camera that is started elsewhere.
+    other = stand_in.send("other/image_raw", "other/camera_info", encoding, picture, values["frame_id"])
+    stand_in.run([thermal, other], values["framerate"])
 
 
 def realsense(stand_in: StandIn) -> None:

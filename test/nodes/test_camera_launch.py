@@ -128,12 +128,12 @@ def test_uvc_thermal_and_realsense(launch, preset):
 
 @pytest.mark.slow
 def test_uvc_thermal_with_another_rgb_camera_in_a_namespace(launch):
-    """The RGB camera is started elsewhere: here the thermal topic itself stands for it."""
+    """The RGB camera is started elsewhere: here another topic of the thermal driver stands for it."""
     seen, output = launch(
         "uvc_thermal.launch.py",
         "namespace:=robot",
         "realsense:=false",
-        "rgb_topic:=thermal/image_raw",
+        "rgb_topic:=thermal/other/image_raw",
         "preset:=boson_320",
         fused="/robot/fused/image",
         node="/robot/fusion",
