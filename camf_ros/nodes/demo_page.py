@@ -7,9 +7,10 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from camf_ros.imaging.compressed_image import encode
 
 # Size of the charts, pixels, and the space for their labels.
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 760, 180, 44, 22
@@ -78,9 +79,8 @@ def _value(value: object) -> str:
 
 def _data(picture: NDArray[np.uint8]) -> str:
     """A picture as the address of itself."""
-    bgr = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, 90))
-    return f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"
+    encoded = encode(picture, "jpeg").tobytes()
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded).decode('ascii')}"
 
 
 def _chart(lines: Mapping[str, Sequence[float]], unit: str) -> str:
