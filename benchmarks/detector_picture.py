@@ -31,7 +31,7 @@ from camf_ros.evaluation.methods import average
 from camf_ros.evaluation.onnx_detector import Detections, OnnxDetector, joined
 from camf_ros.evaluation.samples import find_samples
 from camf_ros.imaging.blending import Blender
-from camf_ros.imaging.detector_recipe import BY_DAY, BY_NIGHT, factors, trust_in_rgb, undazzled
+from camf_ros.imaging.detector_recipe import BY_DAY, DAZZLING, LEFT, UNLIKE, factors, trust_in_rgb, undazzled
 from camf_ros.imaging.luminance import Visible
 from camf_ros.models import find_model
 
@@ -41,11 +41,12 @@ Map = NDArray[np.float32]
 
 
 class Pair(NamedTuple):
-    """What a variant is made of: thermal with hot as white, (H, W); RGB, (H, W, 3); and the network."""
+    """What a variant is made of: thermal with hot as white, (H, W); RGB, (H, W, 3); the network and what it made."""
 
     thermal: Grey
     rgb: Grey
     engine: Engine
+    kept: dict[tuple[Any, ...], Grey]
 
     @property
     def inverted(self) -> Grey:
@@ -64,10 +65,19 @@ class Pair(NamedTuple):
     def fused(self, used: Factors = (), thermal: Grey | None = None, luminance: Grey | None = None) -> Grey:
         """Luminance by the network, of inverted thermal and RGB unless others are given."""
         first = self.inverted if thermal is None else thermal
-        return self.engine.fuse(first, self.luminance if luminance is None else luminance, factors=used).fused
+        second = self.luminance if luminance is None else luminance
+        key = tuple(used), first.tobytes(), second.tobytes()
+        if key not in self.kept:
+            self.kept[key] = self.engine.fuse(first, second, factors=used).fused
+        return self.kept[key]
 
 
 Variant = Callable[[Pair], tuple[Grey, ...]]
+
+# Factors by day and by night that steered variants use, and numbers for which nothing dazzles.
+DAY, HALF_DAY = (BY_DAY,), ((0.9, 1.05),)
+NIGHT = ((1.0, 0.2), (1.0, 0.2), (1.0, 0.5), (1.0, 0.8), (1.0, 1.0))
+NOT_DAZZLING = (255, 1)
 
 
 def one(make: Callable[[Pair], Grey]) -> Variant:
@@ -171,20 +181,39 @@ def denoised(pair: Pair) -> Grey:
 def recipe(pair: Pair) -> Grey:
     """The one that the package uses."""
     trust = trust_in_rgb(pair.thermal, pair.luminance)
-    return pair.colour(pair.fused(factors(trust), luminance=undazzled(pair.luminance, trust)), trust)
+    return pair.colour(pair.fused([factors(trust)], luminance=undazzled(pair.luminance, trust)), trust)
 
 
 def steered(
-    by_day: Factors = (BY_DAY,), by_night: Factors = BY_NIGHT, colour: float = 0, dazzling: bool = False
+    by_day: Factors = ((1, 1),),
+    by_night: Factors = NIGHT,
+    colour: tuple[float, float] = (1, 0),
+    dazzling: tuple[float, float] = (DAZZLING, LEFT),
+    unlike: float = UNLIKE,
+    *,
+    denoise: bool = False,
 ) -> Variant:
-    """As the recipe, with other factors by day and by night, another colour by night, or what dazzles left in."""
+    """As the recipe, with factors and other numbers.
+
+    Args:
+        by_day: Factors by day, finest level first, the last for all coarser ones.
+        by_night: The same by night.
+        colour: Strength of RGB's colour by day and by night.
+        dazzling: Grey level from which RGB dazzles by night, and what is left of a level above it.
+        unlike: Correlation at which RGB is not trusted.
+        denoise: Smooth RGB by night.
+    """
 
     def make(pair: Pair) -> tuple[Grey, ...]:
-        trust = trust_in_rgb(pair.thermal, pair.luminance)
+        trust = trust_in_rgb(pair.thermal, pair.luminance, unlike=unlike)
         day, night = (np.array([*used, *[used[-1]] * (7 - len(used))]) for used in (by_day, by_night))
         used = [(float(thermal), float(rgb)) for thermal, rgb in trust * day + (1 - trust) * night]
-        luminance = pair.luminance if dazzling else undazzled(pair.luminance, trust)
-        return (pair.colour(pair.fused(used, luminance=luminance), colour + (1 - colour) * trust),)
+        luminance = undazzled(pair.luminance, trust, *dazzling)
+        if denoise:
+            quiet = cv2.bilateralFilter(luminance, 5, 25, 3)
+            luminance = np.asarray(cv2.addWeighted(luminance, trust, quiet, 1 - trust, 0), np.uint8)
+        fused, strength = pair.fused(used, luminance=luminance), trust * colour[0] + (1 - trust) * colour[1]
+        return (pair.colour(fused, strength) if strength <= 1 else chroma_scaled(pair, fused, strength),)
 
     return make
 
@@ -227,15 +256,29 @@ VARIANTS: Mapping[str, Variant] = {
     "RGB equalised": one(lambda pair: pair.colour(pair.fused(luminance=equalised(pair.luminance)))),
     "thermal equalised": one(lambda pair: pair.colour(pair.fused(thermal=np.invert(equalised(pair.thermal))))),
     "fused equalised": one(lambda pair: pair.colour(equalised(pair.fused()))),
-    "steered, colour alone": steered([(1, 1)], [(1, 1)], 0, dazzling=True),
-    "steered, amounts alone": steered(colour=1, dazzling=True),
-    "steered, all but colour": steered(colour=1),
-    "steered, a quarter of the colour": steered(colour=0.25),
-    "steered, what dazzles left in": steered(dazzling=True),
-    "steered, amounts by day alone": steered(by_night=[(1, 1)]),
-    "steered, amounts by night alone": steered(by_day=[(1, 1)]),
-    "steered, all of RGB's detail x 0.5": steered(by_night=[(1, 0.5)] * 5 + [(1, 1)]),
-    "steered, RGB x 1 by day": steered(by_day=[(0.8, 1)]),
+    "steered, colour alone": steered(by_night=[(1, 1)], dazzling=NOT_DAZZLING),
+    "steered, amounts alone": steered(DAY, colour=(1, 1), dazzling=NOT_DAZZLING),
+    "steered, all but colour": steered(DAY, colour=(1, 1)),
+    "steered, a quarter of the colour": steered(DAY, colour=(1, 0.25)),
+    "steered, what dazzles left in": steered(DAY, dazzling=NOT_DAZZLING),
+    "steered, amounts by day alone": steered(DAY, [(1, 1)]),
+    "steered, amounts by day and night": steered(DAY),
+    "steered, all of RGB's detail x 0.5": steered(DAY, [(1, 0.5)] * 5 + [(1, 1)]),
+    "steered, RGB x 1 by day": steered([(0.8, 1)]),
+    "steered, amounts by night alone": steered(),
+    "night, no amounts": steered(by_night=[(1, 1)]),
+    "night, weaker amounts": steered(by_night=levels([1] * 5, [0.6, 0.6, 0.75, 0.9, 1])),
+    "night, stronger amounts": steered(by_night=levels([1] * 5, [0.1, 0.1, 0.3, 0.5, 0.7])),
+    "night, RGB denoised": steered(denoise=True),
+    "night, no amounts, RGB denoised": steered(by_night=[(1, 1)], denoise=True),
+    "night, a quarter of the colour": steered(colour=(1, 0.25)),
+    "night, colour x 0.8 by day": steered(colour=(0.8, 0)),
+    "night, colour x 1.2 by day": steered(colour=(1.2, 0)),
+    "night, more counts as dazzling": steered(dazzling=(120, 0.2)),
+    "night, RGB trusted until -0.3": steered(unlike=-0.3),
+    "day, RGB denoised by night": steered(DAY, [(1, 1)], denoise=True),
+    "day, half as strong": steered(HALF_DAY, [(1, 1)]),
+    "day, half as strong, RGB denoised by night": steered(HALF_DAY, [(1, 1)], denoise=True),
     "recipe": one(recipe),
 }
 
@@ -295,9 +338,13 @@ def main() -> None:
     )
     for index in tqdm(order, unit="pair"):
         sample = samples[labels.images[index].name]
-        pair = Pair(thermal_picture(sample), rgb_picture(sample), engine)
+        pair = Pair(thermal_picture(sample), rgb_picture(sample), engine, {})
+        # Many variants make the same picture by day.
+        seen: dict[bytes, Detections] = {}
         for name, make in variants.items():
-            passes = [detector.detect(picture, wanted) for picture in make(pair)]
+            pictures = {picture.tobytes(): picture for picture in make(pair)}
+            seen.update({key: detector.detect(pictures[key], wanted) for key in pictures.keys() - seen.keys()})
+            passes = [seen[key] for key in pictures]
             found[name].append(joined(passes) if len(passes) > 1 else passes[0])
     back = np.argsort(order)
     found = {name: [each[place] for place in back] for name, each in found.items()}

@@ -76,7 +76,7 @@ def picture_of_pair(aligned: Aligned, visible: Visible, luminance: GreyImage, in
     """
     trust = trust_in_rgb(aligned.thermal, luminance, None if aligned.coverage is None else aligned.coverage.both)
     small, full = undazzled(luminance, trust), undazzled(visible.luminance, trust)
-    fused = infer(inverted(aligned.thermal), small, factors=factors(trust)).fused
+    fused = infer(inverted(aligned.thermal), small, factors=[factors(trust)]).fused
     if fused.shape != full.shape:
         fused = with_detail(fused, small, full)
     image = visible.with_luminance(fused, trust)

@@ -59,7 +59,7 @@ def test_it_is_the_networks_picture_of_inverted_thermal(engine: FusionEngine, ki
     thermal = levels(counts(), size)
     trust = trust_in_rgb(thermal, visible.luminance)
     assert 0 < trust < 1
-    fused = engine.fuse(255 - thermal, undazzled(visible.luminance, trust), factors=factors(trust)).fused
+    fused = engine.fuse(255 - thermal, undazzled(visible.luminance, trust), factors=[factors(trust)]).fused
     expected = visible.with_luminance(fused, trust)
     if kind == "grey":
         expected = np.repeat(expected[:, :, None], 3, axis=2)
@@ -78,7 +78,7 @@ def test_at_a_smaller_size_it_keeps_the_detail_of_rgb(engine: FusionEngine) -> N
     thermal = levels(counts(), (20, 30))
     trust = trust_in_rgb(thermal, small)
     small, full = undazzled(small, trust), undazzled(visible.luminance, trust)
-    fused = with_detail(engine.fuse(255 - thermal, small, factors=factors(trust)).fused, small, full)
+    fused = with_detail(engine.fuse(255 - thermal, small, factors=[factors(trust)]).fused, small, full)
     np.testing.assert_array_equal(frame.image, visible.with_luminance(fused, trust))
 
 
