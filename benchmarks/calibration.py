@@ -20,10 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from camf_ros.calibration.align import Pair
-from camf_ros.calibration.consensus import Result, agree
+from camf_ros.calibration.align import Pair, Reach, Result, agree
 from camf_ros.calibration.motions import PlaneMotion, corner_distance
-from camf_ros.calibration.search import Reach
 from camf_ros.evaluation.samples import Sample, find_samples
 
 SHIFT, TURN, ZOOM = 0.05, 5.0, 0.10

@@ -25,7 +25,7 @@ from camf_ros.explain.panel import render
 from camf_ros.explain.parts import fused_pictures, levels_of, parts_of
 from camf_ros.explain.report import content, place_line
 from camf_ros.imaging.picture_files import write_png
-from camf_ros.imaging.registration import resized
+from camf_ros.imaging.warp import resized
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings

@@ -33,11 +33,12 @@ from camf_ros.errors import CamfError
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.imaging.encodings import ENCODINGS, NOT_FROM_RGB
 from camf_ros.imaging.raw_image import check, read, to_rgb8
-from camf_ros.imaging.registration import PlannedRegistration, Rig
+from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
-from camf_ros.imaging.thermal import ThermalFrontEnd
-from camf_ros.imaging.thermal.dead_pixels import DeadPixels
+from camf_ros.imaging.thermal.defects import DeadPixels
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.imaging.thermal.scene import noise_of
+from camf_ros.imaging.warp import Rig
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.settings.thermal import ThermalSettings

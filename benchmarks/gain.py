@@ -17,7 +17,7 @@ import cv2
 
 from camf_ros.engines.choose import open_engine
 from camf_ros.evaluation.metrics import METRICS, mean, score
-from camf_ros.imaging.pairs import find_pairs
+from camf_ros.files import find_pairs
 from camf_ros.models import find_model
 from camf_ros.training.images import is_validation, load_grey
 

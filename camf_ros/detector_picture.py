@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.engines.engine import EngineOutput, Factors
-from camf_ros.imaging.detail import with_detail
 from camf_ros.imaging.detector_recipe import factors, trust_in_rgb, undazzled
-from camf_ros.imaging.luminance import ColourImage, GreyImage, Visible, grey_as_colour
+from camf_ros.imaging.luminance import ColourImage, GreyImage, Visible, grey_as_colour, with_detail
 from camf_ros.imaging.registration import Aligned
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.imaging.blending import Amounts
-from camf_ros.imaging.camera_maps import Size
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.registration import Aligned
+from camf_ros.imaging.warp import Size
 from camf_ros.settings.fusion import FusionSettings
 
 

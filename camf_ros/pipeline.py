@@ -17,16 +17,12 @@ from camf_ros.detector_picture import DetectorFrame, in_colour, picture_of_one, 
 from camf_ros.engines.engine import Engine, EngineOutput, Factors
 from camf_ros.errors import blamed
 from camf_ros.fused_frame import FusedFrame, PassedFrame, PreparedPair
-from camf_ros.imaging.camera_maps import Rig, Size
-from camf_ros.imaging.detail import shrunk, with_detail
-from camf_ros.imaging.fade import Fade
-from camf_ros.imaging.frames import check_rgb, check_thermal
-from camf_ros.imaging.luminance import Visible
-from camf_ros.imaging.memory_budget import MemoryBudget, network_pixel
-from camf_ros.imaging.raw_image import Image
-from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration, Registration
-from camf_ros.imaging.thermal import ThermalFrontEnd, ThermalState, put_right
-from camf_ros.imaging.working_size import area, check_alone, within_budget
+from camf_ros.imaging.luminance import Fade, Visible, with_detail
+from camf_ros.imaging.memory_budget import MemoryBudget, area, check_alone, network_pixel, within_budget
+from camf_ros.imaging.raw_image import Image, check_rgb, check_thermal
+from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd, ThermalState, put_right
+from camf_ros.imaging.warp import Rig, Size, resized
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.steady_gain import SteadyGain
@@ -42,7 +38,7 @@ class FusionPipeline:
         self,
         engine: Engine,
         settings: FusionSettings | None = None,
-        registration: Registration | None = None,
+        registration: PlannedRegistration | None = None,
         *,
         budget: MemoryBudget | None = None,
         tell: Callable[[str], None] = lambda _: None,
@@ -163,7 +159,7 @@ class FusionPipeline:
         size, full = _size(aligned.thermal), _size(aligned.rgb)
         self._worked = size, full
         visible = Visible(aligned.rgb)
-        luminance = visible.luminance if size == full else shrunk(visible.luminance, size)
+        luminance = visible.luminance if size == full else resized(visible.luminance, size)
         if self._unseen:
             self._fade.forget()
         self._unseen = True

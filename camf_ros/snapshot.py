@@ -16,8 +16,8 @@ from camf_ros.explain.explanation import Explainer
 from camf_ros.explain.panel import render
 from camf_ros.explain.report import content
 from camf_ros.fused_frame import FusedFrame
-from camf_ros.imaging.frames import Image
 from camf_ros.imaging.picture_files import write_png, write_tiff
+from camf_ros.imaging.raw_image import Image
 
 
 def save_snapshot(

@@ -14,12 +14,12 @@ from small_model import open_small
 from camf_ros.detector_picture import in_colour, inverted
 from camf_ros.engines.engine import FusionEngine
 from camf_ros.fused_frame import FusedFrame
-from camf_ros.imaging.detail import shrunk, with_detail
 from camf_ros.imaging.detector_recipe import factors, trust_in_rgb, undazzled
-from camf_ros.imaging.luminance import Visible
-from camf_ros.imaging.registration import PlannedRegistration, resized
+from camf_ros.imaging.luminance import Visible, with_detail
+from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
-from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
+from camf_ros.imaging.warp import resized
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
@@ -74,7 +74,7 @@ def test_at_a_smaller_size_it_keeps_the_detail_of_rgb(engine: FusionEngine) -> N
     pipeline = FusionPipeline(engine, settings)
     frame = pipeline.for_detector(pipeline.prepare(counts(), colour(), 1.0))
     visible = Visible(colour())
-    small = shrunk(visible.luminance, (20, 30))
+    small = resized(visible.luminance, (20, 30))
     thermal = levels(counts(), (20, 30))
     trust = trust_in_rgb(thermal, small)
     small, full = undazzled(small, trust), undazzled(visible.luminance, trust)

@@ -8,7 +8,7 @@ import pytest
 
 from camf_ros.adaptation import CANDIDATES, smaller_size
 from camf_ros.engines.choose import open_engine
-from camf_ros.imaging.fade import Fade, mean_luminance
+from camf_ros.imaging.luminance import Fade, mean_luminance
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
 from camf_scene import NightStreet

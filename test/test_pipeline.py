@@ -16,11 +16,11 @@ from camf_ros.engines.engine import EngineOutput, FusionEngine
 from camf_ros.errors import EngineError, ImageError, RegistrationError
 from camf_ros.imaging.blending import Blender
 from camf_ros.imaging.camera_model import Camera, Extrinsics
-from camf_ros.imaging.detail import shrunk, with_detail
-from camf_ros.imaging.luminance import Visible
-from camf_ros.imaging.registration import Aligned, PlannedRegistration, Rig, resized
+from camf_ros.imaging.luminance import Visible, with_detail
+from camf_ros.imaging.registration import Aligned, PlannedRegistration
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
-from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
+from camf_ros.imaging.warp import Rig, resized
 from camf_ros.pipeline import FusionPipeline, infrared_share
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
@@ -406,8 +406,8 @@ def test_fusion_at_another_size_keeps_the_detail_of_rgb(engine: FusionEngine, ki
     assert frame.image.shape == rgb.shape
     infrared = resized(ThermalFrontEnd(ThermalSettings()).apply(counts(), 0.0), (20, 30))
     visible = Visible(rgb)
-    expected = engine.fuse(infrared, shrunk(visible.luminance, (20, 30)))
-    luminance = with_detail(expected.fused, shrunk(visible.luminance, (20, 30)), visible.luminance)
+    expected = engine.fuse(infrared, resized(visible.luminance, (20, 30)))
+    luminance = with_detail(expected.fused, resized(visible.luminance, (20, 30)), visible.luminance)
     np.testing.assert_array_equal(frame.image, visible.with_luminance(luminance))
     assert frame.gain == expected.gain
 

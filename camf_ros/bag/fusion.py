@@ -13,15 +13,15 @@ from camf_ros.bag.transforms import RecordedTransforms
 from camf_ros.bag.types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, TRANSFORMS, MessageTypes
 from camf_ros.detector_picture import Wanted
 from camf_ros.errors import CamfError, ParameterError, blamed
-from camf_ros.imaging.camera_info import InfoHistory, camera_of
-from camf_ros.imaging.camera_maps import Rig
 from camf_ros.imaging.camera_messages import (
     compressed_rgb_frame,
     compressed_thermal_frame,
     rgb_frame,
     thermal_frame,
 )
+from camf_ros.imaging.camera_model import InfoHistory, camera_of
 from camf_ros.imaging.memory_budget import MemoryBudget
+from camf_ros.imaging.warp import Rig
 from camf_ros.nodes.fingerprint import fingerprint
 from camf_ros.pairing.matchers import ExactMatcher, Matcher, NearestMatcher
 from camf_ros.pairing.stamps import StampRule

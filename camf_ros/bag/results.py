@@ -12,7 +12,7 @@ from camf_ros.bag.types import CAMERA_INFO, CHANNEL_WEIGHTS, IMAGE, MessageTypes
 from camf_ros.detector_picture import DetectorFrame
 from camf_ros.engines.engine import Engine
 from camf_ros.fused_frame import FusedFrame, PassedFrame
-from camf_ros.imaging.camera_info import InfoHistory, fused_info, picture_size
+from camf_ros.imaging.camera_model import InfoHistory, fused_info, picture_size
 from camf_ros.pairing.stream import ImagePair, LoneFrame
 
 _ARRAYS = ("d", "k", "r", "p")

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import RegistrationError
-from camf_ros.imaging.camera_model import Extrinsics
-from camf_ros.imaging.poses import alike, check_frames, rotation_matrix
+from camf_ros.imaging.camera_model import Extrinsics, alike, check_frames, rotation_matrix
 
 # A chain of frames that is longer than this goes round in a circle.
 _LONGEST = 1000

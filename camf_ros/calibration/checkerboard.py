@@ -29,10 +29,8 @@ class BoardResult(NamedTuple):
     """A mapping from the corners of boards.
 
     Attributes:
-        motion: The mapping.
-        residual: Median distance of the corners in the visible picture, pixels.
-        used: Names of the pairs in both of whose pictures the board was found.
-        left_out: Names of the others.
+        residual: Median distance of the corners in the RGB picture, pixels.
+        used: Names of the pairs in both of whose pictures the board was found; ``left_out``: names of the others.
         best: Index of a pair that was used.
         doubts: Why the result is not to be trusted; empty if it is.
     """
@@ -46,14 +44,9 @@ class BoardResult(NamedTuple):
 
 
 def board_corners(grey: NDArray[np.uint8], board: tuple[int, int]) -> Points | None:
-    """Inner corners of a board, row by row.
+    """Inner corners, (across * down, 2) x and y, row by row; None if the board was not found.
 
-    Args:
-        grey: (H, W). Warm squares may be bright or dark.
-        board: Inner corners across and down.
-
-    Returns:
-        (across * down, 2), x and y; None if the board was not found.
+    ``board`` is inner corners across and down. Warm squares may be bright or dark.
     """
     for picture in (grey, 255 - grey):
         found, corners = cv2.findChessboardCornersSB(picture, board, flags=cv2.CALIB_CB_NORMALIZE_IMAGE)
@@ -75,14 +68,7 @@ def _sharpened(grey: NDArray[np.uint8], corners: NDArray[np.float32], board: tup
 def from_boards(
     pairs: Sequence[Pair], motion: Motion, board: tuple[int, int], *, tick: Callable[[str], None] = lambda _: None
 ) -> BoardResult:
-    """The mapping that lays the boards over each other.
-
-    Args:
-        pairs: At least one.
-        motion: Family, and where to start; which end of a board is which is told by it.
-        board: Inner corners across and down.
-        tick: Called after each pair.
-    """
+    """The mapping that lays the boards over each other; ``motion`` tells which end of a board is which."""
     visible: list[Points] = []
     infrared: list[Points] = []
     used: list[str] = []

@@ -1,8 +1,8 @@
 """Families of mappings between two pictures, and small steps within them.
 
-A mapping is a 3 x 3 matrix from pixels of the fixed picture (visible) to pixels of the moving one (infrared). A step
-is taken in the fixed picture: ``W <- W (I + sum_i s_i A_i)``, with the generators ``A_i`` in coordinates that are 0 in
-the middle of the picture and 1 at its corners, where all of them move pixels by about as much.
+A mapping is a (3, 3) matrix from pixels of the fixed picture (RGB) to pixels of the moving one (thermal). A step is
+taken in the fixed picture: ``W <- W (I + sum_i s_i A_i)``, with the generators ``A_i`` in coordinates that are 0 in the
+middle of the picture and 1 at its corners, where all of them move pixels by about as much.
 """
 
 from __future__ import annotations
@@ -21,16 +21,12 @@ Points = NDArray[np.float64]
 
 
 class Motion(Protocol):
-    """A family of mappings with a current member.
-
-    Attributes:
-        freedom: Number of parameters.
-    """
+    """A family of mappings of ``freedom`` parameters, with a current member."""
 
     freedom: int
 
     def matrix(self) -> Matrix:
-        """3 x 3, fixed picture to moving picture, full-size pixels."""
+        """(3, 3), fixed picture to moving picture, full-size pixels."""
         ...
 
     def generators(self) -> NDArray[np.float64]:
@@ -68,13 +64,7 @@ class PlaneMotion:
     """Similarity, affine map or homography."""
 
     def __init__(self, family: str, matrix: Matrix, size: tuple[int, int]) -> None:
-        """Start somewhere.
-
-        Args:
-            family: Key of :data:`FAMILIES`.
-            matrix: (3, 3), a member of the family.
-            size: (height, width) of the fixed picture.
-        """
+        """Of a key of :data:`FAMILIES`, a member (3, 3) of it, and the (height, width) of the fixed picture."""
         self._family, self._matrix, self._size = family, matrix, size
         self.freedom = len(FAMILIES[family])
 
@@ -97,8 +87,8 @@ class PlaneMotion:
 class TurnMotion:
     """Where two calibrated cameras look, what lies between them being known: only the thermal camera turns.
 
-    Of undistorted pictures, with ``X_i = R (X_v - t)`` and the plane at distance d:
-    ``W = K_i R (I - t n^T / d) K_v^-1``.
+    Of undistorted pictures, with ``X_i = R (X_v - t)`` and the plane at distance d: ``W = K_i R (I - t n^T / d)
+    K_v^-1``.
     """
 
     freedom = 3
@@ -106,15 +96,7 @@ class TurnMotion:
     def __init__(
         self, fixed: Matrix, moving: Matrix, extrinsics: Extrinsics, distance: float, size: tuple[int, int]
     ) -> None:
-        """Start somewhere.
-
-        Args:
-            fixed: (3, 3), K of the visible picture.
-            moving: (3, 3), K of the infrared picture.
-            extrinsics: Where the thermal camera is and how it is turned.
-            distance: Of what the pictures show, metres.
-            size: (height, width) of the visible picture.
-        """
+        """Of both K, (3, 3); a distance in metres; and the (height, width) of the RGB picture (fixed)."""
         self._fixed, self._moving, self._distance, self._size = fixed, moving, distance, size
         self.extrinsics = extrinsics
         self._plane = np.eye(3) - np.outer(extrinsics.t, [0.0, 0.0, 1.0]) / distance
@@ -151,13 +133,9 @@ def _cross(axis: NDArray[np.float64]) -> Matrix:
 
 
 def fitted(motion: Motion, fixed: Points, moving: Points, *, robust: float = np.inf) -> Motion:
-    """The member of a family that takes points of one picture nearest to those of the other; Gauss-Newton.
+    """The member of a family that takes (N, 2) points nearest to (N, 2) points of the other picture; Gauss-Newton.
 
-    Args:
-        motion: Where to start.
-        fixed: (N, 2), x, y in the fixed picture.
-        moving: (N, 2), in the moving one.
-        robust: Distance, pixels of the fixed picture, beyond which a point counts for less (Huber).
+    ``robust`` is the distance, pixels of the fixed picture, beyond which a point counts for less (Huber).
     """
     for _ in range(30):
         matrix, generators = motion.matrix(), motion.generators()

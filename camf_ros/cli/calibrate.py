@@ -184,7 +184,7 @@ def _read(samples: list[Sample], start: RegistrationFile | None, *, undistort: b
     import numpy as np
 
     from camf_ros.calibration.align import Pair
-    from camf_ros.imaging.plane import undistorting
+    from camf_ros.imaging.warp import undistorting
 
     pairs: list[Pair] = []
     for sample in samples:
@@ -243,9 +243,7 @@ def _motions(arguments: argparse.Namespace, start: RegistrationFile | None, pair
 
 
 def _by_edges(pairs: list[Pair], motions: list[Motion], reach: tuple[float, float, float], tick: Any) -> _Found:
-    from camf_ros.calibration.align import best_start
-    from camf_ros.calibration.consensus import agree
-    from camf_ros.calibration.search import Reach
+    from camf_ros.calibration.align import Reach, agree, best_start
 
     result = agree(pairs, best_start(pairs, motions, Reach(*reach)), Reach(*reach), tick=tick)
     verdict = result.verdict
@@ -276,11 +274,11 @@ def _tell(arguments: argparse.Namespace, result: _Found, given: int) -> None:
 
 
 def _write_overlay(path: Path, pair: Pair, motion: Motion) -> None:
-    from camf_ros.calibration.overlay import overlay
     from camf_ros.imaging.picture_files import write_png
+    from camf_ros.imaging.picture_strip import overlay
 
     make_folder(path.parent)
-    write_png(path, overlay(pair, motion.matrix()))
+    write_png(path, overlay(pair.infrared, pair.visible, motion.matrix()))
     _logger.info("wrote %s (%s)", path, pair.name)
 
 

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _kind(source: str) -> str:
-    from camf_ros.imaging.pairs import is_picture
+    from camf_ros.files import is_picture
 
     path = Path(source)
     if path.is_dir():

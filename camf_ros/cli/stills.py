@@ -10,8 +10,8 @@ from camf_ros.cli.outcome import Outcome
 from camf_ros.cli.outputs import Guard, make_folder
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, DataError
+from camf_ros.files import SUFFIXES, is_picture
 from camf_ros.imaging.memory_budget import MemoryBudget
-from camf_ros.imaging.pairs import SUFFIXES, is_picture
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of, write_png
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.pipeline import FusionPipeline

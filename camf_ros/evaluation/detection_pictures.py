@@ -15,7 +15,7 @@ from camf_ros.evaluation.methods import average
 from camf_ros.evaluation.samples import Sample
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
-from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from camf_ros.errors import CamfError, DataError
 from camf_ros.evaluation.metrics import check_size
+from camf_ros.files import SOURCES, is_picture
 from camf_ros.imaging.luminance import GreyImage, Visible
-from camf_ros.imaging.pairs import SOURCES, is_picture
 from camf_ros.imaging.picture_files import read_picture, rgb_of
-from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.settings.fusion import FusionSettings
 
 

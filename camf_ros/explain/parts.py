@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from camf_ros.errors import ImageError
 from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.blending import Amounts, Blender
-from camf_ros.imaging.detail import shrunk
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.registration import Aligned
+from camf_ros.imaging.warp import resized
 
 Picture = NDArray[np.uint8]
 Map = NDArray[np.float32]
@@ -67,7 +67,7 @@ def fused_pictures(frame: FusedFrame) -> tuple[Aligned, Picture, Picture]:
         raise ImageError("the frame does not say what it was fused from")
     luminance = Visible(aligned.rgb).luminance
     size = aligned.thermal.shape[0], aligned.thermal.shape[1]
-    return aligned, luminance, luminance if size == luminance.shape else shrunk(luminance, size)
+    return aligned, luminance, resized(luminance, size)
 
 
 def parts_of(frame: FusedFrame, amounts: Amounts) -> Parts:
@@ -85,7 +85,7 @@ def parts_of(frame: FusedFrame, amounts: Amounts) -> Parts:
     thermal, rgb = Blender(small.shape[0], small.shape[1], len(amounts)).parts(aligned.thermal, small, amounts)
     clipping = _clipping(thermal + rgb)
     if small.shape != luminance.shape:
-        # As camf_ros.imaging.detail.with_detail: Y + up(fused - small), of which Y - up(small) is RGB's.
+        # As camf_ros.imaging.luminance.with_detail: Y + up(fused - small), of which Y - up(small) is RGB's.
         thermal, rgb, clipping = (_enlarged(each, luminance) for each in (thermal, rgb, clipping))
         rgb += luminance - _enlarged(small.astype(np.float32), luminance)
         clipping += _clipping(thermal + rgb + clipping)

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from camf_ros.imaging.compressed_image import decode
 from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS
-from camf_ros.imaging.frames import Image, thermal_values, to_rgb8
 from camf_ros.imaging.memory_budget import UNLIMITED, MemoryBudget
-from camf_ros.imaging.raw_image import check, read
+from camf_ros.imaging.raw_image import Image, check, read, thermal_values, to_rgb8
 
 #: How errors name the messages.
 THERMAL, RGB = "thermal image", "RGB image"

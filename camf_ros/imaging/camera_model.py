@@ -1,9 +1,17 @@
-"""Cameras and how two of them stand to each other: the numbers of a sensor_msgs/CameraInfo, without ROS."""
+"""Cameras and how two of them stand to each other, without ROS.
+
+Messages are any objects with the fields of sensor_msgs/CameraInfo or geometry_msgs/Transform: what a node receives, and
+what is read from a recording.
+"""
 
 from __future__ import annotations
 
+import copy
 import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +27,18 @@ MODELS = {
     "equidistant": (0, 4),
     "fisheye": (0, 4),
 }
+# Numbers that differ by less are the same pose: a publisher that computes it anew each time must not cost new maps.
+_SAME = 1e-6
+# A second at 30 Hz.
+_KEPT = 30
+_IDENTITY = np.eye(3).ravel().tolist()
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera's intrinsics, for pictures of one size.
-
-    Pixel (0, 0) is the centre of the first pixel.
+    """A camera's intrinsics, for pictures of one size; pixel (0, 0) is the centre of the first pixel.
 
     Attributes:
-        width: Of the pictures, pixels.
-        height: Likewise.
         matrix: K, row by row: fx, skew, cx, 0, fy, cy, 0, 0, 1; pixels.
         model: Key of :data:`MODELS`.
         coefficients: D in OpenCV's order; empty or all 0 for a lens without distortion.
@@ -68,13 +77,9 @@ class Camera:
 
 @dataclass(frozen=True)
 class Extrinsics:
-    """How the thermal camera stands to the RGB camera: ``X_rgb = R X_thermal + t``.
+    """The pose of the thermal camera in the RGB camera's frame: ``X_rgb = R X_thermal + t``.
 
-    Both in the optical frames of ROS: x to the right, y down, z forward.
-
-    Attributes:
-        rotation: R, row by row; orthonormal.
-        translation: t, metres.
+    Both are optical frames of ROS (x right, y down, z forward). R is row by row and orthonormal, t in metres.
     """
 
     rotation: tuple[float, ...]
@@ -101,14 +106,130 @@ class Extrinsics:
         return np.array(self.translation, np.float64)
 
     def inverse(self) -> Extrinsics:
-        """The way back: ``X_thermal = R' X_rgb + t'``."""
+        """The opposite pose: ``X_thermal = R' X_rgb + t'``."""
         return Extrinsics(tuple(map(float, self.r.T.ravel())), tuple(map(float, -self.r.T @ self.t)))
 
 
 def scaling(source: tuple[int, int], target: tuple[int, int]) -> Matrix:
-    """Pixels of a picture to those of the same picture in another size, both (height, width); (3, 3).
+    """(3, 3): pixels of a picture to those of the same picture in another size, both (height, width).
 
-    The corners of the outermost pixels stay where they are, as in cv2.resize: centres move by half a pixel's growth.
+    As in cv2.resize, the corners of the outermost pixels stay where they are.
     """
     sy, sx = target[0] / source[0], target[1] / source[1]
     return np.array([[sx, 0, 0.5 * sx - 0.5], [0, sy, 0.5 * sy - 0.5], [0, 0, 1]])
+
+
+def check_frames(thermal: str, rgb: str) -> None:
+    """Raise RegistrationError for frames between which there can be no transform: equal ones, or an empty name."""
+    if not thermal or not rgb or thermal == rgb:
+        raise RegistrationError(
+            f"frame_id is {thermal!r} in the thermal camera_info and {rgb!r} in the RGB one",
+            expected="a frame of its own for each camera",
+            remedy="correct it in the drivers, or set registration.extrinsics to file",
+        )
+
+
+def extrinsics_of(transform: Any) -> Extrinsics:
+    """From the geometry_msgs/Transform of the thermal camera's frame to the RGB camera's."""
+    q, t = transform.rotation, transform.translation
+    return Extrinsics(rotation_matrix(q.w, q.x, q.y, q.z), (float(t.x), float(t.y), float(t.z)))
+
+
+def rotation_matrix(w: float, x: float, y: float, z: float) -> tuple[float, ...]:
+    """Rotation matrix of a quaternion of any length, row by row."""
+    quaternion: NDArray[np.float64] = np.array([w, x, y, z], np.float64)
+    w, x, y, z = (float(value) for value in quaternion / np.linalg.norm(quaternion))
+    return (
+        *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    )
+
+
+def alike(one: Extrinsics, other: Extrinsics) -> bool:
+    """Whether two poses are the same."""
+    return _close(one.rotation, other.rotation) and _close(one.translation, other.translation)
+
+
+def _close(one: Sequence[float], other: Sequence[float]) -> bool:
+    return bool(np.allclose(one, other, rtol=0, atol=_SAME))
+
+
+class InfoHistory:
+    """The last camera_info messages of one camera, because a pair's own may have been followed by others."""
+
+    def __init__(self) -> None:
+        # The last few, because the one that belongs to a pair in work may have been followed by others.
+        self._kept: deque[Any] = deque(maxlen=_KEPT)
+
+    def keep(self, info: Any) -> None:
+        """Take a message."""
+        self._kept.append(info)
+
+    def of(self, stamp: Any) -> Any:
+        """The message with an image's stamp, else the last one (some cameras send it rarely); None before the first."""
+        infos = tuple(self._kept)
+        last = infos[-1] if infos else None
+        return next((info for info in infos if info.header.stamp == stamp), last)
+
+
+def picture_size(info: Any) -> tuple[int, int]:
+    """(height, width) of the pictures that a camera_info goes with: its region of interest, binned."""
+    width, height = info.roi.width or info.width, info.roi.height or info.height
+    return height // max(info.binning_y, 1), width // max(info.binning_x, 1)
+
+
+def camera_of(info: Any) -> Camera | None:
+    """Intrinsics of the pictures as they come: after the region of interest and the binning.
+
+    None without a message, and where K begins with 0: then the camera is not calibrated. Raises RegistrationError for
+    an unknown distortion model and for impossible numbers.
+    """
+    if info is None or info.k[0] == 0:
+        return None
+    height, width = picture_size(info)
+    k = _to_picture(info) @ np.array(info.k, np.float64).reshape(3, 3)
+    return Camera(width, height, _plain(k), str(info.distortion_model) or "plumb_bob", _plain(np.array(info.d)))
+
+
+def fused_info(info: Any, header: Any, size: tuple[int, int], *, undistorted: bool) -> Any:
+    """The reference camera's camera_info, changed to go with an image of (height, width) made from its pictures.
+
+    K and P are scaled, region and binning reset. Where the distortion was taken out, D is zero, R the identity, and P
+    made of K.
+    """
+    own = picture_size(info)
+    result = copy.copy(info)
+    result.header = header
+    if own == size == (info.height, info.width) and not undistorted:
+        return result
+    result.height, result.width = size
+    result.binning_x = result.binning_y = 0
+    result.roi = copy.copy(info.roi)
+    result.roi.x_offset = result.roi.y_offset = result.roi.width = result.roi.height = 0
+    result.roi.do_rectify = False
+    to_result = scaling(own, size) @ _to_picture(info)
+    k = to_result @ np.array(info.k, np.float64).reshape(3, 3)
+    result.k = k.ravel().tolist()
+    if undistorted:
+        result.distortion_model = "plumb_bob"
+        result.d = [0.0] * 5
+        result.r = _IDENTITY
+        result.p = np.column_stack([k, np.zeros(3)]).ravel().tolist()
+    else:
+        result.p = (to_result @ np.array(info.p, np.float64).reshape(3, 4)).ravel().tolist()
+    return result
+
+
+def _to_picture(info: Any) -> NDArray[np.float64]:
+    """(3, 3): pixels of the full sensor to pixels of the pictures."""
+    height, width = picture_size(info)
+    region = (info.roi.height or info.height, info.roi.width or info.width)
+    cut = np.array([[1, 0, -float(info.roi.x_offset)], [0, 1, -float(info.roi.y_offset)], [0, 0, 1]])
+    # The size that is left over when the binning does not divide the region is cut off, not squeezed in.
+    used = (height * max(info.binning_y, 1), width * max(info.binning_x, 1))
+    return np.asarray(scaling(used, (height, width)) @ cut) if all(region) else np.eye(3)
+
+
+def _plain(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values.ravel())

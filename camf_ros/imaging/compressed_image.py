@@ -1,12 +1,19 @@
-"""JPEG and PNG, as sensor_msgs/CompressedImage carries them, to arrays and back.
+"""JPEG and PNG, as sensor_msgs/CompressedImage carries them, to arrays and back; the sizes of picture files.
 
-The ``format`` field is read and written as compressed_image_transport does it: the encoding of the raw image, a
-semicolon, the codec, and what the image was converted to before compression, such as ``rgb8; jpeg compressed bgr8``.
-Others write the codec alone. Knows no ROS.
+Decoders believe the size in a header and allocate what it asks for. So it is read first, and held against the length of
+the data: neither format packs more than a known number of pixels into a byte. Damaged and missing parts are found here
+too, because decoders would make a picture of the rest. Formats: ISO/IEC 10918-1, annex B (JPEG markers); W3C's PNG
+recommendation, chapter 5 (chunks).
+
+The ``format`` field is as compressed_image_transport has it: the encoding of the raw image, a semicolon, the codec, and
+what the image was converted to, such as ``rgb8; jpeg compressed bgr8``. Others write the codec alone. Knows no ROS.
 """
 
 from __future__ import annotations
 
+import struct
+import zlib
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -14,16 +21,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import EncodingError, ImageError
-from camf_ros.imaging.compressed_header import Header, read_header
 from camf_ros.imaging.encodings import ENCODINGS, Encoding, Kind, why_not
 from camf_ros.imaging.memory_budget import UNLIMITED, MemoryBudget
 from camf_ros.imaging.raw_image import check_size
 
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_JPEG_SIGNATURE = b"\xff\xd8\xff"
+_REMEDY = "look for a broken link or recording"
+
+# PNG samples a pixel by colour type: grey, colour, palette, grey with alpha, colour with alpha.
+_PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+# Deflate's best: two bits for a match of 258 bytes.
+_DEFLATE_RATIO = 1032
+# Huffman codes have one bit or more, and each block of 8 x 8 pixels has one in its first scan.
+_JPEG_PIXELS_A_BYTE = 8 * 64
+# Start-of-frame markers (those left out are tables), and those in use: baseline, extended and progressive. The rest is
+# lossless, hierarchical or arithmetic coding.
+_JPEG_ALL_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_FRAMES = (0xC0, 0xC1, 0xC2)
+# Ten are usual in a progressive file; each costs a pass over the whole picture.
+_JPEG_SCANS = 100
+# TIFF's tags of width and height, and struct's letters for its types of whole numbers.
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_TIFF_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 #: Codecs that can be written.
 CODECS = ("jpeg", "png")
 #: Quality of JPEG, 1 to 100, where nothing else is asked for: that of compressed_image_transport.
 JPEG_QUALITY = 95
-
 # That of compressed_image_transport: beyond it files hardly get smaller, but take several times as long.
 _PNG_LEVEL = 3
 _GREY = {8: "mono8", 16: "mono16"}
@@ -34,29 +59,196 @@ _RGB_NAMES = {(3, 8): "rgb8", (3, 16): "rgb16", (4, 8): "rgba8", (4, 16): "rgba1
 _JPEG_SCALE = 257
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself.
+
+    Attributes:
+        codec: ``jpeg`` or ``png``.
+        bits: Bits of a value, 8 or 16, as decoded.
+    """
+
+    codec: str
+    height: int
+    width: int
+    bits: int
+
+
+def read_header(data: bytes, topic: str) -> Header:
+    """Header of a JPEG or PNG that may be decoded.
+
+    Raises ImageError if it is neither, damaged, incomplete, of an unusual kind, or larger than its data could hold.
+    """
+    if data.startswith(_PNG_SIGNATURE):
+        return _png(data, topic)
+    if data.startswith(_JPEG_SIGNATURE):
+        return _jpeg(data, topic)
+    begin = data[:8].hex(" ") or "nothing"
+    raise ImageError(
+        f"{topic}: compressed data begin with {begin} ({len(data)} bytes)",
+        expected="a JPEG or PNG file",
+        remedy="set the publisher's format to jpeg or png",
+    )
+
+
+def _png(data: bytes, topic: str) -> Header:
+    head = b""
+    position = len(_PNG_SIGNATURE)
+    kind = b""
+    while kind != b"IEND":
+        length = int.from_bytes(data[position : position + 4], "big")
+        kind = data[position + 4 : position + 8]
+        end = position + 12 + length
+        if end > len(data):
+            raise _cut(data, topic, "PNG")
+        checked = memoryview(data)[position + 4 : end - 4]
+        if zlib.crc32(checked) != int.from_bytes(data[end - 4 : end], "big"):
+            raise ImageError(f"{topic}: PNG is damaged at byte {position}", expected="intact data", remedy=_REMEDY)
+        if not head:
+            if kind != b"IHDR" or length != 13:
+                raise ImageError(
+                    f"{topic}: PNG begins with part {kind!r} of {length} bytes", expected="IHDR of 13", remedy=_REMEDY
+                )
+            head = bytes(checked[4:])
+        elif kind == b"acTL":
+            raise ImageError(f"{topic}: PNG is an animation", expected="one picture", remedy="send frame by frame")
+        position = end
+    return _png_header(head, len(data), topic)
+
+
+def _png_header(head: bytes, length: int, topic: str) -> Header:
+    width, height = int.from_bytes(head[:4], "big"), int.from_bytes(head[4:8], "big")
+    depth, colour = head[8], head[9]
+    if depth not in _PNG_DEPTHS.get(colour, ()):
+        raise ImageError(
+            f"{topic}: PNG has {depth} bits of colour type {colour}", expected="1 to 16 of types 0, 2, 3, 4 or 6"
+        )
+    row = 1 + (width * depth * _PNG_SAMPLES[colour] + 7) // 8
+    _check_size(height, width, height * row <= _DEFLATE_RATIO * length, length, topic)
+    return Header("png", height, width, 16 if depth == 16 else 8)
+
+
+def _jpeg(data: bytes, topic: str) -> Header:
+    frame = b""
+    position = 2
+    while True:
+        while data[position : position + 2] == b"\xff\xff":  # filling before a marker
+            position += 1
+        if position + 4 > len(data):
+            raise _cut(data, topic, "JPEG")
+        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
+        if data[position] != 0xFF or marker < 0xC0 or 0xD0 <= marker <= 0xD9 or length < 2:
+            found = data[position : position + 4].hex(" ")
+            raise ImageError(f"{topic}: JPEG has {found} at byte {position}", expected="a marker", remedy=_REMEDY)
+        if marker in _JPEG_ALL_FRAMES.difference(_JPEG_FRAMES):
+            raise ImageError(f"{topic}: JPEG of kind {marker:#x}", expected="baseline or progressive Huffman coding")
+        segment = data[position + 4 : position + 2 + length]
+        position += 2 + length
+        if position > len(data):
+            raise _cut(data, topic, "JPEG")
+        if marker in _JPEG_FRAMES:
+            if frame or length < 8:
+                raise ImageError(f"{topic}: JPEG has two frames or a damaged one", expected="one", remedy=_REMEDY)
+            frame = segment
+        elif marker == 0xDA:
+            break
+    # A scan writes 0xff as ff 00, so this can be nothing but the end; without it, the rest would be left grey.
+    if data.rfind(b"\xff\xd9", position) < 0:
+        raise _cut(data, topic, "JPEG")
+    if data.count(b"\xff\xda", position) >= _JPEG_SCANS:
+        raise ImageError(f"{topic}: JPEG has {_JPEG_SCANS} scans or more", expected="a picture, not a trap")
+    if not frame:
+        raise ImageError(f"{topic}: JPEG has a scan before its frame", expected="the frame first", remedy=_REMEDY)
+    return _jpeg_header(frame, len(data), topic)
+
+
+def _jpeg_header(frame: bytes, length: int, topic: str) -> Header:
+    bits, components = frame[0], frame[5]
+    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+    if bits != 8 or components not in (1, 3):
+        raise ImageError(f"{topic}: JPEG has {components} components of {bits} bits", expected="1 or 3 of 8")
+    _check_size(height, width, height * width <= _JPEG_PIXELS_A_BYTE * length, length, topic)
+    return Header("jpeg", height, width, 8)
+
+
+def _check_size(height: int, width: int, plausible: bool, length: int, topic: str) -> None:
+    if height < 1 or width < 1 or not plausible:
+        raise ImageError(
+            f"{topic}: header of a compressed image says {width} x {height}",
+            expected=f"a size that {length} bytes can hold",
+            remedy=_REMEDY,
+        )
+
+
+def _cut(data: bytes, topic: str, name: str) -> ImageError:
+    return ImageError(f"{topic}: {name} ends after {len(data)} bytes", expected="a whole file", remedy=_REMEDY)
+
+
+def claimed_size(content: bytes | memoryview) -> tuple[int, int] | None:
+    """(height, width) by the header of a PNG, JPEG, TIFF, BigTIFF or BMP; None where it names none.
+
+    The content is the file or its beginning; of a TIFF the whole file.
+    """
+    head = bytes(content[:64])
+    try:
+        if head.startswith(b"\x89PNG\r\n\x1a\n"):
+            width, height = struct.unpack(">II", head[16:24])
+            return height, width
+        if head.startswith(b"BM"):
+            width, height = struct.unpack("<ii", head[18:26])
+            return abs(height), abs(width)
+        if head.startswith(b"\xff\xd8"):
+            return _jpeg_size(content)
+        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            return _tiff(content, "<" if head[:2] == b"II" else ">", big=b"+" in head[:4])
+    except (struct.error, IndexError, KeyError):
+        pass  # the decoder says what is wrong
+    return None
+
+
+def _jpeg_size(content: bytes | memoryview) -> tuple[int, int] | None:
+    place = 2
+    while place + 9 <= len(content):
+        if content[place] != 0xFF:
+            return None
+        marker = content[place + 1]
+        if marker in _JPEG_ALL_FRAMES:
+            height, width = struct.unpack(">HH", content[place + 5 : place + 9])
+            return height, width
+        if marker == 0xFF:  # filling
+            place += 1
+        else:
+            place += 2 + struct.unpack(">H", content[place + 2 : place + 4])[0]
+    return None
+
+
+def _tiff(content: bytes | memoryview, order: str, *, big: bool) -> tuple[int, int]:
+    """BigTIFF has numbers of 8 bytes where TIFF has 4, and 8 instead of 2 for the number of entries."""
+    offset_type, count_type, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
+
+    def number(kind: str, place: int) -> int:
+        return int(struct.unpack_from(order + kind, content, place)[0])
+
+    first = number(offset_type, 8 if big else 4)
+    found: dict[int, int] = {}
+    for index in range(min(number(count_type, first), 4096)):
+        place = first + struct.calcsize(order + count_type) + entry * index
+        if (tag := number("H", place)) in (_TIFF_WIDTH, _TIFF_HEIGHT):
+            found[tag] = number(_TIFF_TYPES[number("H", place + 2)], place + entry - (8 if big else 4))
+    return found[_TIFF_HEIGHT], found[_TIFF_WIDTH]
+
+
 def decode(
     data: bytes, layout: str, accepted: frozenset[str], topic: str, budget: MemoryBudget = UNLIMITED
 ) -> tuple[NDArray[Any], Encoding, bool]:
-    """Array of a compressed image.
+    """The array of a compressed image, its encoding, and whether the compression was lossy.
 
-    The file says how many channels and bits it has. ``layout`` says the rest: whether a grey PNG is a Bayer mosaic,
-    whether the colours are in the usual order, and whether a grey JPEG was made of 16-bit counts, which are scaled back
-    (8 of 16 bits are lost). A rotation noted in the file is ignored, as compressed_image_transport and cv_bridge do.
+    The file says how many channels and bits it has. ``layout``, the message's ``format``, says the rest: whether a grey
+    PNG is a Bayer mosaic, whether the colours are in the usual order, and whether a grey JPEG was made of 16-bit
+    counts, which are scaled back (8 of 16 bits are lost). A rotation in the file is ignored, as in cv_bridge.
 
-    Args:
-        data: The file.
-        layout: The message's ``format``.
-        accepted: Encodings that make sense on this topic.
-        topic: Names the source in errors.
-        budget: Memory that a frame may need; a few bytes of file may stand for a very large picture.
-
-    Returns:
-        The array as :func:`camf_ros.imaging.raw_image.read` would give it, its encoding, and whether the compression
-        was lossy.
-
-    Raises:
-        EncodingError: If the encoding makes no sense on this topic, or does not fit in such a file.
-        ImageError: If the data are neither JPEG nor PNG, or damaged.
+    Raises EncodingError if the encoding makes no sense on this topic or in such a file, ImageError if the data are
+    damaged or neither JPEG nor PNG.
     """
     named = _named(layout, accepted, topic)
     header = read_header(data, topic)
@@ -73,18 +265,9 @@ def decode(
 
 
 def encode(image: NDArray[np.uint8], codec: str, quality: int = JPEG_QUALITY) -> NDArray[np.uint8]:
-    """A file of an image.
+    """A file of an (H, W, 3) or (H, W) image; ``quality`` is JPEG's, 1 to 100.
 
-    Args:
-        image: (H, W, 3) red, green, blue, or (H, W) grey.
-        codec: One of :data:`CODECS`.
-        quality: Of JPEG, 1 to 100; PNG loses nothing.
-
-    Returns:
-        (bytes,) of the file.
-
-    Raises:
-        ImageError: If OpenCV cannot write it, such as a side beyond 65535 pixels in JPEG.
+    Raises ImageError if OpenCV cannot write it, such as a side beyond 65535 pixels in JPEG.
     """
     extension, parameters = {
         "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]),
@@ -101,12 +284,7 @@ def encode(image: NDArray[np.uint8], codec: str, quality: int = JPEG_QUALITY) ->
 
 
 def layout_of(encoding: str, codec: str) -> str:
-    """The ``format`` of a message, as compressed_image_transport writes it.
-
-    Args:
-        encoding: ``rgb8`` or ``mono8``.
-        codec: One of :data:`CODECS`.
-    """
+    """The ``format`` of a message of ``rgb8`` or ``mono8``, as compressed_image_transport writes it."""
     target = "bgr8" if ENCODINGS[encoding].kind is Kind.COLOUR else "mono8" if codec == "jpeg" else ""
     return f"{encoding}; {codec} compressed {target}"
 

@@ -1,7 +1,7 @@
-"""Every image encoding that is understood: how it lies in memory, and on which camera's topic it makes sense.
+"""Every image encoding that is understood: its memory layout, and on which camera's topic it makes sense.
 
 The names are those of sensor_msgs/image_encodings, and two that drivers send although no distribution defines them:
-``nv12`` and ``i420``. One table; the checks, the conversions, the errors and docs/encodings.md are made from it.
+``nv12`` and ``i420``. The checks, conversions, errors and docs/encodings.md come from this one table.
 """
 
 from __future__ import annotations
@@ -46,14 +46,11 @@ class Encoding:
     """How one encoding lies in memory.
 
     Attributes:
-        name: As messages spell it.
-        kind: What its values are.
         dtype: Type of one value, in this machine's byte order.
         channels: Values a pixel that lie together; 1 for grey, mosaics and planes.
         to_rgb: OpenCV's code for the conversion to red, green, blue; None where there is nothing to convert.
         planes: Luma and chroma planes in their order; empty where the values of a pixel lie together.
-        even_height: Whether two rows share their chroma, so that an odd number of rows cannot be.
-        even_width: The same for columns.
+        even_height: Whether two rows share their chroma; ``even_width``: two columns.
         smallest: Shortest side that can be converted, pixels.
         layout: How a YUV picture lies in memory, for the documentation; empty for others.
     """
@@ -180,12 +177,7 @@ THERMAL_ENCODINGS = frozenset(ENCODINGS) - set(NOT_FROM_THERMAL)
 
 
 def why_not(name: str, accepted: frozenset[str]) -> str:
-    """What to tell someone who sends an encoding that is not accepted.
-
-    Args:
-        name: The encoding.
-        accepted: Encodings that make sense on this topic.
-    """
+    """What to tell someone who sends an encoding that is not accepted on a topic."""
     general = "convert it upstream or check which topic is remapped here"
     if name in NOT_UNDERSTOOD:
         return NOT_UNDERSTOOD[name]

@@ -1,4 +1,7 @@
-"""Colour of the fused picture: the luminance is fused, the colour of the RGB camera is kept."""
+"""The luminance is fused, the colour of the RGB camera is kept.
+
+BT.601 YCbCr with full range, as in JPEG.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,24 @@ from numpy.typing import NDArray
 GreyImage = NDArray[np.uint8]
 ColourImage = NDArray[np.uint8]
 
+# BT.601, red, green, blue.
+_LUMINANCE = (0.299, 0.587, 0.114)
+# Levels that a fade corrects at most, so that a light that is switched on is seen at once; and its step from one frame
+# to the next.
+_MOST, _STEP = 32.0, 1.0
+
 
 class Visible:
-    """A visible frame split into the luminance that is fused and the colour that is put back.
+    """An RGB frame split into the luminance that is fused and the colour that is put back.
 
-    BT.601 YCbCr with full range, as in JPEG. A grey frame is its own luminance and has no colour.
+    A grey frame is its own luminance and has no colour.
 
     Attributes:
         luminance: (H, W), 0 to 255.
     """
 
     def __init__(self, image: NDArray[np.uint8]) -> None:
-        """Split a frame.
-
-        Args:
-            image: (H, W, 3) in the order red, green, blue, or (H, W) grey.
-        """
+        """Split a frame, (H, W, 3) red, green, blue, or (H, W) grey."""
         self._ycrcb: NDArray[np.uint8] | None = None
         if image.ndim == 2:
             self.luminance: GreyImage = image
@@ -33,14 +38,9 @@ class Visible:
             self.luminance = np.asarray(cv2.extractChannel(self._ycrcb, 0), np.uint8)
 
     def with_luminance(self, luminance: GreyImage, colour: float = 1.0) -> NDArray[np.uint8]:
-        """The frame with another luminance and its own colour.
+        """The frame with another luminance, (H, W), and its own colour: from 0 (grey) to 1 (all of it).
 
-        Args:
-            luminance: (H, W) of the same size.
-            colour: Strength of the colour, from 0 (grey) to 1 (its own).
-
-        Returns:
-            (H, W, 3) red, green, blue; (H, W) for a grey frame.
+        (H, W, 3) red, green, blue; (H, W) for a grey frame.
         """
         if self._ycrcb is None:
             return luminance
@@ -54,5 +54,56 @@ class Visible:
 
 
 def grey_as_colour(image: GreyImage) -> ColourImage:
-    """The same picture with three equal channels: (H, W) to (H, W, 3)."""
+    """(H, W) to (H, W, 3) with equal channels."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
+
+
+def with_detail(fused: GreyImage, small: GreyImage, full: GreyImage) -> GreyImage:
+    """The fused luminance at full size, (H, W), of one that was fused at a smaller size.
+
+    The change, ``fused - small``, is enlarged and added to the full RGB luminance Y: ``Y + up(fused - down(Y))``. So
+    what the RGB camera resolves beyond the processing size stays. ``small`` is the RGB luminance that was fused.
+    """
+    change = cv2.subtract(fused, small, dtype=cv2.CV_16S)
+    enlarged = cv2.resize(change, (full.shape[1], full.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.add(full, enlarged, dtype=cv2.CV_8U), np.uint8)
+
+
+class Fade:
+    """Keeps the brightness when another model takes over, then lets go of the correction by a level a frame."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: nobody saw the last picture, or it is long ago."""
+        self._last: NDArray[np.uint8] | None = None
+        self._changed = False
+        # Of the mean luminance, levels; and what it was without the correction.
+        self._offset, self._level = 0.0, 1.0
+
+    def change(self) -> None:
+        """The next picture is made in another way than the last one."""
+        self._changed = True
+
+    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The next picture, (H, W, 3) or (H, W), corrected where a change was not long ago."""
+        if self._changed:
+            self._changed = False
+            self._offset = 0.0
+            if self._last is not None:
+                self._level = max(mean_luminance(image), 1.0)
+                self._offset = float(np.clip(mean_luminance(self._last) - self._level, -_MOST, _MOST))
+        else:
+            self._offset = float(np.sign(self._offset) * max(abs(self._offset) - _STEP, 0.0))
+        if self._offset:
+            # A factor, not a sum: black stays black, and colours stay what they are.
+            image = np.asarray(cv2.convertScaleAbs(image, alpha=1 + self._offset / self._level), np.uint8)
+        self._last = image
+        return image
+
+
+def mean_luminance(image: NDArray[np.uint8]) -> float:
+    """Mean luminance of an (H, W, 3) red, green, blue or (H, W) grey picture, 0 to 255."""
+    means = cv2.mean(image)
+    return float(means[0] if image.ndim == 2 else np.dot(means[:3], _LUMINANCE))

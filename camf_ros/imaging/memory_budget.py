@@ -1,19 +1,21 @@
-"""How much memory pictures may need: what needs more is refused before anything is allocated for it.
+"""The sizes that a pair is fused at, and the memory that it may need.
 
-A system that has no memory left ends the process without a word.
-
-The figures are upper bounds of what ``benchmarks/memory.py`` measures (``docs/figures/memory.json``).
+What needs too much is refused before anything is allocated for it: a system without memory ends the process without a
+word. The figures are upper bounds of what ``benchmarks/memory.py`` measures (``docs/figures/memory.json``).
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from camf_ros.errors import ImageError
+from camf_ros.imaging.warp import Size
+from camf_ros.settings.registration import RegistrationSettings
 
 #: Bytes a pixel: of a frame of each camera, decoded and made ready, beside its message.
 THERMAL_PIXEL, RGB_PIXEL = 45, 25
@@ -29,15 +31,14 @@ _SHARE = 0.5
 _CGROUPS = Path("/sys/fs/cgroup")
 # Limit and usage of a control group, of version 2 and 1.
 _NAMES = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+# Pixels of a fused image from which on the network works at a smaller size if thermal is smaller, and the pixels that
+# it works at then, or more if thermal has more.
+_LARGE, _ENOUGH = 2**22, 2**20
 
 
 @dataclass(frozen=True)
 class MemoryBudget:
-    """A limit for the memory that one pair may need.
-
-    Attributes:
-        limit: Bytes.
-    """
+    """A limit, in bytes, for the memory that one pair may need."""
 
     limit: float
 
@@ -51,16 +52,7 @@ class MemoryBudget:
         return need <= self.limit
 
     def check(self, need: float, what: str, remedy: str) -> None:
-        """Refuse what needs too much.
-
-        Args:
-            need: Bytes.
-            what: Names it with its size.
-            remedy: What the user can do, besides raising the limit.
-
-        Raises:
-            ImageError: If there may not be so many bytes.
-        """
+        """Raise ImageError if so many bytes do not fit; ``what`` names the picture with its size."""
         if not self.fits(need):
             raise ImageError(
                 f"{what} would need about {need / 1e6:.0f} MB of memory",
@@ -74,27 +66,14 @@ UNLIMITED = MemoryBudget(float("inf"))
 
 
 def check_explanation(size: tuple[int, int], budget: MemoryBudget) -> None:
-    """Refuse to explain a picture whose explanation needs more memory than it may.
-
-    Args:
-        size: (height, width) at which the network worked.
-        budget: Memory that may be needed.
-
-    Raises:
-        ImageError: See above.
-    """
+    """Raise ImageError if an explanation at the network's (height, width) needs too much memory."""
     height, width = size
     need = EXPLANATION_PIXEL * height * width
     budget.check(need, f"explaining {width}x{height}", "set a smaller registration.processing_width")
 
 
 def network_pixel(engine: str, *, blends: bool) -> int:
-    """Bytes a pixel of a network in this machine's memory.
-
-    Args:
-        engine: Description of an engine, which begins with its runtime.
-        blends: Whether it is a blending network.
-    """
+    """Bytes a pixel of a network in this machine's memory; an engine's description begins with its runtime."""
     runtime, *rest = engine.split() or [""]
     if "cuda" in rest:
         return 0  # the memory of a GPU can run out without harm to the process
@@ -102,9 +81,9 @@ def network_pixel(engine: str, *, blends: bool) -> int:
 
 
 def free_memory() -> float:
-    """Bytes that this process may still take: of the machine, its control groups and its own limits.
+    """Bytes that this process may still take, by the machine, its control groups and its own limits.
 
-    Infinity where the system does not tell.
+    Infinite if unknown.
     """
     return min(_available(), _left_in_groups(), _left_of_address_space())
 
@@ -154,3 +133,96 @@ def _left_of_address_space() -> float:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         return max(0.0, float(limit - pages * os.sysconf("SC_PAGE_SIZE")))
     return float(limit)
+
+
+def within_budget(
+    thermal: Size, rgb: Size, reference: str, settings: RegistrationSettings, *, budget: MemoryBudget, pixel: int
+) -> tuple[RegistrationSettings, str]:
+    """The settings with a processing size for a pair that needs one and has none, and a note for the user.
+
+    A network that works at the size of a large RGB picture takes much memory and time, and finds nothing in a small
+    thermal picture that it would not find at a smaller size. ``pixel`` is what the network needs, bytes a pixel. The
+    note is empty if nothing was changed. Raises ImageError if the pair needs too much memory at any size in which
+    thermal loses nothing.
+    """
+    output, wanted = sizes_of(thermal, rgb, reference, settings)
+    rest = THERMAL_PIXEL * area(thermal) + RGB_PIXEL * area(rgb) + OUTPUT_PIXEL * area(output)
+    choices = [wanted]
+    least = _covering(output, thermal)
+    if not settings.names_processing_size and area(least) < area(output):
+        if area(output) > _LARGE:
+            choices = [max(least, _scaled(output, math.sqrt(_ENOUGH / area(output))), key=area)]
+        choices.append(least)
+    fitting = next((size for size in choices if budget.fits(rest + pixel * area(size))), None)
+    if fitting is None:
+        budget.check(
+            rest + pixel * area(choices[-1]),
+            f"fusing {_text(thermal)} thermal with {_text(rgb)} RGB to {_text(output)}, the network at "
+            f"{_text(choices[-1])},",
+            _remedy(settings, output, max(area(thermal), area(rgb))),
+        )
+        return settings, ""
+    if fitting == wanted:
+        return settings, ""
+    note = (
+        f"the network works at {_text(fitting)} for fused images of {_text(output)}: thermal has {_text(thermal)}, and "
+        "more would cost memory and time only (registration.processing_width sets another size)"
+    )
+    return replace(settings, processing_height=fitting[0], processing_width=fitting[1]), note
+
+
+def check_alone(
+    camera: str, own: Size, other: Size | None, reference: str, settings: RegistrationSettings, *, budget: MemoryBudget
+) -> None:
+    """Raise ImageError if one camera's picture needs too much memory to be passed through.
+
+    ``other`` is the size of the other camera's last picture, if there was one.
+    """
+    own_is_reference = other is None or camera == reference
+    base = own if own_is_reference or other is None else other
+    output, _ = sizes_of(base, base, reference, settings)
+    budget.check(
+        max(THERMAL_PIXEL, RGB_PIXEL) * area(own) + OUTPUT_PIXEL * area(output),
+        f"passing a {camera} picture of {_text(own)} through at {_text(output)}",
+        _remedy(settings, output, area(own)),
+    )
+
+
+def area(size: Size) -> int:
+    """Pixels of a (height, width)."""
+    return size[0] * size[1]
+
+
+def _remedy(settings: RegistrationSettings, output: Size, largest: int) -> str:
+    if area(output) > largest:
+        return "set a smaller registration.output_width and output_height"
+    if settings.names_processing_size:
+        return "set a smaller registration.processing_width and processing_height"
+    return "set registration.processing_width, or have the cameras send smaller pictures"
+
+
+def _text(size: Size) -> str:
+    return f"{size[1]}x{size[0]}"
+
+
+def _scaled(size: Size, scale: float) -> Size:
+    height, width = (max(1, min(side, round(scale * side))) for side in size)
+    return height, width
+
+
+def _covering(size: Size, other: Size) -> Size:
+    """The smallest size of one shape with ``size``, and no larger, in which another picture loses no detail."""
+    return _scaled(size, max(other[0] / size[0], other[1] / size[1]))
+
+
+def sizes_of(thermal: Size, rgb: Size, reference: str, settings: RegistrationSettings) -> tuple[Size, Size]:
+    """(height, width) of the fused picture, and that at which the network works, for pictures of two sizes."""
+    output = side_by_side(rgb if reference == "rgb" else thermal, settings.output_height, settings.output_width)
+    return output, side_by_side(output, settings.processing_height, settings.processing_width)
+
+
+def side_by_side(own: Size, height: int, width: int) -> Size:
+    """A size of which none, one or both sides are given (not 0); what is not keeps the shape of ``own``."""
+    if not height and not width:
+        return own
+    return height or max(1, round(own[0] * width / own[1])), width or max(1, round(own[1] * height / own[0]))

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import DataError
+from camf_ros.imaging.compressed_image import claimed_size
 from camf_ros.imaging.luminance import Visible
 from camf_ros.imaging.memory_budget import MemoryBudget
-from camf_ros.imaging.picture_size import claimed_size
 from camf_ros.imaging.raw_image import ENCODINGS, Image, check_size, to_rgb8
 
 # Mean spread of the colours of a pixel, grey levels, up to which a picture is grey: lossy compression tints a little.

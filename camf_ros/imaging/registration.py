@@ -1,29 +1,28 @@
 """Registration: both frames into the geometry of the reference frame, each in one resampling by a precomputed map.
 
-The maps depend on the sizes of the frames, the settings and what is known about the cameras; they are computed when one
-of these changes and kept until it does again.
+The maps depend on the sizes of the frames, the settings and what is known about the cameras; they are kept until one of
+these changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import RegistrationError
-from camf_ros.imaging.camera_maps import CameraMaps, Rig, Size, lacks, text
-from camf_ros.imaging.coverage import Coverage
+from camf_ros.imaging.blending import Coverage
+from camf_ros.imaging.memory_budget import side_by_side, sizes_of
 from camf_ros.imaging.registration_file import RegistrationFile, read_registration
-from camf_ros.imaging.warp import Warp
+from camf_ros.imaging.warp import CameraMaps, Rig, Size, Warp, lacks, resized, text
 from camf_ros.settings.registration import RegistrationSettings
 
 Picture = NDArray[np.uint8]
-
-_EVERYTHING = 255
+_Move = Callable[[Picture], Picture]
+_OTHER = {"thermal": "rgb", "rgb": "thermal"}
 
 
 class Aligned(NamedTuple):
@@ -45,131 +44,25 @@ class Aligned(NamedTuple):
 
 
 class AlignedAlone(NamedTuple):
-    """One picture in the geometry that the result has.
-
-    Attributes:
-        image: (H, W, 3) or (H, W); black where the camera sees nothing of the result.
-        reference: Camera whose geometry it is.
-        undistorted: As in :class:`Aligned`.
-    """
+    """One picture in the geometry of the result; black where the camera sees nothing of it."""
 
     image: Picture
     reference: str
     undistorted: bool = False
 
 
-class Registration(Protocol):
-    """Brings two pictures into one geometry."""
-
-    def align(
-        self, thermal: Picture, rgb: Picture, *, reference: str, settings: RegistrationSettings, rig: Rig
-    ) -> Aligned:
-        """Both pictures as the reference camera would see them.
-
-        Args:
-            thermal: (h, w).
-            rgb: (h', w', 3) or (h', w').
-            reference: ``rgb`` or ``thermal``.
-            settings: How.
-            rig: What is known about the cameras.
-
-        Raises:
-            RegistrationError: If the pictures do not fit what is known, or something is missing.
-            DataError: If the registration file cannot be used.
-        """
-        ...
-
-    def align_alone(
-        self,
-        camera: str,
-        image: Picture,
-        *,
-        other: Size | None,
-        reference: str,
-        settings: RegistrationSettings,
-        rig: Rig,
-    ) -> AlignedAlone:
-        """One picture as the reference camera would see it, or as its own camera does where that is all there is.
-
-        Args:
-            camera: Whose picture it is, ``rgb`` or ``thermal``.
-            image: (h, w), or (h, w, 3) of the RGB camera.
-            other: Size of the other camera's last picture; None if there was none, and then the geometry is that of
-                the picture's own camera.
-            reference: As in :meth:`align`.
-            settings: As in :meth:`align`.
-            rig: As in :meth:`align`.
-
-        Raises:
-            RegistrationError: As :meth:`align`.
-            DataError: As :meth:`align`.
-        """
-        ...
-
-
-def resized(image: Picture, size: Size) -> Picture:
-    """A picture at another size, (height, width): areas are averaged when it shrinks, bilinear when it grows.
-
-    Args:
-        image: (h, w) or (h, w, 3).
-        size: (H, W) of the result.
-
-    Returns:
-        (H, W) or (H, W, 3); the picture itself where it has the size already.
-    """
-    height, width = size
-    if image.shape[:2] == (height, width):
-        return image
-    # Area averaging when shrinking (no aliasing), bilinear when enlarging.
-    shrinking = image.shape[0] >= height and image.shape[1] >= width
-    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
-
-
-def sizes_of(thermal: Size, rgb: Size, reference: str, settings: RegistrationSettings) -> tuple[Size, Size]:
-    """(height, width) of the fused picture, and that at which the network works, for pictures of two sizes."""
-    output = _side_by_side(rgb if reference == "rgb" else thermal, settings.output_height, settings.output_width)
-    return output, _side_by_side(output, settings.processing_height, settings.processing_width)
-
-
 class _Plan(NamedTuple):
     """Everything that is the same for every pair of frames until something changes."""
 
-    thermal: Callable[[Picture], Picture]
-    rgb: Callable[[Picture], Picture]
-    full_thermal: Callable[[Picture], Picture] | None
-    coverage: Coverage | None
-    undistorted: bool
-
-
-class _Key(NamedTuple):
-    """What a plan depends on."""
-
-    thermal_size: Size
-    rgb_size: Size
-    reference: str
-    settings: RegistrationSettings
-    rig: Rig
-
-
-class _AloneKey(NamedTuple):
-    """Likewise for a picture that is alone."""
-
-    camera: str
-    size: Size
-    other: Size | None
-    reference: str
-    settings: RegistrationSettings
-    rig: Rig
+    thermal: _Move
+    rgb: _Move
+    full_thermal: _Move | None = None
+    coverage: Coverage | None = None
+    undistorted: bool = False
 
 
 class CheckedFile(NamedTuple):
-    """A registration file that was read.
-
-    Attributes:
-        name: As in the settings; empty for none.
-        content: None for none.
-    """
+    """A registration file that was read; an empty name and None where the settings name no file."""
 
     name: str
     content: RegistrationFile | None
@@ -179,21 +72,16 @@ class PlannedRegistration:
     """The registration that the settings ask for, its maps kept between frames."""
 
     def __init__(self) -> None:
-        self._key: _Key | None = None
-        self._made: _Plan | None = None
-        self._alone: tuple[_AloneKey, Callable[[Picture], Picture]] | None = None
+        # What was made for pairs and for single pictures, each with what it depends on.
+        self._pair: tuple[object, _Plan] | None = None
+        self._alone: tuple[object, _Move] | None = None
         self._kept: CheckedFile | None = None
         self._renewed: CheckedFile | None = None
         self._stale = False
 
     @classmethod
     def checked(cls, settings: RegistrationSettings) -> PlannedRegistration:
-        """A registration whose file has been read.
-
-        Raises:
-            DataError: As :meth:`check`.
-            RegistrationError: As :meth:`check`.
-        """
+        """A registration whose file has been read; raises what :meth:`check` raises."""
         registration = cls()
         registration.renew(registration.check(settings))
         return registration
@@ -205,10 +93,9 @@ class PlannedRegistration:
         return registration
 
     def renew(self, checked: CheckedFile | None) -> None:
-        """Make all maps anew with the next pictures, from this file; from any thread.
+        """Make all maps anew with the next pictures, from what :meth:`check` gave; from any thread.
 
-        Args:
-            checked: From :meth:`check`. None: a file is read when it is needed.
+        None: a file is read when it is needed.
         """
         self._renewed = checked
         self._stale = True
@@ -216,14 +103,8 @@ class PlannedRegistration:
     def check(self, settings: RegistrationSettings) -> CheckedFile | None:
         """Read the file that the settings name, so that a wrong one is told at once; from any thread.
 
-        It changes nothing: what is at work stays at work.
-
-        Returns:
-            What :meth:`renew` takes; None where the mode needs no file.
-
-        Raises:
-            DataError: If it cannot be used.
-            RegistrationError: If it lacks what the mode needs.
+        It changes nothing; :meth:`renew` takes the result, which is None where the mode needs no file. Raises DataError
+        if the file cannot be used, RegistrationError if it lacks what the mode needs.
         """
         if settings.mode not in ("homography", "calibrated"):
             return None
@@ -238,13 +119,16 @@ class PlannedRegistration:
     def align(
         self, thermal: Picture, rgb: Picture, *, reference: str, settings: RegistrationSettings, rig: Rig
     ) -> Aligned:
-        """See :meth:`Registration.align`."""
+        """Both pictures, thermal (h, w) and RGB (h', w', 3) or (h', w'), as the reference camera would see them.
+
+        Raises RegistrationError if they do not fit what is known or something is missing, DataError if the registration
+        file cannot be used.
+        """
         self._refresh()
-        key = _Key(_size(thermal), _size(rgb), reference, settings, _used(rig, settings))
-        plan = self._made if key == self._key else None
-        if plan is None:
-            plan = self._plan(key)
-            self._key, self._made = key, plan
+        key = _size(thermal), _size(rgb), reference, settings, _used(rig, settings)
+        if self._pair is None or self._pair[0] != key:
+            self._pair = key, self._plan(*key)
+        plan = self._pair[1]
         full = plan.full_thermal(thermal) if plan.full_thermal else None
         return Aligned(plan.thermal(thermal), plan.rgb(rgb), plan.coverage, full, plan.undistorted)
 
@@ -258,58 +142,63 @@ class PlannedRegistration:
         settings: RegistrationSettings,
         rig: Rig,
     ) -> AlignedAlone:
-        """See :meth:`Registration.align_alone`."""
+        """One picture as the reference camera would see it.
+
+        ``other`` is the size of the other camera's last picture; None if there was none, and then the geometry is that
+        of the picture's own camera. Raises what :meth:`align` raises.
+        """
         self._refresh()
         if other is None:
             reference = camera
-        key = _AloneKey(camera, _size(image), other, reference, settings, _used(rig, settings))
+        key = camera, _size(image), other, reference, settings, _used(rig, settings)
         if self._alone is None or self._alone[0] != key:
-            self._alone = key, self._plan_alone(key)
+            sizes = {camera: key[1]} if other is None else {_OTHER[camera]: other, camera: key[1]}
+            self._alone = key, self._plan_alone(camera, sizes, reference, settings, key[-1])
         return AlignedAlone(self._alone[1](image), reference, settings.mode == "calibrated")
 
     def _refresh(self) -> None:
         if self._stale:
-            self._stale = False
-            self._kept = self._renewed
-            self._key = self._made = self._alone = None
+            self._stale, self._kept = False, self._renewed
+            self._pair = self._alone = None
 
-    def _plan_alone(self, key: _AloneKey) -> Callable[[Picture], Picture]:
-        sizes = {key.camera: key.size}
-        if key.other is not None:
-            sizes["rgb" if key.camera == "thermal" else "thermal"] = key.other
-        output = _side_by_side(sizes[key.reference], key.settings.output_height, key.settings.output_width)
-        maps = CameraMaps(sizes, key.reference, key.settings, key.rig, self._file(key.settings))
-        warp = maps.warp(key.camera, output)
+    def _plan_alone(
+        self, camera: str, sizes: Mapping[str, Size], reference: str, settings: RegistrationSettings, rig: Rig
+    ) -> _Move:
+        output = side_by_side(sizes[reference], settings.output_height, settings.output_width)
+        warp = CameraMaps(sizes, reference, settings, rig, self._file(settings)).warp(camera, output)
         return _resizing(output) if warp is None else _seen_by(warp)
 
-    def _plan(self, key: _Key) -> _Plan:
-        settings = key.settings
-        output, processing = sizes_of(key.thermal_size, key.rgb_size, key.reference, settings)
-        if settings.mode == "none" and key.thermal_size != key.rgb_size:
+    def _plan(
+        self, thermal_size: Size, rgb_size: Size, reference: str, settings: RegistrationSettings, rig: Rig
+    ) -> _Plan:
+        output, processing = sizes_of(thermal_size, rgb_size, reference, settings)
+        if settings.mode == "none" and thermal_size != rgb_size:
             raise RegistrationError(
-                f"the thermal image is {text(key.thermal_size)} and the RGB image {text(key.rgb_size)}",
+                f"the thermal image is {text(thermal_size)} and the RGB image {text(rgb_size)}",
                 expected="one size with registration.mode none",
                 remedy="set registration.mode to resize, homography or calibrated",
             )
         if settings.mode in ("none", "resize"):
-            return _Plan(_resizing(processing), _resizing(output), None, None, False)
-        sizes = {"thermal": key.thermal_size, "rgb": key.rgb_size}
-        maps = CameraMaps(sizes, key.reference, settings, key.rig, self._file(settings))
+            return _Plan(_resizing(processing), _resizing(output))
+        sizes = {"thermal": thermal_size, "rgb": rgb_size}
+        maps = CameraMaps(sizes, reference, settings, rig, self._file(settings))
         thermal, rgb = maps.warp("thermal", output), maps.warp("rgb", output)
-        coverage: Coverage | None = Coverage(_seen(thermal, output), _seen(rgb, output), settings.feather)
-        if coverage is not None and coverage.overlap == 0:
+        coverage = Coverage(_seen(thermal, output), _seen(rgb, output), settings.feather)
+        if coverage.overlap == 0:
             raise RegistrationError(
                 "the two cameras see nothing in common",
                 expected="an overlap",
                 remedy="check registration.file, and which camera is which",
             )
-        if coverage is not None and coverage.complete:
-            coverage = None
-        full = _apply(thermal, output) if coverage is not None and coverage.needs_thermal else None
+        full = None if coverage.complete or not coverage.needs_thermal else _move(thermal, output)
         if processing != output:
             thermal = maps.warp("thermal", processing)
         return _Plan(
-            _apply(thermal, processing), _apply(rgb, output), full, coverage, undistorted=settings.mode == "calibrated"
+            _move(thermal, processing),
+            _move(rgb, output),
+            full,
+            None if coverage.complete else coverage,
+            settings.mode == "calibrated",
         )
 
     def _file(self, settings: RegistrationSettings) -> RegistrationFile | None:
@@ -327,7 +216,7 @@ def _used(rig: Rig, settings: RegistrationSettings) -> Rig:
     return rig if settings.mode == "calibrated" else Rig()
 
 
-def _seen_by(warp: Warp) -> Callable[[Picture], Picture]:
+def _seen_by(warp: Warp) -> _Move:
     """The map, and black where the camera sees nothing."""
     unseen = warp.seen == 0
     if not unseen.any():
@@ -341,24 +230,17 @@ def _seen_by(warp: Warp) -> Callable[[Picture], Picture]:
     return apply
 
 
-def _resizing(size: Size) -> Callable[[Picture], Picture]:
+def _resizing(size: Size) -> _Move:
     return lambda image: resized(image, size)
 
 
-def _apply(warp: Warp | None, size: Size) -> Callable[[Picture], Picture]:
+def _move(warp: Warp | None, size: Size) -> _Move:
     return _resizing(size) if warp is None else warp.apply
 
 
 def _seen(warp: Warp | None, size: Size) -> Picture:
-    return np.full(size, _EVERYTHING, np.uint8) if warp is None else warp.seen
+    return np.full(size, 255, np.uint8) if warp is None else warp.seen
 
 
 def _size(image: Picture) -> Size:
     return image.shape[0], image.shape[1]
-
-
-def _side_by_side(own: Size, height: int, width: int) -> Size:
-    """A size of which none, one or both sides are given (not 0); what is not keeps the shape of ``own``."""
-    if not height and not width:
-        return own
-    return height or max(1, round(own[0] * width / own[1])), width or max(1, round(own[1] * height / own[0]))

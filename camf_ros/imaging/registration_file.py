@@ -34,16 +34,10 @@ _LARGEST = 65535
 
 @dataclass(frozen=True)
 class RegistrationFile:
-    """What a file says.
+    """What a file says; None for what it does not.
 
-    Attributes:
-        thermal_size: (height, width) of the thermal pictures that it is for.
-        rgb_size: Likewise.
-        homography: (3, 3), thermal pixel to RGB pixel; None if it is not there.
-        extrinsics: None if they are not there.
-        thermal: Intrinsics; None if they are not there.
-        rgb: Likewise.
-        provenance: How the file was made; plain values.
+    Sizes are (height, width), the homography is (3, 3), thermal pixel to RGB pixel. ``provenance`` says how the file
+    was made.
     """
 
     thermal_size: tuple[int, int]
@@ -56,20 +50,12 @@ class RegistrationFile:
 
 
 def read_registration(path: Path) -> RegistrationFile:
-    """Read a file.
-
-    Raises:
-        DataError: If it cannot be read, or an entry is missing, unknown or wrong; names the entry and its value.
-    """
+    """Read a file; raises DataError that names the entry that is missing, unknown or wrong."""
     return _Reader(path).file(read_yaml(path, "registration file", remedy="check registration.file"))
 
 
 def write_registration(path: Path, content: RegistrationFile) -> None:
-    """Write a file that :func:`read_registration` reads back the same.
-
-    Raises:
-        DataError: If it cannot be written.
-    """
+    """Write a file that :func:`read_registration` reads back the same; raises DataError if it cannot."""
     tree: dict[str, Any] = {"camf_registration": _VERSION}
     for name, size, camera in (
         ("thermal", content.thermal_size, content.thermal),

@@ -1,17 +1,43 @@
-"""A picture into another geometry by a precomputed map: one look-up and one interpolation a pixel.
+"""Pictures in another size or geometry.
 
-The map is kept in OpenCV's fixed-point form (whole pixels, and the rest in steps of 1/32), which is several times
-faster to apply than the float form.
+A map is computed once for each camera, from a homography or from calibrated cameras. It is kept in OpenCV's fixed-point
+form (whole pixels and 1/32), which is several times faster to apply than floats.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camf_ros.errors import RegistrationError
+from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
+from camf_ros.imaging.registration_file import RegistrationFile
+from camf_ros.settings.registration import RegistrationSettings
+
+Matrix = NDArray[np.float64]
+#: (height, width).
+Size = tuple[int, int]
+
+# Radii (tangent of the angle to the optical axis) up to which a lens is looked at for where its polynomial turns back.
+_RADII = np.linspace(0.0, 20.0, 20001)
+# Coefficients of D that a point on the x axis is moved along it by: not the tangential ones and those of a thin prism.
+_RADIAL = (1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0)
 # Source pixels to an output pixel, from which on a picture is smoothed before it is looked up: else it aliases.
 _COARSE = 1.3
+
+
+def resized(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """A picture at another size: averaged if both sides shrink, else bilinear; itself if it fits already."""
+    height, width = size
+    if image.shape[:2] == (height, width):
+        return image
+    shrinking = image.shape[0] >= height and image.shape[1] >= width
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
 
 
 class Warp:
@@ -21,13 +47,10 @@ class Warp:
         seen: (H, W) uint8, 255 where the source shows something and 0 elsewhere.
     """
 
-    def __init__(self, x: NDArray[np.float64], y: NDArray[np.float64], source: tuple[int, int]) -> None:
-        """Compute everything that does not depend on the picture.
+    def __init__(self, x: NDArray[np.float64], y: NDArray[np.float64], source: Size) -> None:
+        """Of the column x and row y of the source that each output pixel shows, (H, W); NaN where there is none.
 
-        Args:
-            x: (H, W), the column of the source that each output pixel shows; NaN where there is none.
-            y: (H, W), the row, likewise.
-            source: (height, width) of the source.
+        The source's size is (height, width).
         """
         height, width = source
         # A pixel is a square: the picture reaches half a pixel beyond the centres of the outermost ones.
@@ -40,28 +63,15 @@ class Warp:
         self._maps = cv2.convertMaps(x.astype(np.float32), y.astype(np.float32), cv2.CV_16SC2)
 
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture in the output's geometry.
-
-        Args:
-            image: (h, w) or (h, w, 3), of the source's size.
-
-        Returns:
-            (H, W) or (H, W, 3).
-        """
+        """The picture, (h, w) or (h, w, 3) of the source's size, in the output's geometry."""
         if self._blur > 0:
             image = np.asarray(cv2.GaussianBlur(image, (0, 0), self._blur), np.uint8)
         first, second = self._maps
         return np.asarray(cv2.remap(image, first, second, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def from_homography(matrix: NDArray[np.float64], source: tuple[int, int], output: tuple[int, int]) -> Warp:
-    """The map of a homography.
-
-    Args:
-        matrix: (3, 3), output pixels to source pixels.
-        source: (height, width).
-        output: (height, width).
-    """
+def from_homography(matrix: Matrix, source: Size, output: Size) -> Warp:
+    """The map of a (3, 3) homography from output pixels to source pixels; sizes are (height, width)."""
     y, x = np.mgrid[0 : output[0], 0 : output[1]].astype(np.float64)
     moved = [row[0] * x + row[1] * y + row[2] for row in matrix]
     # What has a depth of 0 or less lies on the horizon or behind the camera. The sign of a homography is arbitrary; in
@@ -81,3 +91,156 @@ def _smoothing(x: NDArray[np.float64], y: NDArray[np.float64], inside: NDArray[n
     density = float(np.sqrt(np.median(area))) if area.size else 1.0
     # A pixel of the source has a spread of its own; what is missing to that of an output pixel is added.
     return 0.5 * float(np.sqrt(density**2 - 1)) if density > _COARSE else 0.0
+
+
+def transfer(pose: Extrinsics, distance: float) -> Matrix:
+    """(3, 3): directions of the reference camera to those of the other one, for points on a plane.
+
+    With ``X_o = R X_r + t`` (the pose) and the plane ``n^T X_r = d`` (n = z, d metres), points of the plane satisfy
+    ``X_o = (R + t n^T / d) X_r`` (Hartley and Zisserman, Multiple View Geometry, 2004, section 13.1, where the plane
+    has the other sign).
+    """
+    return np.asarray(pose.r + np.outer(pose.t, [0.0, 0.0, 1.0]) / distance)
+
+
+def undistorting(camera: Camera, to_ray: Matrix, output: Size) -> Warp:
+    """The map that shows a camera's picture in the geometry of an ideal one of (height, width).
+
+    ``to_ray``, (3, 3), takes a homogeneous output pixel to a direction in the camera's frame: of any length, with z
+    above 0 for what lies in front.
+    """
+    lens: Any = cv2.fisheye if _is_fisheye(camera) else cv2
+    d = np.array(camera.coefficients or (0.0,) * 4, np.float64)
+    ideal = np.linalg.inv(to_ray)
+    x, y = lens.initUndistortRectifyMap(camera.k, d, np.eye(3), ideal, output[::-1], cv2.CV_32FC1)
+    # OpenCV knows no skew.
+    fy, cy = camera.matrix[4:6]
+    x = x.astype(np.float64) + camera.matrix[1] / fy * (y - cy)
+    rows, columns = np.mgrid[0 : output[0], 0 : output[1]].astype(np.float64)
+    across, down, depth = (row[0] * columns + row[1] * rows + row[2] for row in to_ray)
+    seen = (depth > 1e-9) & (np.hypot(across, down) <= _widest(camera) * depth)
+    return Warp(np.where(seen, x, np.nan), np.where(seen, y, np.nan), (camera.height, camera.width))
+
+
+def _is_fisheye(camera: Camera) -> bool:
+    return camera.model in ("equidistant", "fisheye") and any(camera.coefficients)
+
+
+def _widest(camera: Camera) -> float:
+    """The largest radius up to which the polynomial of a lens grows; beyond, it shows everything a second time."""
+    points, d = np.column_stack([_RADII, np.zeros_like(_RADII)])[None], np.array(camera.coefficients, np.float64)
+    if not d.any():
+        return np.inf
+    if _is_fisheye(camera):
+        images = cv2.fisheye.distortPoints(points, np.eye(3), d)[0, :, 0]
+    else:
+        rays = cv2.convertPointsToHomogeneous(points[0])
+        images = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), np.eye(3), d * _RADIAL[: d.size])[0][:, 0, 0]
+    shrinks = np.flatnonzero(~(np.diff(images) > 0))
+    return float(_RADII[shrinks[0]] if shrinks.size else np.inf)
+
+
+class Rig(NamedTuple):
+    """What is known about the cameras at the moment; None where it is not."""
+
+    thermal: Camera | None = None
+    rgb: Camera | None = None
+    extrinsics: Extrinsics | None = None
+
+
+class CameraMaps:
+    """The map of each camera's pictures into the geometry of the result.
+
+    It asks only for what a map needs, so that the reference camera's own map can be had without the other camera.
+    """
+
+    def __init__(
+        self,
+        sizes: Mapping[str, Size],
+        reference: str,
+        settings: RegistrationSettings,
+        rig: Rig,
+        file: RegistrationFile | None,
+    ) -> None:
+        """For pictures of these sizes, of the reference camera at least."""
+        self._sizes, self._reference, self._settings, self._rig, self._file = sizes, reference, settings, rig, file
+
+    def warp(self, camera: str, output: Size) -> Warp | None:
+        """The map of a camera's pictures into a result of a size; None where only the size differs.
+
+        Raises RegistrationError if something that the map needs is not known.
+        """
+        if self._settings.mode == "homography":
+            return self._by_homography(camera, output)
+        if self._settings.mode == "calibrated":
+            return self._calibrated(camera, output)
+        return None
+
+    def _by_homography(self, camera: str, output: Size) -> Warp | None:
+        if camera == self._reference:
+            return None
+        file = self._file
+        if file is None or file.homography is None:
+            raise lacks(self._settings, "homography")
+        # The file's sizes may be other ones than those of the frames: a camera that bins, or a driver that resizes.
+        thermal, rgb = self._sizes["thermal"], self._sizes["rgb"]
+        to_rgb = scaling(file.rgb_size, rgb) @ file.homography @ scaling(thermal, file.thermal_size)
+        to_other = np.linalg.inv(to_rgb) if self._reference == "rgb" else to_rgb
+        return from_homography(to_other @ scaling(output, self._sizes[self._reference]), self._sizes[camera], output)
+
+    def _calibrated(self, camera: str, output: Size) -> Warp:
+        own = self._camera(camera)
+        to_ray = np.linalg.inv(self._camera(self._reference).k) @ scaling(output, self._sizes[self._reference])
+        if camera != self._reference:
+            extrinsics = self._extrinsics()
+            pose = extrinsics if self._reference == "thermal" else extrinsics.inverse()
+            to_ray = transfer(pose, self._settings.distance) @ to_ray
+        return undistorting(own, to_ray, output)
+
+    def _camera(self, name: str) -> Camera:
+        size, file = self._sizes[name], self._file
+        if name == "thermal":
+            camera = self._rig.thermal or (file.thermal if file else None)
+        else:
+            camera = self._rig.rgb or (file.rgb if file else None)
+        if camera is None:
+            raise RegistrationError(
+                f"nothing is known about the lens of the {name} camera",
+                expected=f"messages on {name}/camera_info, or k in registration.file",
+                remedy="calibrate the camera, or set registration.mode to homography",
+            )
+        if (camera.height, camera.width) != size:
+            raise RegistrationError(
+                f"the {name} image is {text(size)} and its calibration for {camera.width} x {camera.height}",
+                expected="one size",
+                remedy="correct the camera_info of the driver",
+            )
+        return camera
+
+    def _extrinsics(self) -> Extrinsics:
+        if self._settings.extrinsics == "file":
+            found = self._file.extrinsics if self._file else None
+            if found is None:
+                raise lacks(self._settings, "extrinsics")
+            return found
+        if self._rig.extrinsics is None:
+            raise RegistrationError(
+                "there is no transform between the two cameras yet",
+                expected="their frames on /tf or /tf_static",
+                remedy="start what publishes them, or set registration.extrinsics to file",
+            )
+        return self._rig.extrinsics
+
+
+def lacks(settings: RegistrationSettings, entry: str) -> RegistrationError:
+    """The error for a registration file without an entry that the mode needs."""
+    return RegistrationError(
+        f"{settings.file} has no {entry}",
+        expected=f"one for registration.mode {settings.mode}",
+        remedy="docs/registration.md says how to make it",
+    )
+
+
+def text(size: Size) -> str:
+    """A size as people write it: width x height."""
+    return f"{size[1]} x {size[0]}"

@@ -16,7 +16,7 @@ from camf_ros.adaptation import CANDIDATES, FIRST, Adaptation, Candidate, Load, 
 from camf_ros.engines.choose import choose_engine
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, EngineError
-from camf_ros.imaging.camera_maps import Size
+from camf_ros.imaging.warp import Size
 from camf_ros.nodes.allocator import trim
 from camf_ros.nodes.engine_loader import ENGINE_SETTINGS, EngineLoader, load
 from camf_ros.nodes.fuser import FusedPair, Fuser, Running

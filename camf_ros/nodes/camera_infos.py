@@ -8,7 +8,7 @@ from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
-from camf_ros.imaging.camera_info import InfoHistory, camera_of, fused_info, picture_size
+from camf_ros.imaging.camera_model import InfoHistory, camera_of, fused_info, picture_size
 from camf_ros.nodes import topics
 from camf_ros.nodes.qos import subscribe
 

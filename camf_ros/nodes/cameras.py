@@ -5,7 +5,7 @@ from __future__ import annotations
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 
-from camf_ros.imaging.camera_maps import Rig
+from camf_ros.imaging.warp import Rig
 from camf_ros.nodes import topics
 from camf_ros.nodes.camera_infos import CameraInfos, camera_of
 from camf_ros.nodes.transforms import CameraTransforms

@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from camf_ros.engines.engine import DeviceMemory
-from camf_ros.imaging.thermal import ThermalState
+from camf_ros.imaging.thermal.front_end import ThermalState
 from camf_ros.nodes import topics
 from camf_ros.nodes.qos import publish
 from camf_ros.nodes.statistics import Snapshot

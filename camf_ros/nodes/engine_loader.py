@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from camf_ros.engines.choose import choose_engine
 from camf_ros.errors import CamfError
-from camf_ros.imaging.camera_maps import Size
+from camf_ros.imaging.warp import Size
 from camf_ros.models import find_model
 from camf_ros.nodes.fuser import Fuser, Running
 from camf_ros.settings.fusion import FusionSettings

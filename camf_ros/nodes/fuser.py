@@ -17,11 +17,11 @@ from camf_ros.engines.choose import ChosenEngine
 from camf_ros.engines.engine import DeviceMemory, Engine, device_memory, engine_warnings
 from camf_ros.errors import blamed
 from camf_ros.fused_frame import FusedFrame
-from camf_ros.imaging.camera_maps import Rig, Size
-from camf_ros.imaging.frames import Image as ImageArray
 from camf_ros.imaging.memory_budget import MemoryBudget
+from camf_ros.imaging.raw_image import Image as ImageArray
 from camf_ros.imaging.registration import PlannedRegistration
-from camf_ros.imaging.thermal import ThermalState
+from camf_ros.imaging.thermal.front_end import ThermalState
+from camf_ros.imaging.warp import Rig, Size
 from camf_ros.nodes import topics
 from camf_ros.nodes.allocator import trim
 from camf_ros.nodes.cameras import Cameras

@@ -24,10 +24,9 @@ from camf_ros.imaging.camera_messages import (
     thermal_frame,
 )
 from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS, Encoding, Kind
-from camf_ros.imaging.frames import Image as ImageArray
-from camf_ros.imaging.frames import thermal_values
 from camf_ros.imaging.memory_budget import UNLIMITED, MemoryBudget
-from camf_ros.imaging.raw_image import check
+from camf_ros.imaging.raw_image import Image as ImageArray
+from camf_ros.imaging.raw_image import check, thermal_values
 
 __all__ = ["RGB_ENCODINGS", "THERMAL_ENCODINGS", "ImageConversion", "cv_bridge_works"]
 

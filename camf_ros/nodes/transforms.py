@@ -8,8 +8,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from camf_ros.errors import ParameterError
-from camf_ros.imaging.camera_model import Extrinsics
-from camf_ros.imaging.poses import alike, check_frames, extrinsics_of
+from camf_ros.imaging.camera_model import Extrinsics, alike, check_frames, extrinsics_of
 
 
 class CameraTransforms:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import DataError
-from camf_ros.imaging.pairs import SUFFIXES, is_picture
+from camf_ros.files import SUFFIXES, is_picture
 
 GreyImage = NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from camf_ros.imaging.pairs import find_pairs
+from camf_ros.files import find_pairs
 from camf_ros.training.images import GreyImage, load_grey
 
 

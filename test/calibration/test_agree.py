@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 import street_pairs as street
 
-from camf_ros.calibration.align import Pair
-from camf_ros.calibration.consensus import agree
+from camf_ros.calibration.align import Pair, Reach, agree
 from camf_ros.calibration.motions import PlaneMotion, TurnMotion, corner_distance
-from camf_ros.calibration.search import Reach
 from camf_ros.imaging.camera_model import Extrinsics
 
 NOTHING = np.eye(3)

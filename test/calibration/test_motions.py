@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from camf_ros.calibration.comparison import directions
 from camf_ros.calibration.motions import (
     FAMILIES,
     Motion,
@@ -17,7 +18,6 @@ from camf_ros.calibration.motions import (
     mapped,
     nearest,
 )
-from camf_ros.calibration.refine import directions
 from camf_ros.imaging.camera_model import Extrinsics
 
 SIZE = (240, 320)

@@ -12,9 +12,9 @@ from camf_ros.engines.choose import open_engine
 from camf_ros.engines.engine import EngineOutput
 from camf_ros.explain.explanation import Explainer, Explanation
 from camf_ros.fused_frame import FusedFrame
-from camf_ros.imaging.blending import Blender, padding
-from camf_ros.imaging.coverage import Coverage
-from camf_ros.imaging.registration import Aligned, resized
+from camf_ros.imaging.blending import Blender, Coverage, padding
+from camf_ros.imaging.registration import Aligned
+from camf_ros.imaging.warp import resized
 from camf_ros.models import find_model
 from camf_ros.network.architecture import BlendArchitecture
 from camf_ros.network.blend import BlendNetwork

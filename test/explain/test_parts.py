@@ -14,8 +14,7 @@ from camf_ros.errors import ImageError
 from camf_ros.explain.parts import fused_pictures, levels_of, parts_of, share_of
 from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.blending import Blender
-from camf_ros.imaging.detail import with_detail
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import Visible, with_detail
 
 # Of float32 sums of a few hundred grey levels.
 ARITHMETIC = 2e-3

@@ -18,8 +18,7 @@ from camf_ros.engines.engine import EngineOutput
 from camf_ros.errors import CamfError, ImageError
 from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS
-from camf_ros.imaging.frames import thermal_values, to_rgb8
-from camf_ros.imaging.raw_image import check, read
+from camf_ros.imaging.raw_image import check, read, thermal_values, to_rgb8
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.thermal import ThermalSettings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from picture_bytes import PNG, chunk, jpeg, png, png_of, smooth, with_segment, with_size
 
 from camf_ros.errors import ImageError
-from camf_ros.imaging.compressed_header import Header, read_header
+from camf_ros.imaging.compressed_image import Header, read_header
 
 PICTURE = smooth(48, 70)
 GREY = PICTURE[:, :, 0]

@@ -12,8 +12,7 @@ from picture_bytes import chunk, jpeg, png, png_of, rotated, smooth, with_size
 from camf_ros.errors import EncodingError, ImageError
 from camf_ros.imaging.compressed_image import CODECS, decode, encode, layout_of
 from camf_ros.imaging.encodings import ENCODINGS, RGB_ENCODINGS, THERMAL_ENCODINGS
-from camf_ros.imaging.frames import thermal_values, to_rgb8
-from camf_ros.imaging.raw_image import MAX_PIXELS
+from camf_ros.imaging.raw_image import MAX_PIXELS, thermal_values, to_rgb8
 
 BGR = smooth(48, 70)
 RGB = BGR[:, :, ::-1]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from camf_ros.imaging.coverage import Coverage
-from camf_ros.imaging.detail import shrunk, with_detail
+from camf_ros.imaging.blending import Coverage
+from camf_ros.imaging.luminance import with_detail
+from camf_ros.imaging.warp import resized
 
 FUSED, THERMAL, VISIBLE = 200, 40, 120
 SIZE = (20, 60)
@@ -85,14 +86,14 @@ def test_rgb_reference_needs_no_thermal_picture() -> None:
 @pytest.mark.parametrize("size", [(10, 30), (7, 23), (40, 90)])
 def test_detail_is_kept_where_the_network_changes_nothing(size: tuple[int, int]) -> None:
     full = np.random.default_rng(1).integers(0, 256, SIZE, dtype=np.uint8)
-    small = shrunk(full, size)
+    small = resized(full, size)
     assert small.shape == size
     np.testing.assert_array_equal(with_detail(small, small, full), full)
 
 
 def test_change_is_added_and_clipped() -> None:
     full = np.random.default_rng(1).integers(0, 256, SIZE, dtype=np.uint8)
-    small = shrunk(full, (10, 30))
+    small = resized(full, (10, 30))
     for change in (-300, -20, 35, 300):
         fused = np.clip(small.astype(int) + change, 0, 255).astype(np.uint8)
         evenly = fused.astype(int) - small

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import RegistrationError
 from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
-from camf_ros.imaging.plane import undistorting
+from camf_ros.imaging.warp import undistorting
 
 K = (500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0)
 

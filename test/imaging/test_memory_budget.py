@@ -14,7 +14,7 @@ import pytest
 
 from camf_ros.errors import ImageError
 from camf_ros.imaging import memory_budget
-from camf_ros.imaging.compressed_image import decode
+from camf_ros.imaging.compressed_image import claimed_size, decode
 from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS
 from camf_ros.imaging.memory_budget import (
     EXPLANATION_PIXEL,
@@ -24,14 +24,14 @@ from camf_ros.imaging.memory_budget import (
     THERMAL_PIXEL,
     UNLIMITED,
     MemoryBudget,
+    check_alone,
     check_explanation,
     free_memory,
     network_pixel,
+    within_budget,
 )
 from camf_ros.imaging.picture_files import read_picture
-from camf_ros.imaging.picture_size import claimed_size
 from camf_ros.imaging.raw_image import check
-from camf_ros.imaging.working_size import check_alone, within_budget
 from camf_ros.settings.registration import RegistrationSettings
 
 FIGURES = Path(__file__).resolve().parents[2] / "docs/figures/memory.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from camf_ros.errors import DataError
-from camf_ros.imaging.pairs import find_pairs
+from camf_ros.files import find_pairs
 
 
 def fill(folder: Path, infrared: list[str], visible: list[str]) -> Path:

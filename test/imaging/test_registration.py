@@ -6,7 +6,7 @@ import numpy as np
 import plain_camf
 import pytest
 
-from camf_ros.imaging.registration import resized as align
+from camf_ros.imaging.warp import resized as align
 
 SIZES = [(1, 1), (1, 9), (7, 5), (8, 8), (31, 17), (48, 64), (100, 37)]
 

@@ -13,11 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from camf_ros.errors import CamfError, DataError, ParameterError, RegistrationError
-from camf_ros.imaging import camera_maps as module
-from camf_ros.imaging.camera_maps import Rig
+from camf_ros.imaging import warp as module
 from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
-from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration, resized
+from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
+from camf_ros.imaging.warp import Rig, resized
 from camf_ros.settings.registration import RegistrationSettings
 
 THERMAL, RGB = (30, 40), (36, 52)

@@ -14,8 +14,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from camf_ros.errors import ImageError, ParameterError
-from camf_ros.imaging.thermal import ThermalFrontEnd
-from camf_ros.imaging.thermal.dead_pixels import single_holes
+from camf_ros.imaging.thermal.defects import single_holes
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.imaging.thermal.scene import NOISE_LEVELS, noise_of
 from camf_ros.settings.thermal import ThermalSettings
 from camf_scene import NightStreet

@@ -10,8 +10,8 @@ import plain_thermal as plain
 import pytest
 from numpy.typing import NDArray
 
-from camf_ros.imaging.thermal import ThermalFrontEnd, put_right
-from camf_ros.imaging.thermal.byte_order import WARNING
+from camf_ros.imaging.thermal.defects import WARNING
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd, put_right
 from camf_ros.settings.thermal import ThermalSettings
 
 SWAPPED = ThermalSettings(byte_order="swapped")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from camf_ros.imaging.thermal import ThermalFrontEnd
-from camf_ros.imaging.thermal.tiles import NODES, curves
+from camf_ros.imaging.thermal.agc import NODES, curves
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.settings.thermal import ThermalSettings
 
 CLAHE = ThermalSettings(agc="clahe", dead_pixels="off", least_span=1.0)

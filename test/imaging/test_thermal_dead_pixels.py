@@ -11,8 +11,8 @@ import plain_thermal as plain
 import pytest
 from numpy.typing import NDArray
 
-from camf_ros.imaging.thermal import ThermalFrontEnd
-from camf_ros.imaging.thermal.dead_pixels import DeadPixels
+from camf_ros.imaging.thermal.defects import DeadPixels
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.settings.thermal import ThermalSettings
 
 NOISE = 3.0

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from camf_ros.errors import ImageError
-from camf_ros.imaging.thermal import ThermalFrontEnd, put_right
-from camf_ros.imaging.thermal.no_scene import find_no_scene
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd, put_right
+from camf_ros.imaging.thermal.scene import find_no_scene
 from camf_ros.settings.thermal import ThermalSettings
 
 Picture = NDArray[Any]

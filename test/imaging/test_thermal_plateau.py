@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.imaging.thermal.plateau import equalisation, guided_filter
 from camf_ros.settings.thermal import ThermalSettings
 

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
 from camf_ros.engines.choose import choose_engine
-from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.nodes import topics
 from camf_ros.nodes.image_messages import image_message
 from camf_ros.pipeline import FusionPipeline

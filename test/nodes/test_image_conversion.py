@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 
 from camf_ros.errors import EncodingError
 from camf_ros.imaging.encodings import ENCODINGS, RGB_ENCODINGS, THERMAL_ENCODINGS, Kind
-from camf_ros.imaging.frames import thermal_values, to_rgb8
+from camf_ros.imaging.raw_image import thermal_values, to_rgb8
 from camf_ros.nodes.image_conversion import ImageConversion, cv_bridge_works
 from camf_ros.nodes.image_messages import image_message
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from made_up import ByBrightness, Picture, coloured, model, textured
 
 from camf_ros.errors import CamfError
-from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.models import find_model, shipped_models
 from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.settings.thermal import ThermalSettings

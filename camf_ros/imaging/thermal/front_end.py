@@ -12,14 +12,10 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import ImageError
 from camf_ros.imaging.raw_image import Image
-from camf_ros.imaging.thermal.byte_order import WARNING, looks_swapped, swapped
-from camf_ros.imaging.thermal.dead_pixels import DeadPixels, filled, single_holes
-from camf_ros.imaging.thermal.following import Levels, unlike
-from camf_ros.imaging.thermal.no_scene import NoScene, find_no_scene
+from camf_ros.imaging.thermal.agc import Levels, LinearStretch, TemperatureRange, TileEqualisation, unlike
+from camf_ros.imaging.thermal.defects import WARNING, DeadPixels, filled, looks_swapped, single_holes, swapped
 from camf_ros.imaging.thermal.plateau import PlateauEqualisation
-from camf_ros.imaging.thermal.scene import Raw, Scene, measure, stride
-from camf_ros.imaging.thermal.stretch import LinearStretch, TemperatureRange
-from camf_ros.imaging.thermal.tiles import TileEqualisation
+from camf_ros.imaging.thermal.scene import NoScene, Raw, Scene, find_no_scene, measure, stride
 from camf_ros.settings.thermal import ThermalSettings
 
 
@@ -41,16 +37,14 @@ _MODES: Mapping[str, Callable[[], _Mode]] = {
 
 @dataclass(frozen=True)
 class ThermalState:
-    """What was found in the last frame.
-
-    Shares are of the pixels, 0 to 1; ``clipped`` and ``saturated`` are those of a regular sample of them.
+    """What was found in the last frame; shares are of the pixels, 0 to 1.
 
     Attributes:
         levels: Raw values that are black and white; of clahe the range of its curves. None for 8-bit pictures that are
             taken as they are.
         noise: Standard deviation of the noise, raw values; None likewise.
-        clipped: Share that is entirely black or white.
-        saturated: Share at 0 or at the full scale of an 8-, 10-, 12-, 14- or 16-bit converter; 0 for floats.
+        clipped: Share, of a regular sample, that is entirely black or white.
+        saturated: Share, likewise, at 0 or at the full scale of an 8-, 10-, 12-, 14- or 16-bit converter; 0 for floats.
         invalid: Share that is NaN or infinite.
         dead_pixels: Number of pixels that are replaced.
         no_scene: What is no scene and left out of the levels; None where all is scene.
@@ -74,17 +68,15 @@ class ThermalState:
 
 
 class ThermalFrontEnd:
-    """Turns raw thermal frames into grey ones whose levels follow the scene slowly.
+    """Turns raw thermal frames of one camera into grey ones whose levels follow the scene slowly.
 
-    Keeps what it knows between frames, so one object serves one camera. Used from one thread; :meth:`configure` may be
-    called from any.
+    Used from one thread; :meth:`configure` may be called from any.
 
     Attributes:
         state: What was found in the last frame; None before the first.
     """
 
     def __init__(self, settings: ThermalSettings) -> None:
-        """Start without levels: the first frame sets them."""
         self._settings = settings
         # What the mode in use was made for, and what its last frame was.
         self._made_for: tuple[object, ...] = ()
@@ -105,18 +97,11 @@ class ThermalFrontEnd:
             measure(image, self._settings)  # type: ignore[arg-type]
 
     def apply(self, image: Image, stamp: float) -> NDArray[np.uint8]:
-        """Grey picture of one frame.
+        """Grey picture of one (H, W) frame; hot is white.
 
-        Args:
-            image: (H, W), uint8 (taken as it is, unless the settings say otherwise), uint16 or float32; NaN becomes
-                black, and so does the infinity that is colder than everything; the other one white.
-            stamp: Acquisition time, seconds. One that is not later than the last starts anew.
-
-        Returns:
-            (H, W), 0 to 255, hot is white.
-
-        Raises:
-            ImageError: If no value of a float image is finite.
+        uint8 is taken as it is, unless the settings say otherwise. NaN and minus infinity become black, infinity white.
+        A stamp, seconds, that is not later than the last starts anew. Raises ImageError if no value of a float image is
+        finite.
         """
         settings = self._settings
         if image.dtype == np.uint8 and not settings.process_8bit:
@@ -171,7 +156,7 @@ class ThermalFrontEnd:
         return grey
 
     def _choose(self, made_for: tuple[str, tuple[int, ...], object], levels: Levels, stamp: float) -> _Mode:
-        """What processes a frame: the mode in use with its memory, or one without.
+        """The mode that processes a frame: the one in use with its memory, or one without.
 
         A frame whose range has nothing in common with that of the last one is corrupt, or the camera has another range
         from now on. It is processed by itself, and only if the next one is like it the old memory is given up.
@@ -191,15 +176,7 @@ class ThermalFrontEnd:
 def put_right(image: Image, settings: ThermalSettings) -> Image:
     """The thermal picture in the right byte order, without the rows and columns that are none.
 
-    Args:
-        image: (H, W).
-        settings: What is wrong with it.
-
-    Returns:
-        (h, w), C-contiguous; the image itself where nothing is wrong.
-
-    Raises:
-        ImageError: If nothing is left.
+    The image itself where nothing is wrong; raises ImageError if nothing is left.
     """
     if settings.byte_order == "swapped":
         image = swapped(image)

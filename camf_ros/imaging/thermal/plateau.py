@@ -1,9 +1,9 @@
 """Plateau histogram equalisation that keeps fine detail.
 
-A smooth base is taken out of the picture (an edge-preserving guided filter: He, Sun, Tang, IEEE PAMI 35, 2013, at a
-quarter of the size). The base is equalised: each value gets grey levels by how often it occurs, but no more than a
-plateau allows, and a share of the levels is given out linearly, so that what is common does not take them all. What
-the base leaves, the detail, is added with one gain everywhere, so that it survives where the base is compressed.
+A smooth base is taken out of the picture by an edge-preserving guided filter (He, Sun, Tang, IEEE PAMI 35, 2013) at a
+quarter of the size. The base is equalised: each value gets grey levels by how often it occurs, but no more than a
+plateau allows, and a share of the levels is given out linearly. What the base leaves, the detail, is added with one
+gain everywhere, so that it survives where the base is compressed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.imaging.thermal.following import Following, Levels
+from camf_ros.imaging.thermal.agc import Following, Levels
 from camf_ros.imaging.thermal.scene import Raw, Scene
 from camf_ros.settings.thermal import ThermalSettings
 
@@ -51,7 +51,7 @@ class Grid(NamedTuple):
         return counts
 
     def value(self, count: float) -> float:
-        """The value of a count."""
+        """Of a count."""
         return self.origin + self.step * count
 
 
@@ -166,21 +166,13 @@ def _fits(grid: Grid | None, scene: Scene, step: float) -> TypeGuard[Grid]:
 def equalisation(
     histogram: NDArray[np.intp], width: int, limit: float, least_span: float, span: range
 ) -> NDArray[np.float64]:
-    """Grey levels of counts, and the contrast of detail.
+    """(len(span) + 1,): grey levels of counts, not decreasing, 0 to 255, and the contrast of detail.
 
-    Each bin gets levels by how often it occurs; what the limit of contrast leaves over goes to all bins alike, also to
-    those between that do not occur.
-
-    Args:
-        histogram: (n,), how often each count from 0 on occurs; the last one does.
-        width: Of a bin, counts.
-        limit: Most that a bin is worth, as a multiple of the mean over those that occur.
-        least_span: Least number of counts from black to white: bounds the contrast everywhere.
-        span: Counts to give grey levels for; all that occur are among them.
-
-    Returns:
-        (len(span) + 1,), grey levels that do not decrease, 0 to 255, and the mean over the pixels of the grey levels
-        that a count more makes, above 0.
+    Each bin of so many counts gets levels by how often it occurs; what the limit of contrast leaves over goes to all
+    bins alike, also to those between that do not occur. The histogram starts at count 0, and its last count occurs.
+    ``limit`` is the most that a bin is worth, as a multiple of the mean over those that occur; ``least_span``, counts,
+    bounds the contrast everywhere; ``span`` holds all counts that occur. The contrast of detail is the mean, over the
+    pixels, of the grey levels that a count more makes.
     """
     first, last = int(np.argmax(histogram > 0)), histogram.size - 1
     occurring = histogram[first:]
@@ -220,16 +212,10 @@ def guided_filter(
     share_memory: NDArray[np.float32] | None = None,
     rest_memory: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What makes a base without fine detail, edges kept: a guided filter with the picture as its own guide.
+    """Share and rest, (H, W) each: ``share * counts + rest`` is the base without fine detail, edges kept.
 
-    Args:
-        counts: (H, W), 0 to 65535.
-        variance: Variation in a window up to which it is detail, counts squared.
-        share_memory: Where to write the first result, like ``counts``.
-        rest_memory: Where to write the second one.
-
-    Returns:
-        Share and rest, (H, W) each: ``share * counts + rest`` is the base, 0 to 65535 but for rounding.
+    Counts are (H, W), 0 to 65535. ``variance``, counts squared, is the variation in a window up to which it is detail.
+    The last two arguments are memory for the results.
     """
     height, width = counts.shape
     size = (max(1, width // _REDUCTION), max(1, height // _REDUCTION))

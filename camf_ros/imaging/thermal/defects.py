@@ -1,8 +1,11 @@
-"""Dead pixels: single pixels that say nothing about the scene.
+"""Defects of thermal cameras: bytes in the wrong order, dead pixels, single pixels without a value.
 
-One is told by three things at once. It stands out from the median of its surroundings by many times the noise. All of
-its neighbours are as if it were not there: a lens cannot draw that, even a star spreads over two pixels. And it does so
-for a second or longer, while what is seen sharply moves on.
+A picture with swapped bytes is noise, because what changes from pixel to pixel is taken for the high byte. Turned round
+it is smooth.
+
+A dead pixel is told by three things at once. It stands out from the median of its surroundings by many times the noise.
+All of its neighbours are as if it were not there: a lens cannot draw that, even a star spreads over two pixels. And it
+does so for a second or longer, while what is seen sharply moves on.
 """
 
 from __future__ import annotations
@@ -11,26 +14,88 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.imaging.thermal.scene import Raw
+from camf_ros.imaging.raw_image import Image
+from camf_ros.imaging.thermal.scene import Raw, Scene
 
+# Rows that are looked at.
+_ROWS = 48
+# Counts in the wrong order fill the range: so many values of what is taken for the high byte occur at least, and so
+# many of the low one at most (14 bits); a picture is rougher than itself turned round by this factor at least.
+_LEAST_SPAN = 32768.0
+_HIGH, _LOW, _ROUGHER = 128, 64, 1.25
+# Share of float values that must be numbers, and how large they may be.
+_NUMBERS, _LARGEST = 0.9, 1e9
+# Temperatures in the wrong order may all be as good as 0.
+_MOST_TINY = 1e-6
+
+#: What the user should know of such a picture.
+WARNING = "the thermal picture is noise whose bytes seem to be in the wrong order: set thermal.byte_order to swapped"
 # Standard deviations of the noise.
 _STANDS_OUT = 8.0
 # Share of its height that the neighbours may have.
 _NEIGHBOURS = 0.15
 # Seconds between searches; how often a pixel must be found to be believed, and how often it counts at most.
 _PERIOD = 0.25
-_BELIEVED, _MOST = 5, 8
+_BELIEVED, _MOST_HITS = 5, 8
 # With a larger share of the pixels standing out it is the scene, or noise of another kind.
 _MOST_SHARE = 0.005
 # Pixels without a number are single if so many of their neighbours have none either; at most this share of all.
 _HOLES_BESIDE, _MOST_HOLES = 2, 0.02
 
 
+def swapped(image: Image) -> Image:
+    """The (H, W) picture with the bytes of each value in the other order; 8-bit pictures as they are.
+
+    Whole float32 values within 16 bits are taken for signed counts.
+    """
+    if image.dtype == np.float32:
+        if _whole(image):
+            return np.asarray(image.astype(np.int16).byteswap(), np.float32)
+        bits = np.ascontiguousarray(image).view(np.uint32)
+        return np.asarray(bits.byteswap().view(np.float32), np.float32)
+    turned: Image = image.byteswap()
+    return turned
+
+
+def looks_swapped(image: Raw, scene: Scene) -> bool:
+    """Whether a picture is noise as it is, and smooth with the bytes of each value in the other order."""
+    span = scene.high - scene.low
+    if span < _LEAST_SPAN and (image.dtype == np.uint16 or span > _MOST_TINY):
+        return False
+    rows = np.ascontiguousarray(image[:: max(1, len(image) // _ROWS)])
+    turned = swapped(rows)
+    if rows.dtype == np.float32 and not _whole(rows):
+        return not _numbers(rows) and _numbers(turned)
+    counts = rows.astype(np.int64).ravel() & 0xFFFF
+    high, low = (np.count_nonzero(np.bincount(part)) for part in (counts >> 8, counts & 0xFF))
+    return bool(high >= _HIGH and low <= _LOW) and _roughness(rows) > _ROUGHER * _roughness(turned)
+
+
+def _roughness(rows: Image) -> float:
+    """Mean difference of pixels side by side, as a share of the range of most of them."""
+    values = rows.astype(np.float64)
+    low, high = np.percentile(values, (2, 98))
+    return float(np.abs(np.diff(values, axis=1)).mean()) / max(float(high - low), 1.0)
+
+
+def _numbers(rows: Image) -> bool:
+    """Whether values may be temperatures, or counts."""
+    size = np.abs(rows)
+    with np.errstate(invalid="ignore"):
+        return bool((((size > 1 / _LARGEST) | (size == 0)) & (size < _LARGEST)).mean() >= _NUMBERS)
+
+
+def _whole(image: Image) -> bool:
+    """Whether floats are signed counts of 16 bits."""
+    rows = image[:: max(1, len(image) // _ROWS)]
+    with np.errstate(invalid="ignore"):
+        return bool(((rows == np.rint(rows)) & (np.abs(rows) <= _LEAST_SPAN)).all())
+
+
 class DeadPixels:
-    """Finds and repairs those of one camera."""
+    """Finds and repairs the dead pixels of one camera."""
 
     def __init__(self) -> None:
-        """Know of none."""
         self._size: tuple[int, ...] = ()
         self._stamp = 0.0
         self._forget(())
@@ -41,15 +106,9 @@ class DeadPixels:
         return int(self._dead.size)
 
     def repair(self, image: Raw, noise: float, stamp: float) -> Raw:
-        """The frame with each of them replaced by the median of its live neighbours.
+        """The finite (H, W) frame with each dead pixel replaced by the median of its live neighbours.
 
-        Args:
-            image: (H, W), uint16 or float32, finite.
-            noise: Standard deviation of the noise, above 0.
-            stamp: Acquisition time, seconds.
-
-        Returns:
-            (H, W); the image itself where there is none.
+        The image itself where there is none. ``noise`` is a standard deviation above 0, ``stamp`` in seconds.
         """
         if image.shape != self._size:
             self._forget(image.shape)
@@ -86,7 +145,7 @@ class DeadPixels:
     def _learn(self, found: NDArray[np.intp]) -> None:
         self._hits[self._suspects] -= 1
         self._hits[found] += 2
-        self._hits[found] = np.minimum(self._hits[found], _MOST)
+        self._hits[found] = np.minimum(self._hits[found], _MOST_HITS)
         suspects = np.union1d(self._suspects, found).astype(np.intp)
         hits = self._hits[suspects]
         # One that is believed stays so until it has been live as often as it was dead.
@@ -97,13 +156,9 @@ class DeadPixels:
 
 
 def single_holes(image: Raw) -> NDArray[np.intp] | None:
-    """Pixels without a number among neighbours that have one.
+    """Places, in the flattened frame, of NaN among neighbours that have a value.
 
-    Args:
-        image: (H, W), float32.
-
-    Returns:
-        Their places in the flattened frame; None where there is none, or so many that it is no sensor's fault.
+    None where there is none, or so many that it is no sensor's fault.
     """
     holes = np.isnan(image)
     around = cv2.boxFilter(holes.view(np.uint8), cv2.CV_16U, (3, 3), normalize=False, borderType=cv2.BORDER_REFLECT_101)
@@ -112,13 +167,7 @@ def single_holes(image: Raw) -> NDArray[np.intp] | None:
 
 
 def filled(image: Raw, live: NDArray[np.bool_], places: NDArray[np.intp]) -> Raw:
-    """The frame with some pixels replaced by the median of their live neighbours, where they have any.
-
-    Args:
-        image: (H, W), uint16 or float32, finite.
-        live: (H, W), pixels that say something of the scene.
-        places: (n,), those to replace, in the flattened frame.
-    """
+    """The frame with some pixels, places in the flattened frame, replaced by the median of their live neighbours."""
     values = _around(image, places)
     values[_around(live, places) == 0] = np.nan
     alone = np.isnan(values).all(axis=1)
