@@ -50,7 +50,7 @@ def trial(samples: list[Sample], model: str, rng: np.random.Generator) -> dict[s
     result: Result = agree(pairs, start, Reach())
     # The same pictures before they were moved: what is found there is the pairs' own, not the method's error.
     still = [
-        Pair(infrared[_middle(infrared, height, width)], pair.visible)
+        Pair(infrared[_middle(infrared, height, width)], pair.rgb)
         for (infrared, _), pair in zip(pictures, pairs, strict=True)
     ]
     own = agree(still, start, Reach()).motion.matrix()

@@ -32,7 +32,7 @@ from camf_ros.evaluation.onnx_detector import Detections, OnnxDetector, joined
 from camf_ros.evaluation.samples import find_samples
 from camf_ros.imaging.blending import Blender
 from camf_ros.imaging.detector_recipe import BY_DAY, DAZZLING, LEFT, UNLIKE, factors, trust_in_rgb, undazzled
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.models import find_model
 
 FOLDS, REFERENCE = 5, "inverted"
@@ -56,11 +56,11 @@ class Pair(NamedTuple):
     @property
     def luminance(self) -> Grey:
         """Of RGB."""
-        return Visible(self.rgb).luminance
+        return RgbPicture(self.rgb).luminance
 
     def colour(self, luminance: Grey, strength: float = 1.0) -> Grey:
         """A luminance with RGB's colour."""
-        return Visible(self.rgb).with_luminance(luminance, strength)
+        return RgbPicture(self.rgb).with_luminance(luminance, strength)
 
     def fused(self, used: Factors = (), thermal: Grey | None = None, luminance: Grey | None = None) -> Grey:
         """Luminance by the network, of inverted thermal and RGB unless others are given."""

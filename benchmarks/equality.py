@@ -28,7 +28,7 @@ from camf_ros.engines.choose import ENGINES, open_engine
 from camf_ros.errors import CamfError
 from camf_ros.evaluation.samples import find_samples
 from camf_ros.imaging.blending import padded, padding
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
 from camf_ros.network.checkpoint import Checkpoint, load_checkpoint
@@ -51,7 +51,7 @@ def pairs(data: Path | None) -> dict[str, list[Pair]]:
         grey = NightStreet().thermal(moment).astype(np.float64)
         low, high = np.percentile(grey, (0.5, 99.5))
         infrared = np.clip((grey - low) / (high - low) * 255, 0, 255).astype(np.uint8)
-        visible = Visible(NightStreet().rgb(moment)).luminance
+        visible = RgbPicture(NightStreet().rgb(moment)).luminance
         height, width = (min(a, b) for a, b in zip(infrared.shape, visible.shape, strict=True))
         found["street"] += [(infrared[:h, :w], visible[:h, :w]) for h, w in ((height, width), (height - 1, width - 1))]
     if data is not None:

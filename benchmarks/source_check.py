@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from camf_ros.engines.choose import open_inspector
 from camf_ros.files import find_pairs
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.models import find_model
 from camf_ros.settings.source_check import SourceCheckSettings
@@ -75,7 +75,7 @@ def _defocused(image: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _luminance(image: Picture) -> Picture:
-    return np.ascontiguousarray(Visible(image).luminance)
+    return np.ascontiguousarray(RgbPicture(image).luminance)
 
 
 def _mirrored(image: Picture) -> Picture:

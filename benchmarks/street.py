@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from camf_ros.engines.choose import choose_engine
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.picture_strip import Triple, picture_strip
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
@@ -57,8 +57,8 @@ def main() -> None:
             frame = pipeline.fuse(street.thermal(stamp), street.rgb(stamp), stamp)
             assert frame.aligned is not None
             frames["thermal"].append(frame.aligned.thermal)
-            frames["rgb"].append(Visible(frame.aligned.rgb).luminance)
-            frames["fused"].append(Visible(frame.image).luminance)
+            frames["rgb"].append(RgbPicture(frame.aligned.rgb).luminance)
+            frames["fused"].append(RgbPicture(frame.image).luminance)
         spread = {name: float(np.std(np.stack(each), axis=0, dtype=np.float64).mean()) for name, each in frames.items()}
         spread["ratio"] = spread["fused"] / max(spread["thermal"], spread["rgb"])
         rows.append({"moment": moment, **spread})

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from camf_ros.engines.engine import EngineOutput, Factors
 from camf_ros.imaging.detector_recipe import factors, trust_in_rgb, undazzled
-from camf_ros.imaging.luminance import ColourImage, GreyImage, Visible, grey_as_colour, with_detail
+from camf_ros.imaging.luminance import ColourImage, GreyImage, RgbPicture, grey_as_colour, with_detail
 from camf_ros.imaging.registration import Aligned
 
 
@@ -57,7 +57,7 @@ class Inference(Protocol):
         ...
 
 
-def picture_of_pair(aligned: Aligned, visible: Visible, luminance: GreyImage, infer: Inference) -> ColourImage:
+def picture_of_pair(aligned: Aligned, visible: RgbPicture, luminance: GreyImage, infer: Inference) -> ColourImage:
     """The picture for detectors of a pair.
 
     Args:

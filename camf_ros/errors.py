@@ -1,7 +1,7 @@
 """The errors that callers of this package can expect.
 
-Each one is raised with a message that names the offending value, what was expected, and what to do about it.
-A node counts them by :attr:`CamfError.reason`; everything that is not a :class:`CamfError` is a bug.
+Each names the offending value, what was expected, and what to do about it. A node counts them by
+:attr:`CamfError.reason`; every other exception is a bug.
 """
 
 from __future__ import annotations
@@ -30,13 +30,7 @@ class CamfError(Exception):
     camera = ""
 
     def __init__(self, what: str, *, expected: str = "", remedy: str = "") -> None:
-        """Compose the message.
-
-        Args:
-            what: The offending value and where it came from.
-            expected: What would have been accepted.
-            remedy: What the reader can do about it.
-        """
+        """Of the offending value with where it came from, what would have been accepted, and what the reader can do."""
         parts = [what.rstrip(".")]
         if expected:
             parts.append(f"expected {expected.rstrip('.')}")

@@ -1,4 +1,4 @@
-"""Files: written whole, and folders of picture pairs."""
+"""Files: written whole, and folders of picture pairs: the same name in ``infrared`` and in ``visible``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,7 @@ SOURCES = ("infrared", "visible")
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside its place and rename it there: what was there stays until the new one is complete.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
+    """Write a file beside its place and rename it there: what was there stays until the new one is complete."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(data)
@@ -34,13 +30,9 @@ def is_picture(path: Path) -> bool:
 
 
 def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """All pairs of a folder, (infrared, visible), sorted by name.
+    """All pairs of a folder, (infrared, visible), sorted by name; the endings of a name may differ.
 
-    Args:
-        folder: Has subfolders ``infrared`` and ``visible`` with pictures of equal names; the endings may differ.
-
-    Raises:
-        DataError: If a subfolder is missing, there are no pictures, or a picture has no counterpart.
+    Raises DataError if a subfolder is missing, there are no pictures, or a picture has no counterpart.
     """
     infrared, visible = (_by_name(folder / source) for source in SOURCES)
     alone = sorted(infrared.keys() ^ visible.keys())

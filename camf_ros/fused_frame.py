@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.imaging.blending import Amounts
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.registration import Aligned
 from camf_ros.imaging.warp import Size
 from camf_ros.settings.fusion import FusionSettings
@@ -26,7 +26,7 @@ class PreparedPair(NamedTuple):
     """
 
     aligned: Aligned
-    visible: Visible
+    visible: RgbPicture
     luminance: NDArray[np.uint8]
     stamp: float
     settings: FusionSettings

@@ -32,29 +32,17 @@ class Model:
     checkpoint: Path | None
 
     def info(self) -> ModelInfo:
-        """What the model is.
-
-        Raises:
-            CheckpointError: If a file cannot be used.
-        """
+        """What the model is; raises CheckpointError if a file cannot be used."""
         if self.checkpoint is None or self.graph is not None:
             return self._read(self.graph or self.inspection).info
         return read_checkpoint_info(self.checkpoint)
 
     def read_graph(self) -> Graph:
-        """The graph that fuses.
-
-        Raises:
-            CheckpointError: If there is none, or it is not that of the checkpoint beside it.
-        """
+        """The graph that fuses; raises CheckpointError if there is none, or it is not that of the checkpoint."""
         return self._read(self.graph)
 
     def read_inspection(self) -> Graph:
-        """The graph for explanation and source check.
-
-        Raises:
-            CheckpointError: As :meth:`read_graph`.
-        """
+        """The graph for explanation and source check; raises as :meth:`read_graph`."""
         return self._read(self.inspection)
 
     def _read(self, path: Path | None) -> Graph:
@@ -83,14 +71,9 @@ def shipped_models() -> list[str]:
 
 
 def find_model(name: str) -> Model:
-    """Files of a model.
+    """A shipped model by its name (``camf``), any by its .safetensors or .onnx path; ``auto``: the best pictures.
 
-    Args:
-        name: Name of a shipped model (``camf``), path of a .safetensors or .onnx file, or ``auto`` for the model with
-            the best pictures.
-
-    Raises:
-        CheckpointError: If there is no such model.
+    Raises CheckpointError if there is no such model.
     """
     if name.endswith((CHECKPOINT, GRAPH)):
         path = Path(name).expanduser()

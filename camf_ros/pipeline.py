@@ -17,7 +17,7 @@ from camf_ros.detector_picture import DetectorFrame, in_colour, picture_of_one, 
 from camf_ros.engines.engine import Engine, EngineOutput, Factors
 from camf_ros.errors import blamed
 from camf_ros.fused_frame import FusedFrame, PassedFrame, PreparedPair
-from camf_ros.imaging.luminance import Fade, Visible, with_detail
+from camf_ros.imaging.luminance import Fade, RgbPicture, with_detail
 from camf_ros.imaging.memory_budget import MemoryBudget, area, check_alone, network_pixel, within_budget
 from camf_ros.imaging.raw_image import Image, check_rgb, check_thermal
 from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration
@@ -158,7 +158,7 @@ class FusionPipeline:
         # The network works at the size of the thermal picture, which may be smaller than that of the RGB picture.
         size, full = _size(aligned.thermal), _size(aligned.rgb)
         self._worked = size, full
-        visible = Visible(aligned.rgb)
+        visible = RgbPicture(aligned.rgb)
         luminance = visible.luminance if size == full else resized(visible.luminance, size)
         if self._unseen:
             self._fade.forget()

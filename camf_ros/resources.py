@@ -1,14 +1,14 @@
-"""Finds the files that come with the package: `models/...`, `config/...`, `package.xml`.
+"""Finds the files that come with the package: ``models/...``, ``config/...``, ``package.xml``.
 
-They lie in the source checkout, or below the prefix that the package is installed to, at `share/camf_ros`. The latter
-is the same for colcon and pip, so neither ROS nor an environment variable is needed to find them.
+They lie in the source checkout, or below the prefix that the package is installed to, at ``share/camf_ros``.
+importlib.resources knows only files inside the Python package, and ament_index_python only prefixes in
+``AMENT_PREFIX_PATH``: neither finds both. This needs neither ROS nor an environment variable.
 """
 
 from __future__ import annotations
 
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -23,17 +23,7 @@ class ResourceError(DataError, FileNotFoundError):
 
 
 def share_file(name: str) -> Path:
-    """Finds a file or folder that comes with the package.
-
-    Args:
-        name: Path relative to the share folder, such as `models/camf.safetensors` or `config`.
-
-    Returns:
-        Its absolute path.
-
-    Raises:
-        ResourceError: when there is no such file, or the path leads out of the share folder.
-    """
+    """The absolute path of a file or folder that comes with the package; raises ResourceError if there is none."""
     folder = share_folder()
     path = folder / name
     if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -50,7 +40,7 @@ def share_file(name: str) -> Path:
 
 
 def _remedy(folder: Path, name: Path) -> str:
-    """Says what there is beside a missing file; the usual cause is a misspelt name."""
+    """What there is beside a missing file; the usual cause is a misspelt name."""
     beside = folder / name.parent
     if beside.is_dir():
         there = sorted(path.name for path in beside.iterdir() if not path.name.startswith("."))
@@ -60,14 +50,12 @@ def _remedy(folder: Path, name: Path) -> str:
 
 @cache
 def share_folder() -> Path:
-    """Finds the folder that holds `models`, `config` and `package.xml`.
-
-    Raises:
-        ResourceError: when the package was copied without it.
-    """
+    """The folder that holds ``models``, ``config`` and ``package.xml``; raises ResourceError if there is none."""
     # Not resolved: after `colcon build --symlink-install` this file is a link whose target lies in the checkout.
     package = Path(__file__).absolute().parent
-    candidates = list(_candidates(package, Path(sys.prefix)))
+    candidates = [parent / "share" / package.name for parent in (*package.parents, Path(sys.prefix))]
+    if (package.parent / "setup.py").is_file():
+        candidates.insert(0, package.parent)  # source checkout
     for folder in candidates:
         if (folder / MANIFEST).is_file():
             return folder
@@ -78,27 +66,9 @@ def share_folder() -> Path:
     )
 
 
-def _candidates(package: Path, prefix: Path) -> Iterator[Path]:
-    """Yields the places where the share folder may be, best first.
-
-    Args:
-        package: The folder of the Python package.
-        prefix: Where this Python installs to.
-    """
-    if (package.parent / "setup.py").is_file():
-        yield package.parent  # source checkout
-    for parent in package.parents:
-        yield parent / "share" / package.name
-    yield prefix / "share" / package.name
-
-
 @cache
 def version() -> str:
-    """Returns the package's version, which is package.xml's.
-
-    Raises:
-        ResourceError: when package.xml is missing or names no version.
-    """
+    """The package's version, which is package.xml's; raises ResourceError if that is missing or names none."""
     path = share_file(MANIFEST)
     try:
         text = ET.parse(path).getroot().findtext("version")

@@ -16,7 +16,6 @@ class SteadyGain:
     """
 
     def __init__(self) -> None:
-        """Start without a gain: the first frame takes its own."""
         self.forget()
 
     def forget(self) -> None:
@@ -25,15 +24,10 @@ class SteadyGain:
         self._stamp = 0.0
 
     def wanted(self, stamp: float, time_constant: float) -> tuple[float, float]:
-        """What the engine is to be told for the next frame.
+        """What :meth:`camf_ros.engines.engine.Engine.fuse` is told: the gain so far, and the share of it to keep.
 
-        Args:
-            stamp: Acquisition time, seconds. One that is not later than the last starts anew.
-            time_constant: Time in which the gain follows a step by 63 %, seconds; 0: at once.
-
-        Returns:
-            ``gain`` and ``hold`` of :meth:`camf_ros.engines.engine.Engine.fuse`: the gain so far, and the share of it
-            that is kept.
+        The stamp is in seconds; one that is not later than the last starts anew. The time constant is the time in which
+        the gain follows a step by 63 %, seconds; 0: at once.
         """
         elapsed = stamp - self._stamp
         # Written so that a stamp that is no number starts anew as well.

@@ -15,7 +15,7 @@ from camf_ros.detector_picture import in_colour, inverted
 from camf_ros.engines.engine import FusionEngine
 from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.detector_recipe import factors, trust_in_rgb, undazzled
-from camf_ros.imaging.luminance import Visible, with_detail
+from camf_ros.imaging.luminance import RgbPicture, with_detail
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
@@ -55,7 +55,7 @@ def test_it_is_the_networks_picture_of_inverted_thermal(engine: FusionEngine, ki
     pipeline = FusionPipeline(engine, FusionSettings(reference=reference))
     frame = pipeline.for_detector(pipeline.prepare(counts(), rgb, 1.0))
     size = RGB if reference == "rgb" else THERMAL
-    visible = Visible(resized(rgb, size))
+    visible = RgbPicture(resized(rgb, size))
     thermal = levels(counts(), size)
     trust = trust_in_rgb(thermal, visible.luminance)
     assert 0 < trust < 1
@@ -73,7 +73,7 @@ def test_at_a_smaller_size_it_keeps_the_detail_of_rgb(engine: FusionEngine) -> N
     settings = FusionSettings(registration=RegistrationSettings(processing_height=20, processing_width=30))
     pipeline = FusionPipeline(engine, settings)
     frame = pipeline.for_detector(pipeline.prepare(counts(), colour(), 1.0))
-    visible = Visible(colour())
+    visible = RgbPicture(colour())
     small = resized(visible.luminance, (20, 30))
     thermal = levels(counts(), (20, 30))
     trust = trust_in_rgb(thermal, small)

@@ -16,7 +16,7 @@ from camf_ros.engines.engine import EngineOutput, FusionEngine
 from camf_ros.errors import EngineError, ImageError, RegistrationError
 from camf_ros.imaging.blending import Blender
 from camf_ros.imaging.camera_model import Camera, Extrinsics
-from camf_ros.imaging.luminance import Visible, with_detail
+from camf_ros.imaging.luminance import RgbPicture, with_detail
 from camf_ros.imaging.registration import Aligned, PlannedRegistration
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
@@ -83,7 +83,7 @@ def test_result_is_the_engines_on_the_prepared_pair(
     size = rgb_size if reference == "rgb" else THERMAL
     align = resized
     infrared = align(ThermalFrontEnd(ThermalSettings()).apply(thermal, 10.0), size)
-    visible = Visible(align(rgb, size))
+    visible = RgbPicture(align(rgb, size))
     expected = engine.fuse(infrared, visible.luminance)
 
     assert frame.reference == reference
@@ -117,7 +117,7 @@ def test_kinds_of_thermal_frames(engine: FusionEngine, dtype: type[Any]) -> None
     thermal = (counts() // 256).astype(np.uint8) if dtype is np.uint8 else counts().astype(dtype)
     frame = FusionPipeline(engine).fuse(thermal, colour(), 0.0)
     infrared = resized(ThermalFrontEnd(ThermalSettings()).apply(thermal, 0.0), RGB)
-    visible = Visible(colour())
+    visible = RgbPicture(colour())
     expected = visible.with_luminance(engine.fuse(infrared, visible.luminance).fused)
     np.testing.assert_array_equal(frame.image, expected)
 
@@ -136,7 +136,7 @@ def test_constant_gain(paper: FusionEngine) -> None:
     """Whatever came before, and whatever the time constant: the picture is the paper's with this gain."""
     pipeline = FusionPipeline(paper)
     infrared = resized(ThermalFrontEnd(ThermalSettings()).apply(counts(), 1.0), RGB)
-    visible = Visible(colour())
+    visible = RgbPicture(colour())
     for number, gain in enumerate((SMALL_GAIN, 2.0, 0.25, SMALL_GAIN)):
         pipeline.configure(FusionSettings(gain=gain, gain_time_constant=10.0))
         frame = pipeline.fuse(counts(), colour(), 1.0 + 0.1 * number)
@@ -350,9 +350,9 @@ def test_amounts_are_kept_where_they_are_asked_for(engine: FusionEngine) -> None
     frame = pipeline.fuse(counts(), colour(), 2.0)
     assert frame.amounts is not None
     assert frame.aligned is not None
-    luminance = Visible(frame.aligned.rgb).luminance
+    luminance = RgbPicture(frame.aligned.rgb).luminance
     blended = Blender(*RGB, len(frame.amounts)).blend(frame.aligned.thermal, luminance, frame.amounts)
-    np.testing.assert_array_equal(frame.image, Visible(frame.aligned.rgb).with_luminance(blended))
+    np.testing.assert_array_equal(frame.image, RgbPicture(frame.aligned.rgb).with_luminance(blended))
 
 
 def test_a_blending_network_has_gain_1(engine: FusionEngine) -> None:
@@ -405,7 +405,7 @@ def test_fusion_at_another_size_keeps_the_detail_of_rgb(engine: FusionEngine, ki
     frame = FusionPipeline(engine, FusionSettings(registration=small)).fuse(counts(), rgb, 0.0)
     assert frame.image.shape == rgb.shape
     infrared = resized(ThermalFrontEnd(ThermalSettings()).apply(counts(), 0.0), (20, 30))
-    visible = Visible(rgb)
+    visible = RgbPicture(rgb)
     expected = engine.fuse(infrared, resized(visible.luminance, (20, 30)))
     luminance = with_detail(expected.fused, resized(visible.luminance, (20, 30)), visible.luminance)
     np.testing.assert_array_equal(frame.image, visible.with_luminance(luminance))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from camf_ros.engines.choose import open_engine, open_inspector
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.pipeline import FusionPipeline
@@ -60,7 +60,7 @@ def test_all_files_are_of_one_model(name):
 
 @pytest.mark.parametrize("name", shipped_models())
 def test_all_files_give_one_picture(name, street):
-    visible = np.ascontiguousarray(Visible(street.rgb(MOMENT)).luminance[60:252, 200:440])
+    visible = np.ascontiguousarray(RgbPicture(street.rgb(MOMENT)).luminance[60:252, 200:440])
     infrared = np.ascontiguousarray(np.roll(visible, 40, axis=1)[::-1])
     fused, scores = [], []
     for engine in ("torch", "openvino", "onnxruntime"):
@@ -84,7 +84,7 @@ def test_fused_street_shows_what_only_one_camera_sees(name, street):
     engine = open_engine("openvino", find_model(name), device="cpu", precision="float32", threads=1)
     rgb = street.rgb(MOMENT)
     frame = FusionPipeline(engine).fuse(street.thermal(MOMENT), rgb, MOMENT)
-    fused, visible = Visible(frame.image).luminance.astype(float), Visible(rgb).luminance.astype(float)
+    fused, visible = RgbPicture(frame.image).luminance.astype(float), RgbPicture(rgb).luminance.astype(float)
     # Dark figures in the RGB picture, hot ones in the thermal: the fused picture shows them lighter than RGB does.
     near = [person for person in street.people(MOMENT) if person.distance < 20]
     assert near

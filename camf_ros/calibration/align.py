@@ -31,8 +31,9 @@ from camf_ros.calibration.comparison import (
     warped,
 )
 from camf_ros.calibration.motions import Matrix, Motion, PlaneMotion, nearest
+from camf_ros.imaging.camera_model import scaling
 
-#: Longer side of the visible picture on each level, pixels; the last is at most the picture's own.
+#: Longer side of the RGB picture on each level, pixels; the last is at most the picture's own.
 SIDES = (128, 192, 288, 432, 648)
 # Candidates of the search that are refined.
 _CANDIDATES = 6
@@ -129,31 +130,31 @@ def _correlation(
     agreement = over_shifts(edges, moving)
     fixed_energy = over_shifts(strength, moving_seen)
     moving_energy = over_shifts(seen, np.abs(moving) ** 2)
-    floor = 0.05 * float(np.abs(moving).__pow__(2).sum()) + 1e-9
+    floor = 0.05 * float((np.abs(moving) ** 2).sum()) + 1e-9
     return np.asarray(agreement / np.sqrt(np.maximum(fixed_energy, floor) * np.maximum(moving_energy, floor)))
 
 
 class Pair(NamedTuple):
     """One recorded pair, (h, w) thermal and (H, W) RGB luminance, uint8, and its name for messages."""
 
-    infrared: NDArray[np.uint8]
-    visible: NDArray[np.uint8]
+    thermal: NDArray[np.uint8]
+    rgb: NDArray[np.uint8]
     name: str = ""
 
 
 def levels_of(pair: Pair, start: Matrix, sides: Sequence[int] = SIDES) -> list[Level]:
     """A pair at several sizes, smallest first."""
-    height, width = pair.visible.shape
+    height, width = pair.rgb.shape
     longest = max(height, width)
     shrink = [side / longest for side in sides if side < longest]
     if longest <= sides[-1] or not shrink:
         shrink.append(min(1.0, sides[-1] / longest))
-    # Infrared pixels to a visible pixel: both pictures of a level show about the same detail.
+    # Thermal pixels to an RGB pixel: both pictures of a level show about the same detail.
     density = float(np.sqrt(abs(np.linalg.det(start[:2, :2]))))
     result = []
     for scale in shrink:
-        fixed, to_fixed = _shrunk(pair.visible, scale)
-        moving, to_moving = _shrunk(pair.infrared, min(scale / density, 1.0))
+        fixed, to_fixed = _shrunk(pair.rgb, scale)
+        moving, to_moving = _shrunk(pair.thermal, min(scale / density, 1.0))
         fixed_seen, moving_seen = seen(fixed), seen(moving)
         result.append(
             Level(edge_directions(fixed, fixed_seen), fixed, fixed_seen, moving, moving_seen, to_fixed, to_moving)
@@ -175,32 +176,25 @@ def seen(grey: F32) -> F32:
 
 
 def align(
-    pairs: Sequence[Pair],
-    motion: Motion,
-    reach: Reach,
-    *,
-    weights: Sequence[float] | None = None,
-    tick: Callable[[str], None] = lambda _: None,
+    pairs: Sequence[Pair], motion: Motion, reach: Reach, *, tick: Callable[[str], None] = lambda _: None
 ) -> Motion:
     """The mapping that fits all pairs, of one size, best; ``tick`` is called as the work proceeds."""
-    weights = [1.0] * len(pairs) if weights is None else weights
     pyramids = []
     for pair in pairs:
         pyramids.append(levels_of(pair, motion.matrix()))
         tick("reading")
-    size = (pairs[0].visible.shape[0], pairs[0].visible.shape[1])
-    smallest = [pyramid[0] for pyramid in pyramids]
+    size = (pairs[0].rgb.shape[0], pairs[0].rgb.shape[1])
+    smallest, larger = [pyramid[0] for pyramid in pyramids], [pyramid[:2][-1] for pyramid in pyramids]
     candidates: list[tuple[float, Motion]] = []
     for guess in guesses(smallest, motion.matrix(), reach, count=_CANDIDATES):
-        first = refine(smallest, PlaneMotion("similarity", guess.matrix, size), weights, steps=10)
-        second = refine([p[min(1, len(p) - 1)] for p in pyramids], first, weights, steps=8)
-        score = sum(w * measure(p[min(1, len(p) - 1)], second).score for w, p in zip(weights, pyramids, strict=True))
-        candidates.append((score, second))
+        first = refine(smallest, PlaneMotion("similarity", guess.matrix, size), steps=10)
+        second = refine(larger, first, steps=8)
+        candidates.append((sum(measure(level, second).score for level in larger), second))
         tick("searching")
     best = max(candidates, key=lambda candidate: candidate[0])[1]
     motion = nearest(motion, best.matrix(), size)
     for number in range(1, len(pyramids[0])):
-        motion = refine([pyramid[number] for pyramid in pyramids], motion, weights, steps=15)
+        motion = refine([pyramid[number] for pyramid in pyramids], motion, steps=15)
         tick("refining")
     return motion
 
@@ -221,9 +215,7 @@ def _shrunk(image: NDArray[np.uint8], scale: float) -> tuple[F32, Matrix]:
     height, width = image.shape
     size = (max(round(width * scale), 16), max(round(height * scale), 16))
     small = image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    sx, sy = size[0] / width, size[1] / height
-    matrix = np.array([[sx, 0, 0.5 * sx - 0.5], [0, sy, 0.5 * sy - 0.5], [0, 0, 1]])
-    return np.asarray(small, np.float32), matrix
+    return np.asarray(small, np.float32), scaling((height, width), size[::-1])
 
 
 class Result(NamedTuple):
@@ -248,7 +240,7 @@ def agree(
 
     The pairs are of one size; ``tick`` is called as the work proceeds, with what is being done.
     """
-    size = (pairs[0].visible.shape[0], pairs[0].visible.shape[1])
+    size = (pairs[0].rgb.shape[0], pairs[0].rgb.shape[1])
     start = motion.matrix()
     motion = align(pairs, motion, reach, tick=tick)
     finest = []
@@ -259,7 +251,7 @@ def agree(
     good = _good(gathered, 0.002 * float(np.hypot(*size)))
     if 0 < sum(good) < len(pairs):
         chosen = [level for level, keep in zip(finest, good, strict=True) if keep]
-        motion = refine(chosen, motion, [1.0] * len(chosen))
+        motion = refine(chosen, motion)
         gathered = [evidence(level, motion, size) for level in finest]
         tick("judging")
     else:
@@ -269,7 +261,7 @@ def agree(
     names = [pair.name for pair in pairs]
     return Result(
         motion,
-        verdict(kept, size, len(kept), len(pairs)),
+        verdict(kept, size, len(pairs)),
         tuple(name for name, keep in zip(names, good, strict=True) if keep),
         tuple(name for name, keep in zip(names, good, strict=True) if not keep),
         best,

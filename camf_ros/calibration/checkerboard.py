@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from camf_ros.calibration.align import Pair
 from camf_ros.calibration.motions import Motion, fitted, mapped
 
-# Pixels of the visible picture beyond which a corner counts for less.
+# Pixels of the RGB picture beyond which a corner counts for less.
 _ROBUST = 2.0
-#: Largest median residual of the corners, pixels of the visible picture, that is trusted.
+#: Largest median residual of the corners, pixels of the RGB picture, that is trusted.
 MOST_CORNER_RESIDUAL = 1.5
 _FEWEST_CORNERS = 8
 
@@ -69,28 +69,28 @@ def from_boards(
     pairs: Sequence[Pair], motion: Motion, board: tuple[int, int], *, tick: Callable[[str], None] = lambda _: None
 ) -> BoardResult:
     """The mapping that lays the boards over each other; ``motion`` tells which end of a board is which."""
-    visible: list[Points] = []
-    infrared: list[Points] = []
+    rgb: list[Points] = []
+    thermal: list[Points] = []
     used: list[str] = []
     left_out: list[str] = []
     best = 0
     for number, pair in enumerate(pairs):
-        there, here = board_corners(pair.visible, board), board_corners(pair.infrared, board)
+        there, here = board_corners(pair.rgb, board), board_corners(pair.thermal, board)
         tick("searching")
         if there is None or here is None:
             left_out.append(pair.name)
             continue
         best = number if not used else best
         used.append(pair.name)
-        visible.append(there)
+        rgb.append(there)
         # Either end may have been taken for the first. Both cameras are taken to stand upright, more or less.
         expected = mapped(motion.matrix(), there)
-        infrared.append(min(here, here[::-1], key=lambda corners: _direction_error(corners, expected)))
-    corners = sum(len(points) for points in visible)
+        thermal.append(min(here, here[::-1], key=lambda corners: _direction_error(corners, expected)))
+    corners = sum(len(points) for points in rgb)
     if corners < _FEWEST_CORNERS:
         doubt = f"the board of {board[0]} x {board[1]} inner corners was found in both pictures of {len(used)} pairs"
         return BoardResult(motion, float("inf"), tuple(used), tuple(left_out), best, (doubt,))
-    fixed, moving = np.concatenate(visible), np.concatenate(infrared)
+    fixed, moving = np.concatenate(rgb), np.concatenate(thermal)
     motion = fitted(fitted(motion, fixed, moving), fixed, moving, robust=_ROBUST)
     back = mapped(np.asarray(np.linalg.inv(motion.matrix()), np.float64), moving)
     residual = float(np.median(np.linalg.norm(back - fixed, axis=1)))

@@ -33,7 +33,7 @@ _BLOCKS = (4, 3)
 _ELSEWHERE = ((0.09, 0.0), (-0.09, 0.0), (0.0, 0.12), (0.0, -0.12), (0.08, 0.1), (-0.08, -0.1))
 #: Below this agreement of a pair's edges nothing was found in it; chance alone gives less (docs/registration.md).
 LEAST_AGREEMENT = 0.2
-#: Largest residual and disagreement, as shares of the diagonal of the visible picture.
+#: Largest residual and disagreement, as shares of the diagonal of the RGB picture.
 MOST_RESIDUAL, MOST_DISAGREEMENT = 0.004, 0.012
 
 
@@ -168,12 +168,11 @@ def directions(motion: Motion, to_level: Matrix, size: tuple[int, ...]) -> tuple
     return rows[:, 0] - x * rows[:, 2], rows[:, 1] - y * rows[:, 2]
 
 
-def refine(levels: Sequence[Level], motion: Motion, weights: Sequence[float], *, steps: int = 20) -> Motion:
+def refine(levels: Sequence[Level], motion: Motion, *, steps: int = 20) -> Motion:
     """The mapping that fits all pairs best, from one that is nearly right; all levels are of one size."""
     for _ in range(steps):
         fits = [measure(level, motion) for level in levels]
-        curvature = sum(weight * fit.curvature for weight, fit in zip(weights, fits, strict=True))
-        slope = sum(weight * fit.slope for weight, fit in zip(weights, fits, strict=True))
+        curvature, slope = sum(fit.curvature for fit in fits), sum(fit.slope for fit in fits)
         damping = 1e-3 * np.trace(curvature) / motion.freedom
         step = np.linalg.solve(curvature + damping * np.eye(motion.freedom), slope)
         motion = motion.stepped(step)
@@ -212,7 +211,7 @@ def evidence(level: Level, motion: Motion, size: tuple[int, int]) -> Evidence:
     scale = 1 / float(level.to_fixed[0, 0])
     # The stiffest family: one pair can seldom tell more.
     start = PlaneMotion("similarity", motion.matrix(), size)
-    alone = refine([level], start, [1.0], steps=10)
+    alone = refine([level], start, steps=10)
     return Evidence(
         (here.score - chance) / max(1 - chance, 1e-9),
         scale * _block_shifts(here),
@@ -255,7 +254,7 @@ class Verdict(NamedTuple):
     doubts: tuple[str, ...]
 
 
-def verdict(gathered: Sequence[Evidence], size: tuple[int, int], used: int, given: int) -> Verdict:
+def verdict(gathered: Sequence[Evidence], size: tuple[int, int], given: int) -> Verdict:
     """Judge by the evidence of the pairs that were used, out of those given."""
     diagonal = float(np.hypot(*size))
     every = np.concatenate([one.residuals for one in gathered])
@@ -277,6 +276,6 @@ def verdict(gathered: Sequence[Evidence], size: tuple[int, int], used: int, give
             f"pairs by themselves put the corners {disagreement:.1f} px elsewhere (expected "
             f"{MOST_DISAGREEMENT * diagonal:.1f} or less)"
         )
-    if used < (given + 1) // 2:
-        doubts.append(f"only {used} of {given} pairs agree with each other")
+    if len(gathered) < (given + 1) // 2:
+        doubts.append(f"only {len(gathered)} of {given} pairs agree with each other")
     return Verdict(residual, disagreement, agreement, tuple(doubts))

@@ -87,8 +87,8 @@ class PlaneMotion:
 class TurnMotion:
     """Where two calibrated cameras look, what lies between them being known: only the thermal camera turns.
 
-    Of undistorted pictures, with ``X_i = R (X_v - t)`` and the plane at distance d: ``W = K_i R (I - t n^T / d)
-    K_v^-1``.
+    Of undistorted pictures, with ``X_t = R (X_r - t)`` and the plane at distance d: ``W = K_t R (I - t n^T / d)
+    K_r^-1``.
     """
 
     freedom = 3
@@ -123,10 +123,6 @@ class TurnMotion:
         return TurnMotion(self._fixed, self._moving, extrinsics, self._distance, self._size)
 
 
-def _inverse(matrix: Matrix) -> Matrix:
-    return np.asarray(np.linalg.inv(matrix), np.float64)
-
-
 def _cross(axis: NDArray[np.float64]) -> Matrix:
     x, y, z = axis
     return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
@@ -143,7 +139,7 @@ def fitted(motion: Motion, fixed: Points, moving: Points, *, robust: float = np.
         moved = np.einsum("nij,pj->npi", generators, homogeneous)
         # How the steps move the points in the fixed picture, and where the points ought to be there.
         slopes = moved[:, :, :2] - homogeneous[None, :, :2] * moved[:, :, 2:]
-        wanted = mapped(_inverse(matrix), moving) - fixed
+        wanted = mapped(np.asarray(np.linalg.inv(matrix)), moving) - fixed
         weights = np.minimum(1.0, robust / np.maximum(np.linalg.norm(wanted, axis=1), 1e-12))
         jacobian = slopes.transpose(1, 2, 0).reshape(-1, motion.freedom)
         weight = np.repeat(weights, 2)[:, None]
@@ -169,12 +165,6 @@ def centred(size: tuple[int, int]) -> Matrix:
     return np.array([[1 / half, 0, -(width - 1) / 2 / half], [0, 1 / half, -(height - 1) / 2 / half], [0, 0, 1]])
 
 
-def corners(size: tuple[int, int]) -> NDArray[np.float64]:
-    """(4, 2): x, y of the corner pixels of a (height, width) picture."""
-    height, width = size
-    return np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float64)
-
-
 def mapped(matrix: Matrix, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, 2) points under a homography."""
     moved = np.column_stack([points, np.ones(len(points))]) @ matrix.T
@@ -186,7 +176,8 @@ def corner_distance(one: Matrix, other: Matrix, size: tuple[int, int]) -> float:
 
     Measured in the fixed picture: how far off the moving picture lies when it is brought over it.
     """
-    places = corners(size)
+    height, width = size
+    places = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float64)
     # Where the estimate, undone by the truth, would put a corner.
     back = mapped(np.linalg.inv(other) @ one, places)
     return float(np.linalg.norm(back - places, axis=1).mean())

@@ -188,29 +188,29 @@ def _read(samples: list[Sample], start: RegistrationFile | None, *, undistort: b
 
     pairs: list[Pair] = []
     for sample in samples:
-        infrared, visible = sample.read()
+        thermal, rgb = sample.read()
         if undistort and start is not None and start.thermal is not None and start.rgb is not None:
-            for image, camera, name in ((infrared, start.thermal, "infrared"), (visible, start.rgb, "visible")):
+            for image, camera, name in ((thermal, start.thermal, "thermal"), (rgb, start.rgb, "RGB")):
                 if image.shape != (camera.height, camera.width):
                     raise DataError(
                         f"{sample.name}: the {name} picture is {image.shape[1]} x {image.shape[0]}",
                         expected=f"{camera.width} x {camera.height} as in --start",
                     )
-            infrared, visible = (
+            thermal, rgb = (
                 undistorting(
                     camera, np.asarray(np.linalg.inv(camera.k), np.float64), (camera.height, camera.width)
                 ).apply(image)
-                for image, camera in ((infrared, start.thermal), (visible, start.rgb))
+                for image, camera in ((thermal, start.thermal), (rgb, start.rgb))
             )
-        pair = Pair(infrared, visible, sample.name)
-        if pairs and (pair.infrared.shape, pair.visible.shape) != (pairs[0].infrared.shape, pairs[0].visible.shape):
+        pair = Pair(thermal, rgb, sample.name)
+        if pairs and (pair.thermal.shape, pair.rgb.shape) != (pairs[0].thermal.shape, pairs[0].rgb.shape):
             raise DataError(
-                f"{pair.name}: pictures are {pair.infrared.shape} and {pair.visible.shape}, those of {pairs[0].name} "
-                f"{pairs[0].infrared.shape} and {pairs[0].visible.shape}",
+                f"{pair.name}: pictures are {pair.thermal.shape} and {pair.rgb.shape}, those of {pairs[0].name} "
+                f"{pairs[0].thermal.shape} and {pairs[0].rgb.shape}",
                 expected="pictures of two cameras, each always of one size",
             )
         pairs.append(pair)
-    if min(*pairs[0].infrared.shape, *pairs[0].visible.shape) < 48:
+    if min(*pairs[0].thermal.shape, *pairs[0].rgb.shape) < 48:
         raise DataError(f"{pairs[0].name}: pictures are too small", expected="48 x 48 pixels or more")
     return pairs
 
@@ -222,24 +222,24 @@ def _motions(arguments: argparse.Namespace, start: RegistrationFile | None, pair
     from camf_ros.calibration.motions import PlaneMotion, TurnMotion
     from camf_ros.imaging.camera_model import scaling
 
-    infrared, visible = ((image.shape[0], image.shape[1]) for image in pairs[0][:2])
+    thermal, rgb = ((image.shape[0], image.shape[1]) for image in pairs[0][:2])
     if arguments.model == "rotation":
         assert start is not None and start.thermal and start.rgb and start.extrinsics  # by _start()
-        return [TurnMotion(start.rgb.k, start.thermal.k, start.extrinsics, arguments.distance, visible)]
+        return [TurnMotion(start.rgb.k, start.thermal.k, start.extrinsics, arguments.distance, rgb)]
     model = arguments.model
     if model == "auto":
         model = "homography" if len(pairs) >= _MANY or arguments.checkerboard else "similarity"
     if start is not None and start.homography is not None:
-        to_start, from_start = scaling(visible, start.rgb_size), scaling(start.thermal_size, infrared)
-        return [PlaneMotion(model, from_start @ np.linalg.inv(start.homography) @ to_start, visible)]
+        to_start, from_start = scaling(rgb, start.rgb_size), scaling(start.thermal_size, thermal)
+        return [PlaneMotion(model, from_start @ np.linalg.inv(start.homography) @ to_start, rgb)]
     # One field of view on all pixels; or square pixels, with one field of view across or down.
-    starts = {1.0: scaling(visible, infrared)}
-    for zoom in (infrared[1] / visible[1], infrared[0] / visible[0]):
-        shift = [(side - 1) / 2 - zoom * (other - 1) / 2 for side, other in zip(infrared, visible, strict=True)]
-        starts[zoom * visible[0] / infrared[0] * zoom * visible[1] / infrared[1]] = np.array(
+    starts = {1.0: scaling(rgb, thermal)}
+    for zoom in (thermal[1] / rgb[1], thermal[0] / rgb[0]):
+        shift = [(side - 1) / 2 - zoom * (other - 1) / 2 for side, other in zip(thermal, rgb, strict=True)]
+        starts[zoom * rgb[0] / thermal[0] * zoom * rgb[1] / thermal[1]] = np.array(
             [[zoom, 0, shift[1]], [0, zoom, shift[0]], [0, 0, 1]]
         )
-    return [PlaneMotion(model, matrix, visible) for matrix in starts.values()]
+    return [PlaneMotion(model, matrix, rgb) for matrix in starts.values()]
 
 
 def _by_edges(pairs: list[Pair], motions: list[Motion], reach: tuple[float, float, float], tick: Any) -> _Found:
@@ -278,7 +278,7 @@ def _write_overlay(path: Path, pair: Pair, motion: Motion) -> None:
     from camf_ros.imaging.picture_strip import overlay
 
     make_folder(path.parent)
-    write_png(path, overlay(pair.infrared, pair.visible, motion.matrix()))
+    write_png(path, overlay(pair.thermal, pair.rgb, motion.matrix()))
     _logger.info("wrote %s (%s)", path, pair.name)
 
 
@@ -300,7 +300,7 @@ def _write(arguments: argparse.Namespace, result: _Found, start: RegistrationFil
         "left_out": list(result.left_out),
     }
     make_folder(arguments.output.parent)
-    sizes = (pair.infrared.shape[0], pair.infrared.shape[1]), (pair.visible.shape[0], pair.visible.shape[1])
+    sizes = (pair.thermal.shape[0], pair.thermal.shape[1]), (pair.rgb.shape[0], pair.rgb.shape[1])
     if isinstance(result.motion, TurnMotion) and start is not None:
         content = RegistrationFile(
             *sizes,

@@ -13,7 +13,7 @@ from camf_ros.errors import CamfError, DataError
 from camf_ros.evaluation.detection_labels import LabelledImage
 from camf_ros.evaluation.methods import average
 from camf_ros.evaluation.samples import Sample
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline
@@ -41,7 +41,7 @@ def _inverted(sample: Sample) -> Picture:
 
 def _average(sample: Sample) -> Picture:
     """Of thermal and RGB luminance, with RGB's colour."""
-    visible = Visible(rgb_picture(sample))
+    visible = RgbPicture(rgb_picture(sample))
     return visible.with_luminance(average(thermal_picture(sample), visible.luminance))
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from camf_ros.errors import CamfError, DataError
 from camf_ros.evaluation.metrics import check_size
 from camf_ros.files import SOURCES, is_picture
-from camf_ros.imaging.luminance import GreyImage, Visible
+from camf_ros.imaging.luminance import GreyImage, RgbPicture
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.settings.fusion import FusionSettings
@@ -115,7 +115,7 @@ def _by_name(folder: Path, problems: list[str], ignored: list[Path]) -> dict[str
 
 
 def _grey(path: Path) -> GreyImage:
-    return Visible(rgb_of(read_picture(path), str(path))).luminance
+    return RgbPicture(rgb_of(read_picture(path), str(path))).luminance
 
 
 def _infrared_grey(path: Path) -> GreyImage:
@@ -123,4 +123,4 @@ def _infrared_grey(path: Path) -> GreyImage:
     if image.ndim == 2:
         # Levels of this picture alone.
         return ThermalFrontEnd(FusionSettings().thermal).apply(image, stamp=0.0)
-    return Visible(rgb_of(image, str(path))).luminance
+    return RgbPicture(rgb_of(image, str(path))).luminance

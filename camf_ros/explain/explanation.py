@@ -14,7 +14,7 @@ from camf_ros.errors import EngineError, ParameterError
 from camf_ros.explain.channels import Channel, reduced, strongest_channels
 from camf_ros.explain.parts import Level, Parts, fused_pictures, levels_of, parts_of, seen_by_both, share_of
 from camf_ros.fused_frame import FusedFrame
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.models import Model
 from camf_ros.network.architecture import BlendArchitecture
 
@@ -212,7 +212,7 @@ def look_at(explanation: Explanation, place: Place) -> PlaceNumbers:
         step = max(number, 1)  # the finest amounts are of half their level's size
         thermal, rgb = level.amounts[:, row >> step, column >> step]
         amounts.append((float(thermal), float(rgb)))
-    visible = Visible(explanation.rgb[place.y : place.y + 1, place.x : place.x + 1])
+    visible = RgbPicture(explanation.rgb[place.y : place.y + 1, place.x : place.x + 1])
     return PlaceNumbers(
         fused=int(parts.fused[at]),
         from_thermal=float(parts.thermal[at]),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from camf_ros.errors import ImageError
 from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.blending import Amounts, Blender
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.registration import Aligned
 from camf_ros.imaging.warp import resized
 
@@ -65,7 +65,7 @@ def fused_pictures(frame: FusedFrame) -> tuple[Aligned, Picture, Picture]:
     aligned = frame.aligned
     if aligned is None or frame.luminance is None:
         raise ImageError("the frame does not say what it was fused from")
-    luminance = Visible(aligned.rgb).luminance
+    luminance = RgbPicture(aligned.rgb).luminance
     size = aligned.thermal.shape[0], aligned.thermal.shape[1]
     return aligned, luminance, resized(luminance, size)
 

@@ -40,16 +40,14 @@ class Blender:
 
     def blend(self, first: Grey, second: Grey, amounts: Amounts) -> Grey:
         """The blended picture, (H, W), clipped to 0 to 255 and rounded."""
-        for pyramid, picture in zip(self._pictures, (first, second), strict=True):
-            self._reduce(pyramid, picture)
+        self._reduce(first, second)
         blended = self._collapse(amounts, (0, 1))
         rounded = cv2.addWeighted(blended, 1.0, blended, 0.0, 0.0, dtype=cv2.CV_8U)  # and clipped
         return np.asarray(rounded, np.uint8)[: self._size[0], : self._size[1]]
 
     def parts(self, first: Grey, second: Grey, amounts: Amounts) -> tuple[Map, Map]:
         """What each picture gives to the blended one, (H, W) grey levels: their sum is it before it is clipped."""
-        for pyramid, picture in zip(self._pictures, (first, second), strict=True):
-            self._reduce(pyramid, picture)
+        self._reduce(first, second)
         height, width = self._size
         one, other = (self._collapse(amounts, (source,))[:height, :width].copy() for source in (0, 1))
         return one, other
@@ -60,8 +58,7 @@ class Blender:
         For level l ``a_l L_l(first)`` and ``b_l L_l(second)``, (h, w) with ``h = ceil(H / 2 ** l)``; the last is the
         low-pass rest.
         """
-        for pyramid, picture in zip(self._pictures, (first, second), strict=True):
-            self._reduce(pyramid, picture)
+        self._reduce(first, second)
         result, last = [], len(amounts) - 1
         for level, (own, amount) in enumerate(zip(zip(*self._pictures, strict=True), amounts, strict=True)):
             height, width = (-(-side >> level) for side in self._size)
@@ -77,11 +74,12 @@ class Blender:
             result.append((weighted[0], weighted[1]))
         return result
 
-    def _reduce(self, pyramid: list[Map], picture: Grey) -> None:
-        """Gaussian pyramid of means of 2 x 2."""
-        pyramid[0][...] = padded(picture, self._padding)
-        for larger, smaller in pairwise(pyramid):
-            cv2.resize(larger, smaller.shape[::-1], smaller, interpolation=cv2.INTER_AREA)
+    def _reduce(self, *pictures: Grey) -> None:
+        """Gaussian pyramids of means of 2 x 2."""
+        for pyramid, picture in zip(self._pictures, pictures, strict=True):
+            pyramid[0][...] = padded(picture, self._padding)
+            for larger, smaller in pairwise(pyramid):
+                cv2.resize(larger, smaller.shape[::-1], smaller, interpolation=cv2.INTER_AREA)
 
     def _collapse(self, amounts: Amounts, sources: Sequence[int]) -> Map:
         result, detail, amount = self._work

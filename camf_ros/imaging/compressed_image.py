@@ -45,8 +45,6 @@ _JPEG_SCANS = 100
 # TIFF's tags of width and height, and struct's letters for its types of whole numbers.
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
-#: Codecs that can be written.
-CODECS = ("jpeg", "png")
 #: Quality of JPEG, 1 to 100, where nothing else is asked for: that of compressed_image_transport.
 JPEG_QUALITY = 95
 # That of compressed_image_transport: beyond it files hardly get smaller, but take several times as long.

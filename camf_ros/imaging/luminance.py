@@ -19,7 +19,7 @@ _LUMINANCE = (0.299, 0.587, 0.114)
 _MOST, _STEP = 32.0, 1.0
 
 
-class Visible:
+class RgbPicture:
     """An RGB frame split into the luminance that is fused and the colour that is put back.
 
     A grey frame is its own luminance and has no colour.

@@ -65,11 +65,10 @@ class MemoryBudget:
 UNLIMITED = MemoryBudget(float("inf"))
 
 
-def check_explanation(size: tuple[int, int], budget: MemoryBudget) -> None:
+def check_explanation(size: Size, budget: MemoryBudget) -> None:
     """Raise ImageError if an explanation at the network's (height, width) needs too much memory."""
-    height, width = size
-    need = EXPLANATION_PIXEL * height * width
-    budget.check(need, f"explaining {width}x{height}", "set a smaller registration.processing_width")
+    need = EXPLANATION_PIXEL * area(size)
+    budget.check(need, f"explaining {_text(size)}", "set a smaller registration.processing_width")
 
 
 def network_pixel(engine: str, *, blends: bool) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import DataError
 from camf_ros.imaging.compressed_image import claimed_size
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.memory_budget import MemoryBudget
 from camf_ros.imaging.raw_image import ENCODINGS, Image, check_size, to_rgb8
 
@@ -113,7 +113,7 @@ def thermal_of(image: NDArray[Any], source: str) -> Image:
         )
     if image.dtype == np.uint16:
         return np.ascontiguousarray(colours[:, :, 1])
-    return Visible(rgb_of(image, source)).luminance
+    return RgbPicture(rgb_of(image, source)).luminance
 
 
 def write_png(path: Path, image: NDArray[np.uint8 | np.uint16]) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.source_check.crops import reduction
 
 # Pixels of a side of the grid on which single pixels are looked at.
@@ -81,11 +81,11 @@ def measure(image: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -
     """
     pixels = sample(image)
     strongest, weakest = (pixels, pixels) if image.ndim == 2 else (pixels.max(axis=2), pixels.min(axis=2))
-    grey = Visible(pixels).luminance.astype(np.float32)
+    grey = RgbPicture(pixels).luminance.astype(np.float32)
     deviation = float(grey.std())
     comparable = before is not None and before.shape == pixels.shape
     small = _reduced(image)
-    fine = Visible(small).luminance.astype(np.float32)
+    fine = RgbPicture(small).luminance.astype(np.float32)
     coarse = _averaged(fine, _COARSE // _FINE)
     band = fine - cv2.resize(coarse, fine.shape[::-1], interpolation=cv2.INTER_LINEAR)
     middle = float(_averaged(fine, 2).std())

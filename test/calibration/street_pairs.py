@@ -24,18 +24,18 @@ def registered(count: int) -> tuple[Pair, ...]:
     for number in range(count):
         t = 3.7 * number
         thermal = ThermalFrontEnd(ThermalSettings()).apply(street.thermal(t), 0.0)
-        visible = np.asarray(cv2.cvtColor(street.rgb(t), cv2.COLOR_RGB2GRAY), np.uint8)
-        pairs.append(Pair(thermal, visible, f"{number:02d}"))
+        rgb = np.asarray(cv2.cvtColor(street.rgb(t), cv2.COLOR_RGB2GRAY), np.uint8)
+        pairs.append(Pair(thermal, rgb, f"{number:02d}"))
     return tuple(pairs)
 
 
 def misaligned(matrix: NDArray[np.float64], count: int) -> list[Pair]:
-    """Pairs whose infrared picture shows at ``matrix @ p`` what the visible one shows at p."""
+    """Pairs whose thermal picture shows at ``matrix @ p`` what the RGB one shows at p."""
     return [
         pair._replace(
-            infrared=np.asarray(
+            thermal=np.asarray(
                 cv2.warpPerspective(
-                    pair.infrared, matrix, SIZE[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+                    pair.thermal, matrix, SIZE[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
                 ),
                 np.uint8,
             )
@@ -55,6 +55,6 @@ def write(pairs: list[Pair], folder: Path) -> Path:
     for source in ("infrared", "visible"):
         (folder / source).mkdir(parents=True)
     for pair in pairs:
-        cv2.imwrite(str(folder / "infrared" / f"{pair.name}.png"), pair.infrared)
-        cv2.imwrite(str(folder / "visible" / f"{pair.name}.png"), pair.visible)
+        cv2.imwrite(str(folder / "infrared" / f"{pair.name}.png"), pair.thermal)
+        cv2.imwrite(str(folder / "visible" / f"{pair.name}.png"), pair.rgb)
     return folder

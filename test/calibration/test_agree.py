@@ -27,8 +27,8 @@ def test_known_similarity_is_found(turn: float, zoom: float, dx: float, dy: floa
 def test_known_homography_is_found_and_a_stranger_left_out() -> None:
     truth = street.similarity(3.0, 0.95, 12.0, 8.0) @ np.array([[1.01, 0.01, 0], [0, 0.99, 0], [4e-5, -3e-5, 1]])
     pairs = street.misaligned(truth, 5)
-    # The infrared picture of this one is turned round: its edges are elsewhere.
-    stranger = pairs[2]._replace(infrared=np.ascontiguousarray(pairs[2].infrared[::-1, ::-1]), name="stranger")
+    # The thermal picture of this one is turned round: its edges are elsewhere.
+    stranger = pairs[2]._replace(thermal=np.ascontiguousarray(pairs[2].thermal[::-1, ::-1]), name="stranger")
     ticks: list[str] = []
     result = agree([*pairs[:4], stranger], PlaneMotion("homography", NOTHING, street.SIZE), Reach(), tick=ticks.append)
     assert corner_distance(result.motion.matrix(), truth, street.SIZE) < 2.0
@@ -42,9 +42,9 @@ def test_known_homography_is_found_and_a_stranger_left_out() -> None:
 def test_pictures_of_nothing_in_common_are_doubted() -> None:
     pair = street.registered(1)[0]
     noise = np.random.default_rng(1).normal(128, 6, street.SIZE).astype(np.uint8)
-    for infrared in (noise, np.full(street.SIZE, 90, np.uint8), np.ascontiguousarray(pair.infrared[::-1])):
+    for thermal in (noise, np.full(street.SIZE, 90, np.uint8), np.ascontiguousarray(pair.thermal[::-1])):
         result = agree(
-            [Pair(infrared, pair.visible, "x")], PlaneMotion("similarity", NOTHING, street.SIZE), Reach(0.1, 4, 0.08)
+            [Pair(thermal, pair.rgb, "x")], PlaneMotion("similarity", NOTHING, street.SIZE), Reach(0.1, 4, 0.08)
         )
         assert any("edges agree" in doubt for doubt in result.verdict.doubts)
 

@@ -51,13 +51,13 @@ def test_mapping_of_boards(inverted: bool) -> None:
 def test_without_boards_there_is_doubt() -> None:
     blank = Pair(np.full(SIZE, 90, np.uint8), np.full(SIZE, 90, np.uint8), "blank")
     result = from_boards([blank], PlaneMotion("homography", np.eye(3), SIZE), BOARD)
-    assert board_corners(blank.visible, BOARD) is None
+    assert board_corners(blank.rgb, BOARD) is None
     assert "found in both pictures of 0 pairs" in result.doubts[0]
 
 
 def test_a_stiff_family_that_does_not_fit_is_doubted() -> None:
     tilted = [
-        pair._replace(infrared=drawn(TRUTH @ np.array([[16.0, 0, 40], [0, 22.0, 40], [0, 0.01, 1.0]])))
+        pair._replace(thermal=drawn(TRUTH @ np.array([[16.0, 0, 40], [0, 22.0, 40], [0, 0.01, 1.0]])))
         for pair in pairs(1)
     ]
     result = from_boards(tilted, PlaneMotion("similarity", np.eye(3), SIZE), BOARD)

@@ -13,7 +13,6 @@ from camf_ros.calibration.motions import (
     PlaneMotion,
     TurnMotion,
     corner_distance,
-    corners,
     fitted,
     mapped,
     nearest,
@@ -44,7 +43,7 @@ def test_directions_are_the_derivatives_of_steps(number: int) -> None:
     for parameter in range(motion.freedom):
         step = np.zeros(motion.freedom)
         step[parameter] = 1e-6
-        points = corners(SIZE)
+        points = np.array([[0, 0], [SIZE[1] - 1, 0], [SIZE[1] - 1, SIZE[0] - 1], [0, SIZE[0] - 1]], np.float64)
         moved = mapped(np.linalg.inv(motion.matrix()) @ motion.stepped(step).matrix(), points) - points
         for (x, y), shift in zip(points.astype(int), moved, strict=True):
             expected = 1e-6 * np.array([columns[parameter, y, x], rows[parameter, y, x]])

@@ -63,7 +63,7 @@ def test_file_overlay_and_what_is_said(data: Path, tmp_path: Path, capsys: pytes
 def test_untrusted_result_is_not_written_unless_forced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pair = street.registered(1)[0]
     noise = np.random.default_rng(1).normal(128, 6, street.SIZE).astype(np.uint8)
-    data = street.write([pair._replace(infrared=noise)], tmp_path / "data")
+    data = street.write([pair._replace(thermal=noise)], tmp_path / "data")
     output = tmp_path / "rig.yaml"
     arguments = ("--data", data, "--output", output, "--quiet", "--search", "5,2,4")
     assert calibrate(*arguments) == 1
@@ -144,13 +144,13 @@ def test_start_without_what_the_model_needs(data: Path, tmp_path: Path, capsys: 
 
 def test_pictures_that_do_not_belong_to_two_cameras(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = street.registered(2)
-    data = street.write([one, two._replace(infrared=two.infrared[:200])], tmp_path / "data")
+    data = street.write([one, two._replace(thermal=two.infrared[:200])], tmp_path / "data")
     assert calibrate("--data", data) == 1
     assert "each always of one size" in capsys.readouterr().err
     (data / "infrared" / "01.png").unlink()
     assert calibrate("--data", data) == 1
     assert "01: no picture of this name" in capsys.readouterr().err
-    tiny = street.write([one._replace(infrared=one.infrared[:20])], tmp_path / "tiny")
+    tiny = street.write([one._replace(thermal=one.thermal[:20])], tmp_path / "tiny")
     assert calibrate("--data", tiny) == 1
     assert "too small" in capsys.readouterr().err
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from camf_ros.errors import DataError
 from camf_ros.evaluation.methods import average, given, maximum
 from camf_ros.evaluation.samples import check_samples, find_samples
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.settings.fusion import FusionSettings
 
@@ -57,7 +57,7 @@ def test_samples_by_name(tmp_path: Path) -> None:
 
 def test_colour_is_scored_on_its_luminance(tmp_path: Path) -> None:
     colour = noise(5, *SHAPE, 3)
-    luminance = Visible(np.ascontiguousarray(colour[:, :, ::-1])).luminance
+    luminance = RgbPicture(np.ascontiguousarray(colour[:, :, ::-1])).luminance
     for place in ("infrared", "visible", "fused"):
         save(tmp_path / place / "a.png", colour)
     (sample,) = find_samples(tmp_path, tmp_path / "fused").samples

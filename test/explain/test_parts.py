@@ -14,7 +14,7 @@ from camf_ros.errors import ImageError
 from camf_ros.explain.parts import fused_pictures, levels_of, parts_of, share_of
 from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.blending import Blender
-from camf_ros.imaging.luminance import Visible, with_detail
+from camf_ros.imaging.luminance import RgbPicture, with_detail
 
 # Of float32 sums of a few hundred grey levels.
 ARITHMETIC = 2e-3
@@ -72,10 +72,10 @@ def test_their_sum_is_what_the_picture_shows(case):
     if frame.image.ndim == 2:
         np.testing.assert_array_equal(parts.fused, frame.image)
     elif frame.aligned.coverage is None:
-        np.testing.assert_array_equal(Visible(frame.aligned.rgb).with_luminance(parts.fused), frame.image)
+        np.testing.assert_array_equal(RgbPicture(frame.aligned.rgb).with_luminance(parts.fused), frame.image)
     else:
         # Colours that do not fit the new luminance are clipped, which changes the luminance of the coloured picture.
-        apart = np.abs(Visible(frame.image).luminance.astype(int) - parts.fused)
+        apart = np.abs(RgbPicture(frame.image).luminance.astype(int) - parts.fused)
         assert np.median(apart) <= 1
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from picture_bytes import chunk, jpeg, png, png_of, rotated, smooth, with_size
 
 from camf_ros.errors import EncodingError, ImageError
-from camf_ros.imaging.compressed_image import CODECS, decode, encode, layout_of
+from camf_ros.imaging.compressed_image import decode, encode, layout_of
 from camf_ros.imaging.encodings import ENCODINGS, RGB_ENCODINGS, THERMAL_ENCODINGS
 from camf_ros.imaging.raw_image import MAX_PIXELS, thermal_values, to_rgb8
 
@@ -256,7 +256,7 @@ def test_any_png_with_right_checksums_is_read_or_refused(
 
 
 @pytest.mark.parametrize("encoding", ["rgb8", "mono8"])
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", ["jpeg", "png"])
 def test_round_trip(codec: str, encoding: str) -> None:
     picture = np.ascontiguousarray(RGB) if encoding == "rgb8" else GREY
     got = rgb(encode(picture, codec).tobytes(), layout_of(encoding, codec))

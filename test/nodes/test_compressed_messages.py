@@ -11,7 +11,6 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from camf_ros.errors import EncodingError, ImageError
-from camf_ros.imaging.compressed_image import CODECS
 from camf_ros.nodes.compressed_messages import compressed_message
 from camf_ros.nodes.image_conversion import ImageConversion
 
@@ -51,7 +50,7 @@ def test_an_empty_message() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["rgb8", "mono8"])
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", ["jpeg", "png"])
 def test_round_trip(codec: str, encoding: str) -> None:
     picture = RGB if encoding == "rgb8" else np.ascontiguousarray(RGB[:, :, 1])
     header = Header(frame_id="rgb")

@@ -8,7 +8,6 @@ others, would take most of the contrast of everything else.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -323,21 +322,8 @@ def _stuck(lines: Raw, low: float, high: float) -> list[int]:
     places = lines[candidates, :: max(1, length // _PLACES)] == values[:, None]
     found = np.count_nonzero(places, axis=1) >= _MOSTLY * places.shape[1]
     # Lines may cross each other.
-    stuck = [
-        int(number)
-        for number, value in zip(candidates[found], values[found], strict=True)
-        if np.count_nonzero(lines[number] == value) >= _MOSTLY * length
-    ]
+    equal = np.count_nonzero(lines[candidates[found]] == values[found, None], axis=1)
+    stuck = candidates[found][equal >= _MOSTLY * length]
     most = max(2, int(_MOST_STUCK * count))
-    return [number for run in _runs(stuck) if len(run) <= most for number in run]
-
-
-def _runs(numbers: Sequence[int]) -> list[list[int]]:
-    """Ascending numbers in groups of consecutive ones."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and runs[-1][-1] == number - 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return runs
+    runs = np.split(stuck, np.flatnonzero(np.diff(stuck) != 1) + 1)
+    return [int(number) for run in runs if len(run) <= most for number in run]
