@@ -1,16 +1,21 @@
-"""Compressed images: what is read, what is refused, and that no bytes at all do harm."""
+"""Compressed images: what files say of themselves, what is read and refused, and that no bytes do harm."""
 
 from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from picture_bytes import chunk, jpeg, png, png_of, rotated, smooth, with_size
+from picture_bytes import PNG, chunk, jpeg, png, png_of, rotated, smooth, with_segment, with_size
 
 from camf_ros.errors import EncodingError, ImageError
-from camf_ros.imaging.compressed_image import decode, encode, layout_of
+from camf_ros.imaging.compressed_image import Header, decode, encode, layout_of, read_header
 from camf_ros.imaging.encodings import ENCODINGS, RGB_ENCODINGS, THERMAL_ENCODINGS
 from camf_ros.imaging.raw_image import MAX_PIXELS, thermal_values, to_rgb8
 
@@ -32,60 +37,54 @@ def thermal(data: bytes, layout: str) -> np.ndarray:
     return thermal_values(image, encoding, "topic", lossy=lossy)
 
 
+def read_or_refused(file: bytes, layout: str) -> Iterator[np.ndarray]:
+    for read in (rgb, thermal):
+        with contextlib.suppress(ImageError):
+            yield read(file, layout)
+
+
+def wide(picture: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(picture).astype(np.uint16) * 257
+
+
+# A file, the picture in it, and formats that it may come under.
+READ = [
+    (
+        jpeg(BGR),
+        RGB,
+        [
+            *(f"{name}; jpeg compressed bgr8" for name in ("rgb8", "bgr8", "bgra8", "rgb16", "yuv422", "yuv422_yuy2")),
+            *("bayer_rggb8; jpeg compressed bgr8", "8UC3; jpeg compressed ", "jpeg", "jpg", "", "something; jpeg"),
+        ],
+    ),
+    # Colours that went in the wrong way round.
+    (
+        jpeg(np.ascontiguousarray(RGB)),
+        RGB,
+        ["rgb8; jpeg compressed rgb8", "bgr8; jpeg compressed rgb8", "rgba8; jpeg compressed "],
+    ),
+    (jpeg(GREY), GREY, ["mono8; jpeg compressed mono8", "jpeg", "bayer_gbrg8; jpeg compressed mono8"]),
+    (png(BGR), RGB, ["rgb8; png compressed bgr8", "bgr8; png compressed bgr8", "8UC3; png compressed ", "png"]),
+    (png(np.dstack([BGR, GREY])), RGB, ["bgra8; png compressed bgr8", "8UC4; png compressed ", "png"]),
+    (png(wide(BGR)), RGB, ["rgb16; png compressed bgr16"]),
+    (png(wide(RGB)), RGB, ["rgb16; png compressed rgb16"]),
+    (png(wide(GREY)), GREY, ["mono16; png compressed "]),
+]
+
+
 @pytest.mark.parametrize(
-    "layout",
+    ("file", "expected", "layout"),
     [
-        "rgb8; jpeg compressed bgr8",
-        "bgr8; jpeg compressed bgr8",
-        "bgra8; jpeg compressed bgr8",
-        "rgb16; jpeg compressed bgr8",
-        "yuv422; jpeg compressed bgr8",
-        "yuv422_yuy2; jpeg compressed bgr8",
-        "bayer_rggb8; jpeg compressed bgr8",
-        "8UC3; jpeg compressed ",
-        "jpeg",
-        "jpg",
-        "",
-        "something; jpeg",
+        pytest.param(file, expected, layout, id=f"{number}-{layout}")
+        for number, (file, expected, layouts) in enumerate(READ)
+        for layout in layouts
     ],
 )
-def test_jpeg_in_colour(layout: str) -> None:
-    got = rgb(jpeg(BGR), layout)
+def test_files_of_an_rgb_camera(file: bytes, expected: np.ndarray, layout: str) -> None:
+    got = rgb(file, layout)
     assert got.flags.c_contiguous
-    assert np.abs(got.astype(int) - RGB).max() <= JPEG_ERROR
-
-
-@pytest.mark.parametrize(
-    "layout", ["rgb8; jpeg compressed rgb8", "bgr8; jpeg compressed rgb8", "rgba8; jpeg compressed "]
-)
-def test_colours_that_went_in_the_wrong_way_round_come_out_right(layout: str) -> None:
-    assert np.abs(rgb(jpeg(np.ascontiguousarray(RGB)), layout).astype(int) - RGB).max() <= JPEG_ERROR
-
-
-@pytest.mark.parametrize("layout", ["mono8; jpeg compressed mono8", "jpeg", "bayer_gbrg8; jpeg compressed mono8"])
-def test_jpeg_in_grey(layout: str) -> None:
-    got = rgb(jpeg(GREY), layout)
-    assert got.shape == GREY.shape
-    assert np.abs(got.astype(int) - GREY).max() <= JPEG_ERROR
-
-
-@pytest.mark.parametrize(
-    "layout", ["rgb8; png compressed bgr8", "bgr8; png compressed bgr8", "8UC3; png compressed ", "png"]
-)
-def test_png_in_colour(layout: str) -> None:
-    np.testing.assert_array_equal(rgb(png(BGR), layout), RGB)
-
-
-@pytest.mark.parametrize("layout", ["bgra8; png compressed bgr8", "8UC4; png compressed ", "png"])
-def test_png_with_alpha(layout: str) -> None:
-    np.testing.assert_array_equal(rgb(png(np.dstack([BGR, GREY])), layout), RGB)
-
-
-def test_png_of_16_bit_colour() -> None:
-    got = rgb(png(BGR.astype(np.uint16) * 257), "rgb16; png compressed bgr16")
-    np.testing.assert_array_equal(got, RGB)
-    swapped = rgb(png(np.ascontiguousarray(RGB).astype(np.uint16) * 257), "rgb16; png compressed rgb16")
-    np.testing.assert_array_equal(swapped, RGB)
+    assert got.shape == expected.shape
+    assert np.abs(got.astype(int) - expected).max() <= (JPEG_ERROR if file.startswith(b"\xff\xd8") else 0)
 
 
 def test_png_of_a_palette() -> None:
@@ -125,10 +124,6 @@ def test_counts_in_jpeg_keep_their_scale() -> None:
     np.testing.assert_array_equal(rgb(jpeg(stored), "mono16; jpeg compressed mono8"), stored)
 
 
-def test_16_bit_grey_of_an_rgb_camera() -> None:
-    np.testing.assert_array_equal(rgb(png(GREY.astype(np.uint16) * 257), "mono16; png compressed "), GREY)
-
-
 @pytest.mark.parametrize("quality", [10, 50, 75, 95])
 @pytest.mark.parametrize("chroma", [127, 128])
 def test_thermal_grey_in_a_colour_jpeg(quality: int, chroma: int) -> None:
@@ -164,9 +159,6 @@ def test_rotation_by_exif_is_ignored(orientation: int) -> None:
 def test_refused_by_format(layout: str, message: str) -> None:
     with pytest.raises(EncodingError, match=rf"^topic: format is '{layout}'; expected .*{message}"):
         thermal(png(COUNTS), layout)
-
-
-def test_depth_on_the_topic_of_an_rgb_camera() -> None:
     with pytest.raises(EncodingError, match=r"16UC1.*wrong topic"):
         rgb(png(COUNTS), "16UC1; png compressed ")
 
@@ -192,11 +184,7 @@ def test_decoders_never_see_a_size_that_cannot_be(monkeypatch: pytest.MonkeyPatc
 
 def test_files_that_only_the_decoder_finds_damaged() -> None:
     for file in (png_of(4, 4, 8, 0, b"\0" * 7), png_of(4, 4, 8, 3, b"\0" * 20), png_of(4, 4, 8, 0, rest=b"\7\7\7")):
-        try:
-            got = rgb(file, "png")
-        except ImageError:
-            continue
-        assert got.shape[:2] == (4, 4)
+        assert all(got.shape[:2] == (4, 4) for got in read_or_refused(file, "png"))
 
 
 FILES = [
@@ -226,11 +214,7 @@ def test_any_damage_is_read_or_refused(file: bytes, layout: str, changes: list[t
     for position, new, removed in changes:
         at = position % len(file)
         file = file[:at] + new + file[at + removed :]
-    for read in (rgb, thermal):
-        try:
-            got = read(file, layout)
-        except ImageError:
-            continue
+    for got in read_or_refused(file, layout):
         assert got.size <= 3 * 512 * 8 * len(file)
 
 
@@ -247,11 +231,7 @@ def test_any_png_with_right_checksums_is_read_or_refused(
     *, size: tuple[int, int], depth: int, colour: int, pixels: bytes, rest: bytes, before: tuple[bytes, bytes]
 ) -> None:
     file = png_of(*size, depth, colour, pixels, before=chunk(*before), rest=rest)
-    for read in (rgb, thermal):
-        try:
-            got = read(file, "png")
-        except ImageError:
-            continue
+    for got in read_or_refused(file, "png"):
         assert got.shape[1::-1] == size
 
 
@@ -265,10 +245,11 @@ def test_round_trip(codec: str, encoding: str) -> None:
 
 
 def test_formats_are_those_of_the_transport() -> None:
-    assert layout_of("rgb8", "jpeg") == "rgb8; jpeg compressed bgr8"
-    assert layout_of("mono8", "jpeg") == "mono8; jpeg compressed mono8"
-    assert layout_of("rgb8", "png") == "rgb8; png compressed bgr8"
-    assert layout_of("mono8", "png") == "mono8; png compressed "
+    formats = [layout_of(encoding, codec) for encoding in ("rgb8", "mono8") for codec in ("jpeg", "png")]
+    assert formats == [
+        *("rgb8; jpeg compressed bgr8", "rgb8; png compressed bgr8"),
+        *("mono8; jpeg compressed mono8", "mono8; png compressed "),
+    ]
 
 
 def test_quality_makes_files_smaller() -> None:
@@ -280,3 +261,108 @@ def test_quality_makes_files_smaller() -> None:
 def test_a_side_beyond_the_format() -> None:
     with pytest.raises(ImageError, match=r"^jpeg of \(1, 70000\) cannot be written"):
         encode(np.zeros((1, 70000), np.uint8), "jpeg")
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        (jpeg(BGR), Header("jpeg", 48, 70, 8)),
+        (jpeg(GREY), Header("jpeg", 48, 70, 8)),
+        (jpeg(BGR, cv2.IMWRITE_JPEG_PROGRESSIVE, 1), Header("jpeg", 48, 70, 8)),
+        (jpeg(BGR, cv2.IMWRITE_JPEG_RST_INTERVAL, 2), Header("jpeg", 48, 70, 8)),
+        (jpeg(BGR) + b"\0" * 100, Header("jpeg", 48, 70, 8)),
+        (jpeg(BGR)[:2] + b"\xff\xff" + jpeg(BGR)[2:], Header("jpeg", 48, 70, 8)),
+        (png(BGR), Header("png", 48, 70, 8)),
+        (png(GREY), Header("png", 48, 70, 8)),
+        (png(GREY.astype(np.uint16) * 256), Header("png", 48, 70, 16)),
+        (png(np.dstack([BGR, GREY])) + b"more", Header("png", 48, 70, 8)),
+        (png_of(9, 2, 1, 0, b"\0\1\2" * 2), Header("png", 2, 9, 8)),
+    ],
+)
+def test_whole_files(file: bytes, expected: Header) -> None:
+    assert read_header(file, "topic") == expected
+
+
+SMALLEST = (cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_QUALITY, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "parameters"),
+    [
+        *((kind, size, ()) for kind in (jpeg, png) for size in ((4000, 6000), (1, 65000), (65000, 1))),
+        *((jpeg, shape, SMALLEST) for shape in ((4000, 6000), (4000, 6000, 3))),
+    ],
+)
+def test_the_emptiest_pictures_are_plausible(kind: Any, shape: tuple[int, ...], parameters: tuple[int, ...]) -> None:
+    for dtype in (np.uint8, np.uint16) if kind is png else (np.uint8,):
+        header = read_header(kind(np.zeros(shape, dtype), *parameters), "topic")
+        assert (header.height, header.width) == shape[:2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "height"),
+    [
+        *(("jpeg", *size) for size in ((65500, 65500), (30000, 30000), (0, 10), (10, 0))),
+        *(("png", *size) for size in ((2**31 - 1, 2**31 - 1), (2**32 - 1, 1), (100_000, 100_000), (1, 2**20))),
+        *(("png", *size) for size in ((0, 4), (4, 0))),
+    ],
+)
+def test_sizes_that_cannot_be(kind: str, width: int, height: int) -> None:
+    file = with_size(jpeg(BGR), width, height) if kind == "jpeg" else png_of(width, height, 8, 2, b"\0" * 4000)
+    with pytest.raises(ImageError, match=rf"^topic: header of a compressed image says {width} x {height}; expected a"):
+        read_header(file, "topic")
+
+
+@pytest.mark.parametrize("file", [jpeg(BGR), jpeg(BGR, cv2.IMWRITE_JPEG_PROGRESSIVE, 1), png(BGR)])
+def test_cut_at_every_byte(file: bytes) -> None:
+    for length in range(len(file)):
+        with pytest.raises(ImageError, match=r"^topic: "):
+            read_header(file[:length], "topic")
+
+
+def test_every_flipped_byte_of_a_png_is_noticed() -> None:
+    file = png(smooth(6, 6))
+    for position in range(len(file)):
+        spoilt = bytearray(file)
+        spoilt[position] ^= 0x10
+        with pytest.raises(ImageError, match=r"^topic: "):
+            read_header(bytes(spoilt), "topic")
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (b"", r"begin with nothing \(0 bytes\); expected a JPEG or PNG"),
+        (b"BM\x36\0\0\0\0\0\0\0", "begin with 42 4d 36"),
+        (b"RIFF\0\0\0\0WEBP", "begin with 52 49"),
+        (b"II*\0\0\0\0\0", "set the publisher's format to jpeg or png"),
+        (PNG, "PNG ends after 8 bytes"),
+        (PNG + chunk(b"IDAT", b""), "begins with part b'IDAT'"),
+        (PNG + chunk(b"IHDR", b"\0" * 12), "of 12 bytes"),
+        (png_of(4, 4, 3, 0, b"\0" * 8), "3 bits of colour type 0"),
+        (png_of(4, 4, 8, 5, b"\0" * 8), "8 bits of colour type 5"),
+        (png_of(4, 4, 8, 0, b"\0" * 20, before=chunk(b"acTL", struct.pack(">II", 2, 0))), "animation"),
+        (b"\xff\xd8\xff", "JPEG ends after 3 bytes"),
+        (b"\xff\xd8\xff\xd9\0\0\0\0", "has ff d9 00 00 at byte 2"),
+        (b"\xff\xd8\xff\xe0\0\0\0\0", "has ff e0 00 00 at byte 2"),
+        (with_segment(jpeg(BGR), 0xC0, b"\x08\0\x10\0\x10\x01\x01\x11\0"), "two frames"),
+        (with_segment(jpeg(BGR), 0xC9, b"\x08\0\x10\0\x10\x01\x01\x11\0"), "kind 0xc9"),
+        (with_segment(jpeg(BGR), 0xC0, b"\x08\0"), "damaged"),
+        (b"\xff\xd8\xff\xda\0\x02\0\0\xff\xd9", "scan before its frame"),
+        (jpeg(BGR)[:-2] + b"\xff\xda" * 100 + b"\xff\xd9", "100 scans or more"),
+        (jpeg(BGR).replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"), "3 components of 12 bits"),
+    ],
+)
+def test_refused(file: bytes, message: str) -> None:
+    with pytest.raises(ImageError, match=rf"^topic: .*{message}"):
+        read_header(file, "topic")
+
+
+@given(begin=st.sampled_from([b"", PNG, b"\xff\xd8\xff", jpeg(BGR)[:160], png(BGR)[:33]]), rest=st.binary())
+def test_any_bytes_are_a_header_or_refused(begin: bytes, rest: bytes) -> None:
+    try:
+        header = read_header(begin + rest, "topic")
+    except ImageError:
+        return
+    assert header.height >= 1
+    assert header.width >= 1

@@ -155,7 +155,6 @@ def test_grey_in_colour(padding: int) -> None:
     grey = pixels("mono8", 6, 5)
     message = pack(np.dstack([grey] * 3), "rgb8", padding=padding)
     got = grey_in_colour(read(message, ENCODINGS["rgb8"]))
-    assert got is not None
     assert got.flags.c_contiguous
     np.testing.assert_array_equal(got, grey)
 

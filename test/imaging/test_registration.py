@@ -1,62 +1,429 @@
-"""Change of size: exact sizes, no shift, no aliasing."""
+"""Every mode against a computation pixel by pixel; masks; what is kept between frames; what is refused."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
 import numpy as np
-import plain_camf
+import plain_geometry as plain
 import pytest
+from numpy.typing import NDArray
 
-from camf_ros.imaging.warp import resized as align
+from camf_ros.errors import CamfError, DataError, ParameterError, RegistrationError
+from camf_ros.imaging import warp as module
+from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
+from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration
+from camf_ros.imaging.registration_file import RegistrationFile, write_registration
+from camf_ros.imaging.warp import Rig, resized
+from camf_ros.settings.registration import RegistrationSettings
 
-SIZES = [(1, 1), (1, 9), (7, 5), (8, 8), (31, 17), (48, 64), (100, 37)]
-
-
-@pytest.mark.parametrize("channels", [(), (3,)], ids=["grey", "colour"])
-@pytest.mark.parametrize("target", SIZES)
-@pytest.mark.parametrize("source", SIZES)
-def test_sizes(source: tuple[int, int], target: tuple[int, int], channels: tuple[int, ...]) -> None:
-    even = np.full((*source, *channels), 77, np.uint8)
-    got = align(even, target)
-    assert (got.dtype, got.shape) == (np.uint8, (*target, *channels))
-    assert (got == 77).all()
-
-
-def test_equal_size_is_not_touched() -> None:
-    picture = np.random.default_rng(1).integers(0, 256, (6, 7), dtype=np.uint8)
-    np.testing.assert_array_equal(align(picture, (6, 7)), picture)
+THERMAL, RGB = (30, 40), (36, 52)
+# Thermal pixel to RGB pixel: a turn, a zoom, a shift and a little perspective.
+HOMOGRAPHY = np.array([[1.18, -0.06, 3.1], [0.07, 1.15, -2.3], [2e-4, -1e-4, 1.0]])
 
 
-def test_enlarging_is_bilinear_about_pixel_centres() -> None:
-    picture = np.random.default_rng(2).integers(0, 256, (13, 9, 3), dtype=np.uint8)
-    for size in ((26, 18), (30, 21), (13, 40)):
-        expected = plain_camf.resize(np.moveaxis(picture, 2, 0).astype(np.float64), *size)
-        np.testing.assert_allclose(np.moveaxis(align(picture, size), 2, 0), expected, atol=1.5)
+def turned(x: float, y: float, z: float) -> tuple[float, ...]:
+    return tuple(map(float, cv2.Rodrigues(np.array([x, y, z], float))[0].ravel()))
 
 
-def test_shrinking_averages_areas() -> None:
-    picture = np.random.default_rng(3).integers(0, 256, (24, 36), dtype=np.uint8)
-    for by in (2, 3, 4):
-        blocks = picture.reshape(24 // by, by, 36 // by, by).mean(axis=(1, 3))
-        np.testing.assert_allclose(align(picture, (24 // by, 36 // by)), blocks, atol=0.51)
-    stripes = np.tile(np.array([0, 255], np.uint8), (20, 50))
-    assert np.abs(align(stripes, (10, 40)).astype(int) - 127.5).max() < 60, "fine stripes alias into coarse ones"
+EXTRINSICS = Extrinsics(turned(0.02, -0.03, 0.05), (0.11, -0.02, 0.015))
+LENSES: dict[str, tuple[str, tuple[float, ...]]] = {
+    "none": ("plumb_bob", ()),
+    "plumb_bob": ("plumb_bob", (-0.25, 0.08, 0.004, -0.003, 0.01)),
+    "rational_polynomial": ("rational_polynomial", (0.4, -0.1, 0.002, 0.003, 0.02, 0.6, 0.02, 0.01)),
+    "equidistant": ("equidistant", (-0.03, 0.02, -0.01, 0.002)),
+}
 
 
-@pytest.mark.parametrize("size", [(60, 80), (15, 20), (30, 80)])
-def test_no_shift(size: tuple[int, int]) -> None:
-    """The centre of gravity of a spot stays where it was, as a share of the picture."""
-    rows, columns = np.mgrid[0:30, 0:40]
-    spot = (255 * np.exp(-((rows - 11.5) ** 2 + (columns - 23.5) ** 2) / 18)).astype(np.uint8)
-    got = align(spot, size).astype(np.float64)
-    rows, columns = np.mgrid[0 : size[0], 0 : size[1]]
-    centre = [((axis + 0.5) * got).sum() / got.sum() for axis in (rows, columns)]
-    assert centre[0] / size[0] == pytest.approx(12 / 30, abs=0.004)
-    assert centre[1] / size[1] == pytest.approx(24 / 40, abs=0.004)
+def camera(size: tuple[int, int], lens: str, focal: float) -> Camera:
+    model, coefficients = LENSES[lens]
+    height, width = size
+    matrix = (focal, 0.0, width / 2 - 0.8, 0.0, 1.02 * focal, height / 2 + 0.6, 0.0, 0.0, 1.0)
+    return Camera(width, height, matrix, model, coefficients)
 
 
-def test_read_only_and_strided_pictures() -> None:
-    picture = np.random.default_rng(4).integers(0, 256, (20, 30), dtype=np.uint8)
-    view = picture[:, :21]
-    view.flags.writeable = False
-    for size in ((10, 10), (40, 50)):
-        np.testing.assert_array_equal(align(view, size), align(view.copy(), size))
+def smooth(seed: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    noise = np.random.default_rng(seed).normal(0, 1, shape)
+    soft = cv2.GaussianBlur(noise, (0, 0), 2.5)
+    return np.asarray(np.clip(128 + 320 * soft, 0, 255).astype(np.uint8))
+
+
+def pictures() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    return smooth(1, THERMAL), smooth(2, (*RGB, 3))
+
+
+def file_with(folder: Path, **entries: Any) -> str:
+    path = folder / "registration.yaml"
+    write_registration(path, RegistrationFile(THERMAL, RGB, **entries))
+    return str(path)
+
+
+def align(settings: RegistrationSettings, reference: str = "rgb", rig: Rig = Rig()) -> Aligned:  # noqa: B008
+    return PlannedRegistration().align(*pictures(), reference=reference, settings=settings, rig=rig)
+
+
+def shifted(folder: Path, **others: Any) -> RegistrationSettings:
+    """Settings for a file with the homography."""
+    return RegistrationSettings(mode="homography", file=file_with(folder, homography=HOMOGRAPHY), **others)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Grows with every map of a lens that is computed."""
+    made: list[object] = []
+    original = module.undistorting
+    monkeypatch.setattr(module, "undistorting", lambda *args: made.append(1) or original(*args))
+    return made
+
+
+def same(got: NDArray[np.uint8], expected: NDArray[np.float64], where: NDArray[np.bool_]) -> None:
+    """Equal but for the map's steps of 1/32 pixel, in pictures with slopes of tens of levels a pixel."""
+    assert where.mean() > 0.3
+    difference = np.abs(got.astype(float) - expected)[where]
+    assert difference.max() <= 3.0
+    assert difference.mean() < 0.5
+
+
+def test_none_passes_pictures_of_one_size() -> None:
+    thermal, rgb = smooth(1, RGB), pictures()[1]
+    for reference in ("rgb", "thermal"):
+        aligned = PlannedRegistration().align(
+            thermal, rgb, reference=reference, settings=RegistrationSettings(mode="none"), rig=Rig()
+        )
+        assert aligned.thermal is thermal
+        assert aligned.rgb is rgb
+    with pytest.raises(RegistrationError, match="40 x 30 and the RGB image 52 x 36"):
+        align(RegistrationSettings(mode="none"))
+
+
+@pytest.mark.parametrize(("reference", "size"), [("rgb", RGB), ("thermal", THERMAL)])
+def test_resize(reference: str, size: tuple[int, int]) -> None:
+    aligned = align(RegistrationSettings(), reference)
+    thermal, rgb = pictures()
+    np.testing.assert_array_equal(aligned.thermal, resized(thermal, size))
+    np.testing.assert_array_equal(aligned.rgb, resized(rgb, size))
+    assert aligned.coverage is None
+    assert not aligned.undistorted
+
+
+@pytest.mark.parametrize("output", [(0, 0), (50, 70)])
+@pytest.mark.parametrize("reference", ["rgb", "thermal"])
+def test_homography(tmp_path: Path, reference: str, output: tuple[int, int]) -> None:
+    aligned = align(shifted(tmp_path, output_height=output[0], output_width=output[1], feather=0), reference)
+    thermal, rgb = pictures()
+    own = RGB if reference == "rgb" else THERMAL
+    size = output if any(output) else own
+    to_other = np.linalg.inv(HOMOGRAPHY) if reference == "rgb" else HOMOGRAPHY
+    matrix = to_other @ scaling(size, own)
+    expected, seen = plain.resampled(
+        thermal if reference == "rgb" else rgb, size, lambda x, y: plain.mapped(matrix.tolist(), x, y)
+    )
+    moved, still = (aligned.thermal, aligned.rgb) if reference == "rgb" else (aligned.rgb, aligned.thermal)
+    same(moved, expected, seen)
+    np.testing.assert_array_equal(still, resized(rgb if reference == "rgb" else thermal, size))
+    assert aligned.coverage.overlap == pytest.approx(seen.mean(), abs=0.01)
+
+
+def test_homography_of_pictures_of_another_size(tmp_path: Path) -> None:
+    """A camera that bins by two: the file's mapping is that of the full size."""
+    path = tmp_path / "full.yaml"
+    double = scaling(RGB, (72, 104)) @ HOMOGRAPHY @ scaling((60, 80), THERMAL)
+    write_registration(path, RegistrationFile((60, 80), (72, 104), double))
+    settings = RegistrationSettings(mode="homography", file=str(path))
+    plainly = replace(settings, file=file_with(tmp_path, homography=HOMOGRAPHY))
+    np.testing.assert_array_equal(align(settings).thermal, align(plainly).thermal)
+
+
+@pytest.mark.parametrize("output", [(0, 0), (43, 61)])
+@pytest.mark.parametrize("reference", ["rgb", "thermal"])
+@pytest.mark.parametrize("lens", sorted(LENSES))
+def test_calibrated(tmp_path: Path, lens: str, reference: str, output: tuple[int, int]) -> None:
+    thermal_camera, rgb_camera = camera(THERMAL, lens, 33.0), camera(RGB, lens, 44.0)
+    settings = RegistrationSettings(
+        mode="calibrated",
+        file=file_with(tmp_path, extrinsics=EXTRINSICS),
+        distance=1.7,
+        output_height=output[0],
+        output_width=output[1],
+        feather=0,
+    )
+    aligned = align(settings, reference, Rig(thermal_camera, rgb_camera))
+    assert aligned.undistorted
+    own, ideal = (RGB, rgb_camera) if reference == "rgb" else (THERMAL, thermal_camera)
+    size = output if any(output) else own
+    rotation = np.array(EXTRINSICS.rotation).reshape(3, 3)
+
+    def place(x: float, y: float, shown: Camera, *, is_thermal: bool) -> plain.Point | None:
+        # The point of the plane that the ideal reference camera sees here.
+        column, row = (x + 0.5) * own[1] / size[1] - 0.5, (y + 0.5) * own[0] / size[0] - 0.5
+        fx, _, cx, _, fy, cy = ideal.matrix[:6]
+        point = [1.7 * (column - cx) / fx, 1.7 * (row - cy) / fy, 1.7]
+        if reference == "rgb" and is_thermal:
+            point = plain.times(
+                rotation.T.tolist(), [a - b for a, b in zip(point, EXTRINSICS.translation, strict=True)]
+            )
+        elif reference == "thermal" and not is_thermal:
+            point = [a + b for a, b in zip(plain.times(rotation.tolist(), point), EXTRINSICS.translation, strict=True)]
+        u, v = plain.distorted(shown.model, shown.coefficients or (0.0,) * 5, point[0] / point[2], point[1] / point[2])
+        return shown.matrix[0] * u + shown.matrix[2], shown.matrix[4] * v + shown.matrix[5]
+
+    thermal, rgb = pictures()
+    expected, seen = plain.resampled(thermal, size, lambda x, y: place(x, y, thermal_camera, is_thermal=True))
+    same(aligned.thermal, expected, seen)
+    expected, seen_by_rgb = plain.resampled(rgb, size, lambda x, y: place(x, y, rgb_camera, is_thermal=False))
+    same(aligned.rgb, expected, seen_by_rgb)
+    overlap = aligned.coverage.overlap if aligned.coverage else 1.0
+    assert overlap == pytest.approx((seen & seen_by_rgb).mean(), abs=0.01)
+
+
+def test_one_interpolation_only(tmp_path: Path) -> None:
+    """A chessboard, the picture that shows every smoothing, is what OpenCV makes of it in one go."""
+    board = np.kron(np.indices((10, 13)).sum(axis=0) % 2, np.ones((3, 3))).astype(np.uint8)[: THERMAL[0], : THERMAL[1]]
+    board = np.asarray(255 * cv2.resize(board, THERMAL[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    settings = shifted(tmp_path, feather=0)
+    got = PlannedRegistration().align(board, pictures()[1], reference="rgb", settings=settings, rig=Rig()).thermal
+    expected = cv2.warpPerspective(
+        board, HOMOGRAPHY, RGB[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    inside = cv2.warpPerspective(np.full_like(board, 255), HOMOGRAPHY, RGB[::-1]) == 255
+    difference = np.abs(got.astype(int) - expected)[inside]
+    # Two axes, each off by at most half a step of 1/32 pixel on edges of 255 levels, in both computations.
+    assert difference.max() <= 2 * 2 * 255 / 64 + 1
+    half_way = cv2.resize(board, RGB[::-1])
+    twice = cv2.warpPerspective(
+        half_way, HOMOGRAPHY @ scaling(RGB, THERMAL), RGB[::-1], borderMode=cv2.BORDER_REPLICATE
+    )
+    assert np.abs(twice.astype(int) - expected)[inside].mean() > 5 * difference.mean()
+
+
+def test_distance_at_run_time(tmp_path: Path) -> None:
+    """Side by side and parallel: what is f b / d pixels apart at one distance is f b / d' at another."""
+    focal, base = 40.0, 0.2
+    lens = camera(THERMAL, "none", focal)
+    settings = RegistrationSettings(
+        mode="calibrated", file=file_with(tmp_path, extrinsics=Extrinsics(turned(0, 0, 0), (base, 0.0, 0.0)))
+    )
+    thermal = smooth(1, THERMAL)
+    registration = PlannedRegistration()
+    for distance in (1.0, 2.0, 4.0):
+        aligned = registration.align(
+            thermal, thermal, reference="rgb", settings=replace(settings, distance=distance), rig=Rig(lens, lens)
+        )
+        shift = round(focal * base / distance)
+        # The thermal camera stands to the left of what X_rgb = X_thermal + (b, 0, 0) calls the RGB camera's origin.
+        np.testing.assert_array_equal(aligned.thermal[:, shift:], thermal[:, : THERMAL[1] - shift])
+
+
+def test_maps_are_computed_when_something_changes_and_only_then(tmp_path: Path, made: list[object]) -> None:
+    settings = RegistrationSettings(mode="calibrated", file=file_with(tmp_path, extrinsics=EXTRINSICS))
+    rig = Rig(camera(THERMAL, "none", 33.0), camera(RGB, "none", 44.0))
+    registration = PlannedRegistration()
+
+    def maps(settings: RegistrationSettings, rig: Rig, reference: str = "rgb") -> int:
+        made.clear()
+        registration.align(*pictures(), reference=reference, settings=settings, rig=rig)
+        return len(made)
+
+    assert maps(settings, rig) == 2
+    assert maps(replace(settings), Rig(*rig)) == 0
+    assert maps(replace(settings, distance=3.0), rig) == 2
+    assert maps(replace(settings, distance=3.0), rig, "thermal") == 2
+    assert maps(settings, rig._replace(rgb=camera(RGB, "plumb_bob", 44.0))) == 2
+    assert maps(settings, rig) == 2
+    assert maps(replace(settings, processing_width=20), rig) == 3
+
+
+def test_file_is_read_once(tmp_path: Path) -> None:
+    registration = PlannedRegistration()
+    settings = shifted(tmp_path)
+    registration.renew(registration.check(settings))
+    Path(settings.file).unlink()
+    registration.align(*pictures(), reference="rgb", settings=settings, rig=Rig())
+
+
+def test_check_looks_at_the_disk_and_changes_nothing(tmp_path: Path) -> None:
+    registration = PlannedRegistration()
+    settings = shifted(tmp_path)
+
+    def aligned() -> NDArray[np.uint8]:
+        return registration.align(*pictures(), reference="rgb", settings=settings, rig=Rig()).thermal
+
+    before = aligned()
+    good = registration.check(settings)
+    Path(settings.file).write_text("nonsense: [")
+    with pytest.raises(DataError):
+        registration.check(settings)
+    np.testing.assert_array_equal(aligned(), before)
+    file_with(tmp_path, homography=HOMOGRAPHY @ np.diag([1.0, 1.25, 1.0]))
+    other = registration.check(settings)
+    np.testing.assert_array_equal(aligned(), before)
+    registration.renew(other)
+    assert not np.array_equal(aligned(), before)
+    registration.renew(good)
+    np.testing.assert_array_equal(aligned(), before)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [((0, 0), RGB), ((18, 0), (18, 26)), ((0, 104), (72, 104)), ((10, 20), (10, 20))],
+)
+def test_sizes(given: tuple[int, int], expected: tuple[int, int]) -> None:
+    output = align(RegistrationSettings(output_height=given[0], output_width=given[1]))
+    assert output.rgb.shape[:2] == output.thermal.shape == expected
+    processing = align(RegistrationSettings(processing_height=given[0], processing_width=given[1]))
+    assert processing.rgb.shape[:2] == RGB
+    assert processing.thermal.shape == expected
+
+
+def test_transforms_are_waited_for_and_used() -> None:
+    settings = RegistrationSettings(mode="calibrated", extrinsics="tf")
+    rig = Rig(camera(THERMAL, "none", 33.0), camera(RGB, "none", 44.0))
+    with pytest.raises(RegistrationError, match="no transform"):
+        align(settings, rig=rig)
+    assert align(settings, rig=rig._replace(extrinsics=EXTRINSICS)).undistorted
+
+
+def test_lenses_of_the_file_serve_where_no_camera_info_comes(tmp_path: Path) -> None:
+    thermal, rgb = camera(THERMAL, "plumb_bob", 33.0), camera(RGB, "equidistant", 44.0)
+    alone = RegistrationSettings(
+        mode="calibrated", file=file_with(tmp_path, extrinsics=EXTRINSICS, thermal=thermal, rgb=rgb)
+    )
+    got = align(alone)
+    expected = align(alone, rig=Rig(thermal, rgb))
+    np.testing.assert_array_equal(got.thermal, expected.thermal)
+    np.testing.assert_array_equal(got.rgb, expected.rgb)
+
+
+THERMAL_CAMERA, RGB_CAMERA = camera(THERMAL, "none", 33.0), camera(RGB, "none", 44.0)
+
+
+@pytest.mark.parametrize(
+    ("entries", "rig", "said"),
+    [
+        ({"extrinsics": EXTRINSICS}, Rig(), "lens of the thermal camera"),
+        ({"extrinsics": EXTRINSICS}, Rig(THERMAL_CAMERA), "lens of the rgb camera"),
+        (
+            {"extrinsics": EXTRINSICS},
+            Rig(THERMAL_CAMERA, camera(THERMAL, "none", 44.0)),
+            "52 x 36 and its calibration for 40 x 30",
+        ),
+        ({"homography": np.array([[1, 0, 500.0], [0, 1, 0], [0, 0, 1]])}, Rig(), "nothing in common"),
+        (
+            {"extrinsics": Extrinsics(turned(0, np.pi, 0), (0.0, 0.0, 0.0))},
+            Rig(THERMAL_CAMERA, RGB_CAMERA),
+            "nothing in common",
+        ),
+    ],
+)
+def test_cameras_that_do_not_fit_or_look_elsewhere(tmp_path: Path, entries: Any, rig: Rig, said: str) -> None:
+    mode = "homography" if "homography" in entries else "calibrated"
+    with pytest.raises(RegistrationError, match=said):
+        align(RegistrationSettings(mode=mode, file=file_with(tmp_path, **entries)), rig=rig)
+
+
+@pytest.mark.parametrize(
+    ("mode", "entries", "kind", "said"),
+    [
+        ("calibrated", {"homography": HOMOGRAPHY}, RegistrationError, "has no extrinsics"),
+        ("homography", {"extrinsics": EXTRINSICS}, RegistrationError, "has no homography"),
+        ("homography", None, DataError, "cannot be opened"),
+        ("homography", {}, ParameterError, r"registration\.file is empty"),
+        ("calibrated", {}, ParameterError, r"registration\.file is empty"),
+    ],
+)
+def test_file_without_what_the_mode_needs(tmp_path: Path, mode: str, entries: Any, kind: Any, said: str) -> None:
+    file = str(tmp_path / "none.yaml") if entries is None else file_with(tmp_path, **entries) if entries else ""
+    with pytest.raises(kind, match=said):
+        PlannedRegistration().check(RegistrationSettings(mode=mode, file=file))
+    assert issubclass(RegistrationError, CamfError)
+
+
+def test_shrinking_does_not_alias(tmp_path: Path) -> None:
+    """Stripes of one pixel, seen by a camera of half the resolution, are grey and not stripes of another width."""
+    stripes = np.tile(np.array([0, 255], np.uint8), (60, 40))
+    path = tmp_path / "half.yaml"
+    write_registration(path, RegistrationFile((30, 40), (60, 80), scaling((30, 40), (60, 80))))
+    settings = RegistrationSettings(mode="homography", file=str(path))
+    small = np.zeros((30, 40), np.uint8)
+    got = PlannedRegistration().align(small, stripes, reference="thermal", settings=settings, rig=Rig()).rgb
+    assert np.abs(got[:, 2:-2].astype(float) - 127.5).max() < 30
+
+
+def alone(
+    which: str,
+    settings: RegistrationSettings,
+    reference: str,
+    rig: Rig,
+    *,
+    known: bool = True,
+) -> AlignedAlone:
+    image, other = pictures() if which == "thermal" else pictures()[::-1]
+    size = (other.shape[0], other.shape[1]) if known else None
+    return PlannedRegistration().align_alone(which, image, other=size, reference=reference, settings=settings, rig=rig)
+
+
+def every_mode(folder: Path) -> list[tuple[RegistrationSettings, Rig]]:
+    matrix = np.array([[1.1, 0.05, -3.0], [-0.04, 1.15, 4.0], [1e-4, -1e-4, 1.0]])
+    path = file_with(folder, homography=matrix, extrinsics=EXTRINSICS)
+    rig = Rig(camera(THERMAL, "plumb_bob", 33.0), camera(RGB, "plumb_bob", 44.0))
+    return [
+        (RegistrationSettings(mode="resize"), Rig()),
+        (RegistrationSettings(mode="resize", output_width=30), Rig()),
+        (RegistrationSettings(mode="homography", file=path), Rig()),
+        (RegistrationSettings(mode="calibrated", file=path, distance=3.0), rig),
+        (RegistrationSettings(mode="calibrated", file=path, distance=3.0, output_height=20), rig),
+    ]
+
+
+@pytest.mark.parametrize("reference", ["rgb", "thermal"])
+def test_a_picture_that_is_alone_is_where_it_would_be_in_a_pair(tmp_path: Path, reference: str) -> None:
+    for settings, rig in every_mode(tmp_path):
+        both = align(settings, reference, rig)
+        seen = both.coverage
+        for which, expected in (
+            ("thermal", both.thermal if both.full_thermal is None else both.full_thermal),
+            ("rgb", both.rgb),
+        ):
+            got = alone(which, settings, reference, rig)
+            assert (got.reference, got.undistorted) == (reference, both.undistorted)
+            inside = np.ones(expected.shape[:2], bool)
+            if seen is not None:
+                inside = (got.image != 0).reshape(*got.image.shape[:2], -1).any(axis=2)
+            assert inside.any()
+            np.testing.assert_array_equal(got.image[inside], expected[inside])
+
+
+def test_a_picture_that_is_alone_is_black_where_its_camera_sees_nothing(tmp_path: Path) -> None:
+    shift = np.array([[1.0, 0, 20], [0, 1, 0], [0, 0, 1]])  # thermal column 0 is RGB column 20
+    settings = RegistrationSettings(mode="homography", file=file_with(tmp_path, homography=shift))
+    got = PlannedRegistration().align_alone(
+        "thermal", np.full(THERMAL, 200, np.uint8), other=RGB, reference="rgb", settings=settings, rig=Rig()
+    )
+    assert got.image.shape == RGB
+    right = min(RGB[1], 20 + THERMAL[1])
+    assert (got.image[: min(THERMAL[0], RGB[0]), 20:right] == 200).all()
+    assert not got.image[:, :20].any()
+
+
+@pytest.mark.parametrize("which", ["rgb", "thermal"])
+def test_first_picture_of_all_keeps_its_own_geometry(tmp_path: Path, which: str) -> None:
+    """Nothing is known of the other camera, not even its lens."""
+    own = {"rgb": RGB, "thermal": THERMAL}
+    for settings, rig in every_mode(tmp_path)[:4:3]:
+        partly = Rig(rig.thermal, None) if which == "thermal" else Rig(None, rig.rgb)
+        for reference in own:
+            got = alone(which, settings, reference, partly, known=False)
+            assert got.reference == which
+            assert got.image.shape[:2] == own[which]
+
+
+def test_map_of_a_picture_that_is_alone_is_kept(tmp_path: Path, made: list[object]) -> None:
+    settings, rig = every_mode(tmp_path)[3]
+    registration, (thermal, rgb) = PlannedRegistration(), pictures()
+    for _ in range(3):
+        registration.align(thermal, rgb, reference="rgb", settings=settings, rig=rig)
+        registration.align_alone("rgb", rgb, other=THERMAL, reference="rgb", settings=settings, rig=rig)
+    assert len(made) == 3

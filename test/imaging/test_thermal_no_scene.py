@@ -104,9 +104,7 @@ def test_what_is_no_scene_moves_no_level(kind: str, agc: str, dtype: type[Any]) 
     changed = cv2.dilate((spoilt != picture).astype(np.uint8), np.ones((31, 31), np.uint8)) > 0
     assert np.abs(got - expected)[~changed].max() <= 8
     assert np.abs(got - expected)[~changed].mean() <= 2.5
-    assert front_end.state is not None
     found = front_end.state.no_scene
-    assert found is not None
     assert found.mask[spoilt != picture].all()
     assert found.share < (spoilt != picture).mean() + 0.12
     assert found.text
@@ -193,11 +191,9 @@ def test_a_border_that_comes_and_goes_does_not_flicker() -> None:
 
 def test_telemetry_names_the_parameter() -> None:
     found = find_no_scene(SPOILT["telemetry below"](counts()))
-    assert found is not None
     assert (found.top, found.bottom) == (0, 3)
     assert found.warning == "the last 3 thermal rows are no picture (telemetry?): set thermal.crop_bottom to 3"
     found = find_no_scene(telemetry(np.s_[:2], 4, 80)(SPOILT["telemetry below"](counts())))
-    assert found is not None
     assert "set thermal.crop_top to 2" in found.warning
     assert "set thermal.crop_bottom to 3" in found.warning
 
