@@ -170,7 +170,7 @@ def seen(grey: F32) -> F32:
         return np.ones(grey.shape, np.float32)
     edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     border = np.isin(labels, edge[edge > 0])
-    # A night sky is black too, but has noise; small black corners of it do no harm.
+    # A night sky is black too, but noisy; small black corners do no harm.
     result = (~border).astype(np.float32)
     return np.asarray(cv2.erode(result, np.ones((3, 3), np.uint8), borderValue=1.0), np.float32)
 

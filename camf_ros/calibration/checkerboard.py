@@ -83,7 +83,7 @@ def from_boards(
         best = number if not used else best
         used.append(pair.name)
         rgb.append(there)
-        # Either end may have been taken for the first. Both cameras are taken to stand upright, more or less.
+        # The detector may start at either end. Both cameras are assumed to be upright, more or less.
         expected = mapped(motion.matrix(), there)
         thermal.append(min(here, here[::-1], key=lambda corners: _direction_error(corners, expected)))
     corners = sum(len(points) for points in rgb)

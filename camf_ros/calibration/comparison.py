@@ -55,7 +55,7 @@ def edge_directions(grey: F32, seen: F32) -> F32:
     dx, dy = dx * seen, dy * seen
     cosine = cv2.GaussianBlur(dx * dx - dy * dy, (0, 0), _AFTER)
     sine = cv2.GaussianBlur(2 * dx * dy, (0, 0), _AFTER)
-    # Squares of gradients have been added; their root is a gradient again.
+    # The root of a sum of squared gradients is a gradient again.
     energy = cv2.magnitude(cosine, sine)
     faint = _FAINT**2 * float(energy.sum()) / max(float(seen.sum()), 1.0)
     factor = 1 / np.sqrt(energy * (energy + np.float32(faint)) + np.float32(1e-12))
@@ -106,7 +106,6 @@ class Fit(NamedTuple):
     curvature: NDArray[np.float64]
     slope: NDArray[np.float64]
     score: float
-    overlap: float
 
 
 def warped(level: Level, matrix: Matrix) -> tuple[F32, F32]:
@@ -123,7 +122,7 @@ def compare(level: Level, matrix: Matrix) -> Comparison:
     """Compare one pair under a mapping."""
     grey, seen = warped(level, matrix)
     both = seen * level.fixed_seen
-    # Features reach over the border by their smoothing.
+    # Smoothing spreads features over the border.
     inside = np.asarray(cv2.erode(both, np.ones((7, 7), np.uint8), borderValue=1.0), np.float32)
     features = edge_directions(grey, seen)
     fixed = level.fixed
@@ -155,7 +154,7 @@ def measure(level: Level, motion: Motion) -> Fit:
     cross = np.einsum("iyx,jyx->ij", ux * (weight * xy), uy)
     curvature += cross + cross.T
     slope = np.einsum("iyx,yx->i", ux, weight * bx) + np.einsum("iyx,yx->i", uy, weight * by)
-    return Fit(curvature, slope, score, float(inside.mean()))
+    return Fit(curvature, slope, score)
 
 
 def directions(motion: Motion, to_level: Matrix, size: tuple[int, ...]) -> tuple[NDArray[np.float64], ...]:
@@ -209,7 +208,7 @@ def evidence(level: Level, motion: Motion, size: tuple[int, int]) -> Evidence:
         elsewhere.append(compare(level, motion.matrix() @ shift).score)
     chance = float(np.mean(elsewhere))
     scale = 1 / float(level.to_fixed[0, 0])
-    # The stiffest family: one pair can seldom tell more.
+    # The stiffest family: one pair can rarely determine more.
     start = PlaneMotion("similarity", motion.matrix(), size)
     alone = refine([level], start, steps=10)
     return Evidence(

@@ -117,7 +117,7 @@ class TurnMotion:
         """See :meth:`Motion.stepped`."""
         turn = cv2.Rodrigues(self._angle * np.asarray(step, np.float64))[0]
         rotation = (self.extrinsics.r.T @ turn).T
-        # Many products of rotations: back to an orthonormal one.
+        # Products of rotations drift: make it orthonormal again.
         left, _, right = np.linalg.svd(rotation)
         extrinsics = Extrinsics(tuple(map(float, (left @ right).ravel())), self.extrinsics.translation)
         return TurnMotion(self._fixed, self._moving, extrinsics, self._distance, self._size)

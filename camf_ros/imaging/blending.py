@@ -140,7 +140,7 @@ class Coverage:
         self.both = both = (thermal > 0) & (rgb > 0)
         self.overlap = float(both.mean())
         self.needs_thermal = bool(thermal_only.any())
-        # Only where the other picture lies beside it: at the border to nothing there is nothing to go over to.
+        # A transition only where the other picture lies beside it, not at the border to nothing.
         self._rgb_share = _ramp(both, rgb_only, feather)
         self._thermal_share = _ramp(both & ~self._rgb_share.covered, thermal_only, feather)
         self._rgb_only = rgb_only.astype(np.uint8) if rgb_only.any() else None

@@ -156,10 +156,9 @@ def _close(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 class InfoHistory:
-    """The last camera_info messages of one camera, because a pair's own may have been followed by others."""
+    """The last camera_info messages of one camera: newer ones may have come while a pair is processed."""
 
     def __init__(self) -> None:
-        # The last few, because the one that belongs to a pair in work may have been followed by others.
         self._kept: deque[Any] = deque(maxlen=_KEPT)
 
     def keep(self, info: Any) -> None:
@@ -226,7 +225,7 @@ def _to_picture(info: Any) -> NDArray[np.float64]:
     height, width = picture_size(info)
     region = (info.roi.height or info.height, info.roi.width or info.width)
     cut = np.array([[1, 0, -float(info.roi.x_offset)], [0, 1, -float(info.roi.y_offset)], [0, 0, 1]])
-    # The size that is left over when the binning does not divide the region is cut off, not squeezed in.
+    # Where the binning does not divide the region, the remainder is cut off.
     used = (height * max(info.binning_y, 1), width * max(info.binning_x, 1))
     return np.asarray(scaling(used, (height, width)) @ cut) if all(region) else np.eye(3)
 

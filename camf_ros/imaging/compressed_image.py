@@ -150,11 +150,13 @@ def _jpeg(data: bytes, topic: str) -> Header:
             frame = segment
         elif marker == 0xDA:
             break
-    # A scan writes 0xff as ff 00, so this can be nothing but the end; without it, the rest would be left grey.
+    # A scan writes 0xff as ff 00, so ff d9 is the end. Without it the decoder would leave the rest grey.
     if data.rfind(b"\xff\xd9", position) < 0:
         raise _cut(data, topic, "JPEG")
     if data.count(b"\xff\xda", position) >= _JPEG_SCANS:
-        raise ImageError(f"{topic}: JPEG has {_JPEG_SCANS} scans or more", expected="a picture, not a trap")
+        raise ImageError(
+            f"{topic}: JPEG has {_JPEG_SCANS} scans or more", expected="fewer: each scan costs a pass over the picture"
+        )
     if not frame:
         raise ImageError(f"{topic}: JPEG has a scan before its frame", expected="the frame first", remedy=_REMEDY)
     return _jpeg_header(frame, len(data), topic)
@@ -320,7 +322,7 @@ def _decompress(data: bytes, header: Header, topic: str) -> NDArray[Any]:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         image = None
-    # What a decoder makes of a file must be what the header has promised.
+    # The decoded picture must be what the header says.
     promised = (header.height, header.width), np.dtype(np.uint16 if header.bits == 16 else np.uint8)
     if image is None or (image.shape[:2], image.dtype) != promised or image.shape[2:] not in ((), (3,), (4,)):
         raise ImageError(
@@ -335,8 +337,8 @@ def _stored(image: NDArray[Any], header: Header, named: Encoding | None, layout:
     """Encoding of what was decoded, by channels, bits and the order of colours."""
     if image.ndim == 2:
         return _GREY[header.bits]
-    # The transport compresses blue, green, red and says so. One that names a colour and does not say so has handed red,
-    # green, blue to a function that takes the opposite; the transport's subscriber, and so RViz, reads it like that.
+    # The transport compresses blue, green, red and says so. A publisher that names a colour and does not say so passed
+    # red, green, blue to a function that expects the opposite. The transport's subscriber, and so RViz, undoes it too.
     generic = named is None or named.kind in (Kind.GREY, Kind.MOSAIC) or named.name in ("8UC3", "8UC4")
     names = _BGR_NAMES if generic or "compressed bgr" in layout else _RGB_NAMES
     return names[image.shape[2], header.bits]

@@ -48,7 +48,7 @@ class RgbPicture:
         if colour < 1:
             levels = np.rint((np.arange(256) - 128) * colour + 128).astype(np.uint8)
             ycrcb = np.asarray(cv2.LUT(ycrcb, levels), np.uint8)
-        # In place: the frame's own luminance is kept apart from it.
+        # In place: self.luminance is a copy.
         cv2.insertChannel(luminance, ycrcb, 0)
         return np.asarray(cv2.cvtColor(ycrcb, cv2.COLOR_YCrCb2RGB), np.uint8)
 
@@ -76,10 +76,10 @@ class Fade:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew: nobody saw the last picture, or it is long ago."""
+        """Start again without a last picture: nobody saw it, or it is too old."""
         self._last: NDArray[np.uint8] | None = None
         self._changed = False
-        # Of the mean luminance, levels; and what it was without the correction.
+        # Correction of the mean luminance, levels; and the mean without it.
         self._offset, self._level = 0.0, 1.0
 
     def change(self) -> None:

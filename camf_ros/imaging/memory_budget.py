@@ -1,7 +1,7 @@
 """The sizes that a pair is fused at, and the memory that it may need.
 
-What needs too much is refused before anything is allocated for it: a system without memory ends the process without a
-word. The figures are upper bounds of what ``benchmarks/memory.py`` measures (``docs/figures/memory.json``).
+What needs too much is refused before anything is allocated for it, because a system that runs out of memory kills the
+process. The figures are upper bounds of what ``benchmarks/memory.py`` measures (``docs/figures/memory.json``).
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _left_in(group: Path, limit: str, usage: str) -> float:
     with contextlib.suppress(OSError, ValueError):
         used = int((group / usage).read_text(encoding="ascii"))
         with contextlib.suppress(OSError, ValueError, KeyError):
-            # Files that are kept in memory while nobody needs it count as used.
+            # The usage includes cached files, which the kernel frees on demand.
             stat = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
             used -= int(stat.get("total_inactive_file", stat["inactive_file"]))
         return max(0.0, float(int((group / limit).read_text(encoding="ascii")) - used))

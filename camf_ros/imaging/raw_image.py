@@ -156,8 +156,7 @@ def to_rgb8(image: NDArray[Any], encoding: Encoding) -> NDArray[np.uint8]:
     if encoding.to_rgb is not None:
         image = np.asarray(cv2.cvtColor(image, encoding.to_rgb))
     if image.dtype == np.uint16:
-        # v * 255 / 65535 is v / 257, and at least 1 / 514 away from half way between two whole numbers: the rounding of
-        # float arithmetic changes nothing.
+        # v * 255 / 65535 is v / 257. It is 1 / 514 or more from any half, so rounding in float is exact.
         return np.asarray(cv2.convertScaleAbs(image, alpha=1 / 257), np.uint8)
     return np.asarray(image, np.uint8)
 
@@ -187,7 +186,7 @@ def grey_in_colour(image: NDArray[Any], tolerance: int = 0) -> Image | None:
     """The (H, W) grey of a picture of 3 or 4 channels; None if the first three differ anywhere by more levels."""
     channels: Any = cv2.split(image)
     first, second, third = channels[:3]
-    # Compared packed: several times faster than in steps of three.
+    # Contiguous channels compare several times faster than interleaved ones.
     if np.array_equal(first, second) and np.array_equal(first, third):
         return np.asarray(first)
     if tolerance and all(cv2.absdiff(one, second).max() <= tolerance for one in (first, third)):

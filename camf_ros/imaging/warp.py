@@ -22,11 +22,11 @@ Matrix = NDArray[np.float64]
 #: (height, width).
 Size = tuple[int, int]
 
-# Radii (tangent of the angle to the optical axis) up to which a lens is looked at for where its polynomial turns back.
+# Radii (tangent of the angle to the optical axis) at which it is tested whether a lens's polynomial still grows.
 _RADII = np.linspace(0.0, 20.0, 20001)
-# Coefficients of D that a point on the x axis is moved along it by: not the tangential ones and those of a thin prism.
+# Coefficients of D that move a point radially: not the tangential ones and those of a thin prism.
 _RADIAL = (1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0)
-# Source pixels to an output pixel, from which on a picture is smoothed before it is looked up: else it aliases.
+# Source pixels per output pixel from which on a picture is smoothed first, against aliasing.
 _COARSE = 1.3
 
 
@@ -53,11 +53,11 @@ class Warp:
         The source's size is (height, width).
         """
         height, width = source
-        # A pixel is a square: the picture reaches half a pixel beyond the centres of the outermost ones.
+        # Pixels are squares: the picture ends half a pixel beyond the outermost centres.
         inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
         self.seen = inside.astype(np.uint8) * np.uint8(255)
         self._blur = _smoothing(x, y, inside)
-        # Beyond the border its pixels are repeated, so that the network sees no edge where the picture only ends.
+        # Beyond the border its pixels are repeated, so that the network sees no edge there.
         x = np.clip(np.nan_to_num(x, nan=0.0), 0, width - 1)
         y = np.clip(np.nan_to_num(y, nan=0.0), 0, height - 1)
         self._maps = cv2.convertMaps(x.astype(np.float32), y.astype(np.float32), cv2.CV_16SC2)
@@ -74,8 +74,8 @@ def from_homography(matrix: Matrix, source: Size, output: Size) -> Warp:
     """The map of a (3, 3) homography from output pixels to source pixels; sizes are (height, width)."""
     y, x = np.mgrid[0 : output[0], 0 : output[1]].astype(np.float64)
     moved = [row[0] * x + row[1] * y + row[2] for row in matrix]
-    # What has a depth of 0 or less lies on the horizon or behind the camera. The sign of a homography is arbitrary; in
-    # the middle of the picture it is taken to be in front.
+    # A depth of 0 or less is the horizon or behind the camera. The sign of a homography is arbitrary: the middle of the
+    # picture is assumed to be in front.
     sign = np.sign(matrix[2] @ [(output[1] - 1) / 2, (output[0] - 1) / 2, 1.0])
     depth = np.where(sign * moved[2] > 1e-12, moved[2], np.nan)
     return Warp(moved[0] / depth, moved[1] / depth, source)
@@ -89,7 +89,7 @@ def _smoothing(x: NDArray[np.float64], y: NDArray[np.float64], inside: NDArray[n
     area = np.abs(area[inside[:-1, :-1]])
     area = area[np.isfinite(area)]
     density = float(np.sqrt(np.median(area))) if area.size else 1.0
-    # A pixel of the source has a spread of its own; what is missing to that of an output pixel is added.
+    # A source pixel is blurred already; add what is missing to the blur of an output pixel.
     return 0.5 * float(np.sqrt(density**2 - 1)) if density > _COARSE else 0.0
 
 
@@ -113,7 +113,7 @@ def undistorting(camera: Camera, to_ray: Matrix, output: Size) -> Warp:
     d = np.array(camera.coefficients or (0.0,) * 4, np.float64)
     ideal = np.linalg.inv(to_ray)
     x, y = lens.initUndistortRectifyMap(camera.k, d, np.eye(3), ideal, output[::-1], cv2.CV_32FC1)
-    # OpenCV knows no skew.
+    # OpenCV ignores the skew in K.
     fy, cy = camera.matrix[4:6]
     x = x.astype(np.float64) + camera.matrix[1] / fy * (y - cy)
     rows, columns = np.mgrid[0 : output[0], 0 : output[1]].astype(np.float64)
@@ -127,7 +127,7 @@ def _is_fisheye(camera: Camera) -> bool:
 
 
 def _widest(camera: Camera) -> float:
-    """The largest radius up to which the polynomial of a lens grows; beyond, it shows everything a second time."""
+    """The radius up to which the polynomial of a lens grows; beyond it, points would appear a second time."""
     points, d = np.column_stack([_RADII, np.zeros_like(_RADII)])[None], np.array(camera.coefficients, np.float64)
     if not d.any():
         return np.inf
@@ -182,7 +182,7 @@ class CameraMaps:
         file = self._file
         if file is None or file.homography is None:
             raise lacks(self._settings, "homography")
-        # The file's sizes may be other ones than those of the frames: a camera that bins, or a driver that resizes.
+        # The frames may have other sizes than in the file: a camera that bins, or a driver that resizes.
         thermal, rgb = self._sizes["thermal"], self._sizes["rgb"]
         to_rgb = scaling(file.rgb_size, rgb) @ file.homography @ scaling(thermal, file.thermal_size)
         to_other = np.linalg.inv(to_rgb) if self._reference == "rgb" else to_rgb

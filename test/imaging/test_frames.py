@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from plain_colour import bt601, demosaic, mosaic, twice
-from raw_messages import LAYOUTS, PLANES, pack, pack_planes, pixels, planes, size_of
+from raw_messages import LAYOUTS, PLANES, Message, pack, pack_planes, pixels, planes, size_of
 
 from camf_ros.errors import EncodingError
 from camf_ros.imaging.encodings import ENCODINGS, RGB_ENCODINGS, THERMAL_ENCODINGS, Kind
@@ -20,14 +21,17 @@ PATTERNS = ("rggb", "bggr", "gbrg", "grbg")
 ROUNDING = 1.5
 
 
+def converted(message: Message) -> NDArray[np.uint8]:
+    layout = check(message, ALL, "topic")
+    return to_rgb8(read(message, layout), layout)
+
+
 @pytest.mark.parametrize("big", [False, True], ids=["little", "big"])
 @pytest.mark.parametrize("padding", [0, 3])
 @pytest.mark.parametrize("encoding", PLAIN)
 def test_to_rgb8_is_plain_arithmetic(encoding: str, padding: int, big: bool) -> None:
     picture = pixels(encoding, 6, 5)
-    message = pack(picture, encoding, padding=padding, big=big)
-    layout = check(message, ALL, "topic")
-    got = to_rgb8(read(message, layout), layout)
+    got = converted(pack(picture, encoding, padding=padding, big=big))
     expected = picture.astype(np.float64)
     if encoding in COLOURS:
         channels = (2, 1, 0) if encoding.startswith(("bgr", "8UC")) else (0, 1, 2)
@@ -70,9 +74,7 @@ def test_yuv422(encoding: str, padding: int) -> None:
 @pytest.mark.parametrize("encoding", PLANES)
 def test_planes(encoding: str, padding: int) -> None:
     parts = planes(encoding, 6, 12)
-    message = pack_planes(parts, encoding, padding=padding)
-    layout = check(message, ALL, "topic")
-    got = to_rgb8(read(message, layout), layout)
+    got = converted(pack_planes(parts, encoding, padding=padding))
     if encoding == "i420":
         luma, u, v = parts
     else:
@@ -114,9 +116,7 @@ def test_the_same_chroma_in_every_layout_gives_the_same_bits() -> None:
 def test_mosaics(pattern: str, bits: int, size: tuple[int, int], padding: int, big: bool) -> None:
     encoding = f"bayer_{pattern}{bits}"
     raw = pixels(encoding, *size)
-    message = pack(raw, encoding, padding=padding, big=big)
-    layout = check(message, ALL, "topic")
-    got = to_rgb8(read(message, layout), layout)
+    got = converted(pack(raw, encoding, padding=padding, big=big))
     expected = demosaic(raw, pattern)
     if bits == 16:
         expected = np.round(expected * 255 / 65535).astype(np.int64)
@@ -144,8 +144,7 @@ def test_the_message_is_left_as_it_is(encoding: str) -> None:
     )
     message.data = bytearray(message.data)
     before = bytes(message.data)
-    layout = check(message, ALL, "topic")
-    got = to_rgb8(read(message, layout), layout)
+    got = converted(message)
     assert got.shape[:2] == size
     assert bytes(message.data) == before
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import resource
 import struct
-import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from picture_bytes import png_of
 
 from camf_ros.errors import ImageError
 from camf_ros.imaging import memory_budget
@@ -149,16 +149,9 @@ def test_what_needs_too_much_is_refused_with_size_and_remedy(
     assert "at most 1000 MB" in text
     assert "raise memory_limit" in text
     if settings.get("output_width") or sizes[0] == (6000, 6000):
-        alone = sizes[0] if sizes[0] == (6000, 6000) else sizes[1]
+        alone, registration = max(sizes[0], sizes[1]), RegistrationSettings(**settings)  # type: ignore[arg-type]
         with pytest.raises(ImageError, match="passing a thermal picture"):
-            check_alone(
-                "thermal",
-                alone,
-                None,
-                "rgb",
-                RegistrationSettings(**settings),
-                budget=MemoryBudget(1000e6),  # type: ignore[arg-type]
-            )
+            check_alone("thermal", alone, None, "rgb", registration, budget=MemoryBudget(1000e6))
 
 
 def test_passing_through_in_the_geometry_of_the_other_camera() -> None:
@@ -174,22 +167,9 @@ def test_explanations_count() -> None:
         check_explanation((3000, 4000), MemoryBudget(200e6))
 
 
-def bomb(width: int, height: int) -> bytes:
-    """A grey PNG of few bytes whose picture is black."""
-    squeezed = zlib.compressobj(9)
-    row = bytes(1 + width)
-    data = b"".join(squeezed.compress(row) for _ in range(height)) + squeezed.flush()
-
-    def part(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    head = part(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + part(b"IDAT", data) + part(b"IEND", b"")
-
-
 @pytest.mark.parametrize("accepted", [RGB_ENCODINGS, THERMAL_ENCODINGS])
 def test_a_small_file_of_a_giant_picture(accepted: frozenset[str]) -> None:
-    data = bomb(4000, 3000)
+    data = png_of(4000, 3000, 8, 0, bytes(4001 * 3000))
     assert len(data) < 20_000
     assert decode(data, "png", accepted, "topic", UNLIMITED)[0].shape == (3000, 4000)
     with pytest.raises(ImageError, match=r"4000 x 3000 .*MB"):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from raw_messages import LAYOUTS, PLANES, Message, pack, pack_planes, pixels, planes, size_of
 
 from camf_ros.errors import EncodingError, ImageError
@@ -17,6 +18,10 @@ from camf_ros.imaging.encodings import ENCODINGS, NOT_UNDERSTOOD, RGB_ENCODINGS,
 from camf_ros.imaging.raw_image import MAX_PIXELS, check, read
 
 ALL = frozenset(ENCODINGS)
+
+
+def read_checked(message: Message) -> NDArray[Any]:
+    return read(message, check(message, ALL, "topic"))
 
 
 def test_these_are_all_encodings() -> None:
@@ -29,8 +34,7 @@ def test_these_are_all_encodings() -> None:
 @pytest.mark.parametrize("encoding", LAYOUTS)
 def test_read(encoding: str, big: bool, padding: int, whole: bool) -> None:
     picture = pixels(encoding, *size_of(encoding))
-    message = pack(picture, encoding, big=big, padding=padding, whole=whole)
-    got = read(message, check(message, ALL, "topic"))
+    got = read_checked(pack(picture, encoding, big=big, padding=padding, whole=whole))
     assert got.dtype == picture.dtype
     assert got.dtype.isnative
     np.testing.assert_array_equal(got, picture)
@@ -47,8 +51,7 @@ def test_read(encoding: str, big: bool, padding: int, whole: bool) -> None:
 )
 def test_round_trip(*, encoding: str, height: int, width: int, big: bool, padding: int, whole: bool, seed: int) -> None:
     picture = pixels(encoding, height, width, seed)
-    message = pack(picture, encoding, big=big, padding=padding, whole=whole)
-    np.testing.assert_array_equal(read(message, check(message, ALL, "topic")), picture)
+    np.testing.assert_array_equal(read_checked(pack(picture, encoding, big=big, padding=padding, whole=whole)), picture)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda data: array("B", data), np.frombuffer])
@@ -58,14 +61,14 @@ def test_kinds_of_buffers(encoding: str, kind: Callable[[bytes], Any]) -> None:
     for big in (False, True):
         message = pack(picture, encoding, big=big, padding=3)
         message.data = kind(message.data) if kind is not np.frombuffer else np.frombuffer(message.data, np.uint8)
-        np.testing.assert_array_equal(read(message, check(message, ALL, "topic")), picture)
+        np.testing.assert_array_equal(read_checked(message), picture)
 
 
 def test_more_data_than_needed_is_fine() -> None:
     picture = pixels("rgb8", 3, 4)
     message = pack(picture, "rgb8")
     message.data += b"more"
-    np.testing.assert_array_equal(read(message, check(message, ALL, "topic")), picture)
+    np.testing.assert_array_equal(read_checked(message), picture)
 
 
 @pytest.mark.parametrize("encoding", LAYOUTS)
@@ -130,8 +133,7 @@ def test_the_reason_is_given(encoding: str, accepted: frozenset[str]) -> None:
 @pytest.mark.parametrize("encoding", PLANES)
 def test_planes(encoding: str, padding: int, whole: bool) -> None:
     parts = planes(encoding, 6, 8)
-    message = pack_planes(parts, encoding, padding=padding, whole=whole)
-    got = read(message, check(message, ALL, "topic"))
+    got = read_checked(pack_planes(parts, encoding, padding=padding, whole=whole))
     assert got.shape[1] == 8
     assert got.flags.c_contiguous
     assert got.tobytes() == b"".join(part.tobytes() for part in parts)
@@ -143,7 +145,7 @@ def test_step_of_unpadded_planes_is_what_the_driver_likes(encoding: str, step: i
     parts = planes(encoding, 6, 8)
     message = pack_planes(parts, encoding)
     message.step = step
-    assert read(message, check(message, ALL, "topic")).tobytes() == b"".join(part.tobytes() for part in parts)
+    assert read_checked(message).tobytes() == b"".join(part.tobytes() for part in parts)
 
 
 @pytest.mark.parametrize("encoding", PLANES)

@@ -26,8 +26,8 @@ _MOST_SPAN_RATIO = 1000.0
 NODES = 256
 _TILES = 8
 _LEAST_SIDE = 16
-# Nodes reach beyond the scene by this share of its range on both sides, and are set anew if it leaves them or needs
-# less than this share of them.
+# Nodes extend beyond the scene by this share of its range on both sides. They are set again if the scene leaves them or
+# needs less than this share of them.
 _MARGIN = 0.25
 _LEAST_USE = 0.25
 # OpenCV's remap counts rows of its source in 16 bit.
@@ -50,7 +50,7 @@ class Following:
             self._value = target
         else:
             share = 1 - math.exp(-(stamp - self._stamp) / time_constant)
-            # Written so that what is constant stays exactly so.
+            # In this form a constant mapping stays exactly constant.
             self._value = self._value + share * (target - self._value)
         self._stamp = stamp
         return self._value
@@ -62,7 +62,7 @@ class Following:
 
 
 def unlike(levels: Levels, others: Levels) -> bool:
-    """Whether two ranges have so little in common that they are not of one scene seen by one camera."""
+    """Whether two ranges differ too much to be of one scene seen by one camera."""
     spans = sorted((levels[1] - levels[0], others[1] - others[0]))
     apart = levels[0] > others[1] or others[0] > levels[1]
     return apart or spans[1] > _MOST_SPAN_RATIO * spans[0]
@@ -168,10 +168,9 @@ class TileEqualisation:
             index = index[~scene.outside[::step, ::step].ravel()]
         tiles = layout.tiles[0] * layout.tiles[1]
         histograms = np.bincount(index, minlength=tiles * NODES).reshape(tiles, NODES)
-        # A tile without a pixel of the scene takes what all the others have.
+        # A tile without a pixel of the scene takes the histogram of all others.
         histograms[~histograms.any(axis=1)] = histograms.sum(axis=0)
-        # Noise bounds the contrast as everywhere: 1 is that of a linear stretch over the range, and what is cut off
-        # adds up to 1.
+        # The noise bounds the contrast: 1 is a linear stretch over the range, and what is cut off adds up to 1 more.
         limit = max(0.0, min(settings.clahe_limit, (high - low) / scene.least_span - 1))
         target = curves(histograms, limit)
         values = self._following.follow(target, stamp, settings.time_constant)
@@ -190,7 +189,7 @@ class TileEqualisation:
         return np.asarray(grey, np.uint8), self._range
 
     def _cover(self, scene: Scene) -> None:
-        """Choose the range of the nodes; it stays while it does, because every change of it costs sharpness."""
+        """Choose the range of the nodes. It is kept as long as it fits, because every change costs sharpness."""
         low, high = self._range
         span = scene.high - scene.low
         if scene.low < low or scene.high > high or span < _LEAST_USE * (high - low):

@@ -1,11 +1,11 @@
 """Defects of thermal cameras: bytes in the wrong order, dead pixels, single pixels without a value.
 
-A picture with swapped bytes is noise, because what changes from pixel to pixel is taken for the high byte. Turned round
-it is smooth.
+A picture with swapped bytes is noise, because the low byte, which changes from pixel to pixel, is read as the high one.
+Swapped back it is smooth.
 
-A dead pixel is told by three things at once. It stands out from the median of its surroundings by many times the noise.
-All of its neighbours are as if it were not there: a lens cannot draw that, even a star spreads over two pixels. And it
-does so for a second or longer, while what is seen sharply moves on.
+A dead pixel has three properties at once. It differs from the median of its surroundings by many times the noise. Its
+neighbours are not affected, which no lens can draw: even a star covers two pixels. And it stays so for a second or
+longer, while sharp objects move on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WARNING = "the thermal picture is noise whose bytes seem to be in the wrong orde
 _STANDS_OUT = 8.0
 # Share of its height that the neighbours may have.
 _NEIGHBOURS = 0.15
-# Seconds between searches; how often a pixel must be found to be believed, and how often it counts at most.
+# Seconds between searches; hits from which a pixel counts as dead, and hits that are counted at most.
 _PERIOD = 0.25
 _BELIEVED, _MOST_HITS = 5, 8
 # With a larger share of the pixels standing out it is the scene, or noise of another kind.
@@ -113,7 +113,7 @@ class DeadPixels:
         if image.shape != self._size:
             self._forget(image.shape)
         elapsed = stamp - self._stamp
-        # A camera that does not tell the time is looked at in every frame.
+        # Without usable stamps every frame is searched.
         if elapsed >= _PERIOD or elapsed <= 0:
             self._stamp = stamp
             self._learn(self._search(image, noise))
@@ -148,7 +148,7 @@ class DeadPixels:
         self._hits[found] = np.minimum(self._hits[found], _MOST_HITS)
         suspects = np.union1d(self._suspects, found).astype(np.intp)
         hits = self._hits[suspects]
-        # One that is believed stays so until it has been live as often as it was dead.
+        # A dead pixel stays dead until it has been live as often as it was dead.
         known = np.isin(suspects, self._dead)
         self._dead = suspects[(hits >= _BELIEVED) | (known & (hits > 0))]
         self._suspects = suspects[hits > 0]
@@ -158,7 +158,7 @@ class DeadPixels:
 def single_holes(image: Raw) -> NDArray[np.intp] | None:
     """Places, in the flattened frame, of NaN among neighbours that have a value.
 
-    None where there is none, or so many that it is no sensor's fault.
+    None where there is none, or too many for a defect of the sensor.
     """
     holes = np.isnan(image)
     around = cv2.boxFilter(holes.view(np.uint8), cv2.CV_16U, (3, 3), normalize=False, borderType=cv2.BORDER_REFLECT_101)
@@ -183,7 +183,7 @@ def _around(image: NDArray[np.generic], places: NDArray[np.intp]) -> NDArray[np.
     steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
     result = np.empty((places.size, len(steps)))
     for number, (y, x) in enumerate(steps):
-        # Mirrored at the border, so that it never is the place itself (unless the frame is one pixel wide).
+        # Mirrored at the border, so that it is never the place itself (unless the frame is one pixel wide).
         row, column = rows + y, columns + x
         row = np.where((row < 0) | (row >= image.shape[0]), rows - y, row).clip(0, image.shape[0] - 1)
         column = np.where((column < 0) | (column >= image.shape[1]), columns - x, column).clip(0, image.shape[1] - 1)

@@ -78,7 +78,7 @@ class ThermalFrontEnd:
 
     def __init__(self, settings: ThermalSettings) -> None:
         self._settings = settings
-        # What the mode in use was made for, and what its last frame was.
+        # What the current mode was made for, and the levels and stamp of its last frame.
         self._made_for: tuple[object, ...] = ()
         self._mode: _Mode = LinearStretch()
         self._levels: Levels = (0.0, 0.0)
@@ -116,7 +116,7 @@ class ThermalFrontEnd:
     def _process(self, image: Raw, stamp: float, settings: ThermalSettings) -> NDArray[np.uint8]:
         no_scene = find_no_scene(image)
         scene = measure(image, settings, no_scene.mask if no_scene else None)
-        # Always true for counts, and cheaper to ask than to tell apart.
+        # Always true for counts; testing them too is cheap.
         finite = np.isfinite(image)
         invalid = image.size - int(np.count_nonzero(finite))
         raw = np.where(finite, image, np.float32(scene.low)).astype(np.float32, copy=False) if invalid else image
@@ -158,10 +158,10 @@ class ThermalFrontEnd:
     def _choose(self, made_for: tuple[str, tuple[int, ...], object], levels: Levels, stamp: float) -> _Mode:
         """The mode that processes a frame: the one in use with its memory, or one without.
 
-        A frame whose range has nothing in common with that of the last one is corrupt, or the camera has another range
-        from now on. It is processed by itself, and only if the next one is like it the old memory is given up.
+        A frame whose range has nothing in common with the last one is corrupt, or the camera has changed its range. It
+        is processed by itself; only if the next frame is like it, the old memory is discarded.
         """
-        # Also where the clock went back, or the stamp is no number.
+        # Also when the clock went back, or the stamp is NaN.
         if made_for != self._made_for or not stamp > self._stamp:
             self._made_for, self._mode = made_for, _MODES[made_for[0]]()
         elif unlike(self._levels, levels):
@@ -195,5 +195,5 @@ def put_right(image: Image, settings: ThermalSettings) -> Image:
 def _clipped(grey: NDArray[np.uint8]) -> float:
     step = stride(grey.size)
     sample = np.ascontiguousarray(grey[::step, ::step])
-    # 0 less 1 is 255.
+    # In uint8, 0 - 1 is 255.
     return 1.0 - int(np.count_nonzero(sample - np.uint8(1) < 254)) / sample.size

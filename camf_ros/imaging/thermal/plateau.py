@@ -22,12 +22,12 @@ _COUNTS = 65536
 # Steps of the grid of float values: a fraction of the noise is lost in none.
 _STEPS_PER_NOISE = 4
 _STEPS_PER_SPAN = 4096
-# The grid is made anew if it is coarser than this times what the scene needs: something hot has left the picture.
+# The grid is made again if it is coarser than this times what the scene needs: something hot has left the picture.
 _MOST_COARSE = 4
 # The base is computed at this fraction of the size, with windows of so many of its pixels.
 _REDUCTION = 4
 _WINDOW = 5
-# So many rows at once are turned into grey levels: what is needed for them stays near the processor.
+# Rows that are processed at once, so that their data fit into the cache.
 _ROWS = 64
 # Differences that the equalisation would show with fewer grey levels than this are detail, larger ones are edges.
 _DETAIL_LEVELS = 16.0
@@ -59,12 +59,12 @@ COUNTS = Grid(0.0, 1.0)
 
 
 class _Buffers:
-    """Memory for one size of pictures, used in every frame: memory that is new costs more than what is done in it."""
+    """Memory for one size of pictures, used in every frame: allocating it costs more than the computation."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
         self.counts, self.share, self.rest = np.empty((3, *shape), np.float32)
-        # Of some rows only.
+        # For _ROWS rows only.
         rows = (_ROWS, *shape[1:])
         self.rounded, self.index = np.empty(rows, np.uint16), np.empty(rows, np.intp)
         self.levels = np.empty(rows, np.float32)
@@ -76,7 +76,7 @@ class PlateauEqualisation:
     def __init__(self) -> None:
         self._following = Following()
         self._grid: Grid | None = None
-        # The counts that the mapping is kept for. Below and above, grey levels are those of its ends.
+        # Counts that the mapping covers. Below and above, grey levels are those of its ends.
         self._span = range(0)
         self._buffers = _Buffers((0, 0))
 
@@ -90,7 +90,7 @@ class PlateauEqualisation:
             histogram = np.bincount(np.rint(grid.counts(scene.sample)).astype(np.uint16))
         low, high = (scene.low - grid.origin) / grid.step, (scene.high - grid.origin) / grid.step
         span = self._widen(_span_of(histogram, low, high))
-        # Bins as wide as the noise, so that it does not matter how finely a camera counts.
+        # Bins as wide as the noise: the resolution of the camera's counts does not matter.
         width = max(1, round(scene.noise / grid.step))
         target = equalisation(histogram, width, settings.plateau_limit, scene.least_span / grid.step, span)
         if settings.linear_share:
@@ -121,7 +121,7 @@ class PlateauEqualisation:
             base += rest[rows]
             np.copyto(index, np.add(base, np.float32(0.5), out=buffers.rounded[used], casting="unsafe"))
             detail = np.subtract(counts[rows], base, out=base)
-            # No index is outside of the table, and this is the mode that is fastest.
+            # No index is outside of the table; wrap is the fastest mode.
             levels = table.take(index, mode="wrap", out=buffers.levels[used])
             cv2.addWeighted(levels, 1.0, detail, detail_gain * slope, 0.0, grey[rows], cv2.CV_8U)
         return grey
@@ -181,14 +181,14 @@ def equalisation(
     plateau = limit * pixels / np.count_nonzero(bins)
     clipped = np.minimum(bins, plateau)
     rises = np.minimum(clipped * (255.0 / (width * clipped.sum())), 255.0 / least_span)
-    # What the noise forbids to use here is given out evenly, also to values that do not occur: one warm person before
-    # an even wall must not be a few levels above it.
+    # Levels that the noise limit leaves over are spread evenly, also over values that do not occur. Otherwise a warm
+    # person in front of an even wall would be a few levels above it.
     spare = max(0.0, 255.0 - width * float(rises.sum())) / (width * rises.size)
     rises = np.minimum(rises + spare, 255.0 / least_span)
     slopes = np.repeat(rises, width)[: occurring.size]
     grey = np.cumsum(slopes)
     result = np.empty(len(span) + 1)
-    # What the noise forbids to use anywhere is left free at both ends.
+    # Levels that no bin may use stay free at both ends.
     start = (255.0 - grey[-1]) / 2
     result[: first - span.start] = start
     result[first - span.start : last + 1 - span.start] = start + grey - slopes / 2
@@ -220,7 +220,7 @@ def guided_filter(
     height, width = counts.shape
     size = (max(1, width // _REDUCTION), max(1, height // _REDUCTION))
     small = np.asarray(cv2.resize(counts, size, interpolation=cv2.INTER_AREA), np.float32)
-    # Only differences count, and float32 holds their squares better around 0.
+    # Only differences count, and around 0 float32 holds their squares more precisely.
     middle = np.float32(small.mean())
     small -= middle
     mean = _windows(small)

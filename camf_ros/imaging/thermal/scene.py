@@ -25,7 +25,7 @@ Mask = NDArray[np.bool_]
 #: Noise of one standard deviation gets at most this many grey levels.
 NOISE_LEVELS = 4.0
 
-# Percentiles are taken over about this many pixels: a regular grid of them is as good as all and much cheaper.
+# Percentiles are taken over about this many pixels on a regular grid, which is as good as all and much cheaper.
 _SAMPLES = 65536
 _NOISE_SAMPLES = 4096
 # Mean of the lower half of the absolute values of a standard normal variable, 4 (phi(0) - phi(0.6745)).
@@ -133,7 +133,7 @@ def noise_of(image: Raw, outside: Mask | None = None) -> float:
         for row in (0, 1)
         for column in (0, 1)
     ]
-    # Exact for counts, and for floats as good as they are.
+    # Exact for counts, and as precise as the values for floats.
     corners = [image[grid].astype(np.float64) for grid in grids]
     with np.errstate(invalid="ignore"):  # infinity less infinity: sorted out below
         difference = np.abs(corners[0] - corners[1] - corners[2] + corners[3]).ravel()
@@ -158,7 +158,7 @@ def _of_counts(histogram: NDArray[np.intp], size: int, percentiles: tuple[float,
     values = np.searchsorted(below, (lower, np.minimum(lower + 1, size - 1)), side="right").astype(np.float64)
     share = places - lower
     step = values[1] - values[0]
-    # From the nearer of the two values, as np.percentile does: rounding then is the same.
+    # From the nearer of the two values, as np.percentile does, for the same rounding.
     low, high = np.where(share < 0.5, values[0] + step * share, values[1] - step * (1 - share))
     top = histogram.size - 1
     ends = int(histogram[0]) if top else 0
@@ -233,7 +233,7 @@ def find_no_scene(image: Raw) -> NoScene | None:
     for value in limits:
         inner |= _at_sides(part, value, like_scene=low <= value <= high)
     if limits:
-        # Who has filled the borders has mixed them with the pixels beside them.
+        # Interpolation mixed the filled borders with the pixels beside them.
         beside, near = (_around(inner, reach) for reach in (_BESIDE, _NEAR))
         inner |= beside | (near & ((part < low) | (part > high)))
     border = int(np.count_nonzero(inner))
@@ -313,7 +313,7 @@ def _around(mask: Mask, side: int) -> Mask:
 def _stuck(lines: Raw, low: float, high: float) -> list[int]:
     """Lines of one value that is unlike the scene, a few side by side at most."""
     count, length = lines.shape
-    # In one place first: hardly any line is unlike the scene there.
+    # First in one column only, where hardly any line is unlike the scene.
     place = lines[:, length // 3]
     candidates = np.flatnonzero((place < low) | (place > high))
     if candidates.size == 0:
