@@ -144,7 +144,7 @@ def test_start_without_what_the_model_needs(data: Path, tmp_path: Path, capsys: 
 
 def test_pictures_that_do_not_belong_to_two_cameras(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = street.registered(2)
-    data = street.write([one, two._replace(thermal=two.infrared[:200])], tmp_path / "data")
+    data = street.write([one, two._replace(thermal=two.thermal[:200])], tmp_path / "data")
     assert calibrate("--data", data) == 1
     assert "each always of one size" in capsys.readouterr().err
     (data / "infrared" / "01.png").unlink()
