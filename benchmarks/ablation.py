@@ -21,7 +21,7 @@ import torch
 
 from camf_ros.files import write_whole
 from camf_ros.models import find_model
-from camf_ros.network.devices import choose_device
+from camf_ros.network.inference import choose_device
 from camf_ros.training.config import BlendRecipe, load_recipe, recipe_of
 from camf_ros.training.recipe_run import train
 

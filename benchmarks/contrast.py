@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.engines.choose import choose_engine
-from camf_ros.evaluation.methods import by_model
-from camf_ros.evaluation.samples import find_samples
+from camf_ros.evaluation.samples import by_model, find_samples
 from camf_ros.settings.fusion import FusionSettings
 
 LEAST = 8.0

@@ -27,9 +27,8 @@ from camf_ros.engines.engine import Engine, Factors
 from camf_ros.evaluation.detection_labels import read_labels, scored_classes
 from camf_ros.evaluation.detection_pictures import rgb_picture, thermal_picture
 from camf_ros.evaluation.detection_score import Matched, Row, compare
-from camf_ros.evaluation.methods import average
 from camf_ros.evaluation.onnx_detector import Detections, OnnxDetector, joined
-from camf_ros.evaluation.samples import find_samples
+from camf_ros.evaluation.samples import average, find_samples
 from camf_ros.imaging.blending import Blender
 from camf_ros.imaging.detector_recipe import BY_DAY, DAZZLING, LEFT, UNLIKE, factors, trust_in_rgb, undazzled
 from camf_ros.imaging.luminance import RgbPicture

@@ -23,7 +23,7 @@ from camf_ros.explain.channels import reduced, strongest_channels
 from camf_ros.explain.explanation import CANDIDATES, DEFAULT_LIMIT, SHOWN, Explainer, Place
 from camf_ros.explain.panel import render
 from camf_ros.explain.parts import fused_pictures, levels_of, parts_of
-from camf_ros.explain.report import content, place_line
+from camf_ros.explain.summary import content, place_line
 from camf_ros.imaging.picture_files import write_png
 from camf_ros.imaging.warp import resized
 from camf_ros.models import find_model

@@ -19,7 +19,7 @@ from camf_ros.engines.choose import open_engine
 from camf_ros.evaluation.metrics import METRICS, mean, score
 from camf_ros.files import find_pairs
 from camf_ros.models import find_model
-from camf_ros.training.images import is_validation, load_grey
+from camf_ros.training.data import is_validation, load_grey
 
 SHARE = 0.25
 FOLDERS = ("roadscene/train", "tno/train")

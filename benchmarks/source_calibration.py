@@ -26,8 +26,8 @@ from camf_ros.files import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.models import find_model, shipped_models
 from camf_ros.source_check.measures import measure
-from camf_ros.source_check.model import SourceModel, source_model
-from camf_ros.training.images import is_validation
+from camf_ros.source_check.source_model import SourceModel, source_model
+from camf_ros.training.data import is_validation
 
 LOOKS = 6
 OUTPUT = Path(__file__).resolve().parents[1] / "camf_ros" / "source_check" / "measured.py"
@@ -110,8 +110,7 @@ def main() -> None:
         f"Written by ``benchmarks/source_calibration.py`` from {' and '.join(arguments.folders)}, {len(pairs)} pairs.",
         '"""',
         "",
-        "from camf_ros.source_check.calibration import Calibration, Limits",
-        "",
+        "#: Fields of :class:`camf_ros.source_check.source_model.Calibration`.",
         "CALIBRATIONS = {",
     ]
     for name in shipped_models():
@@ -133,11 +132,14 @@ def main() -> None:
         used = (*min(seen[:2], unseen[:2]), min(seen[2], unseen[2]))
         lines += [
             f"    # {name}: {_text(seen)} from all pairs, {_text(unseen)} from the {held.sum()} kept for validation",
-            f'    "{info.hash}": Calibration({_text(used)}, {len(pairs)}),',
+            f'    "{info.hash}": ({_text(used)}, {len(pairs)}),',
         ]
-    lines += ["}", "", "#: Half of the least of all pictures."]
+    lines += [
+        "}",
+        "#: Detail and structure below which a picture shows nothing: half of the least of all pictures.",
+    ]
     detail, structure = (min(getattr(look, name) for look in looks) / 2 for name in ("detail", "structure"))
-    lines.append(f"LIMITS = Limits(detail={detail:.3f}, structure={structure:.3f})")
+    lines.append(f"LEAST_DETAIL, LEAST_STRUCTURE = {detail:.3f}, {structure:.3f}")
     OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -30,9 +30,9 @@ from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.models import find_model
 from camf_ros.settings.source_check import SourceCheckSettings
-from camf_ros.source_check import SourceCheck, SourceModel
-from camf_ros.source_check import report as kinds
-from camf_ros.source_check.model import Classifier, accuracy, source_model
+from camf_ros.source_check import check as kinds
+from camf_ros.source_check.check import SourceCheck
+from camf_ros.source_check.source_model import Classifier, SourceModel, accuracy, source_model
 
 Picture = NDArray[np.uint8]
 

@@ -14,7 +14,7 @@ from camf_ros.detector_picture import DetectorFrame
 from camf_ros.errors import DataError
 from camf_ros.explain.explanation import Explainer
 from camf_ros.explain.panel import render
-from camf_ros.explain.report import content
+from camf_ros.explain.summary import content
 from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.picture_files import write_png, write_tiff
 from camf_ros.imaging.raw_image import Image

@@ -13,8 +13,8 @@ from camf_ros.models import find_model
 from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import load_checkpoint, network_of, save_checkpoint
-from camf_ros.network.export import export
 from camf_ros.network.inference import Network
+from camf_ros.network.onnx_export import export
 from camf_ros.network.paper import PaperNetwork
 
 #: A constant gain, where a test wants one.

@@ -27,7 +27,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from camf_ros.cli.main import main
 from camf_ros.errors import DataError
-from camf_ros.training import autoencoder, classifier, fusion, loop
+from camf_ros.training import autoencoder, classifier_stage, fusion_stage, loop
 from camf_ros.training.distributed import joined, share
 from camf_ros.training.loop import Stage, Trainer, warm_cosine
 
@@ -39,7 +39,7 @@ _HANGS = 240.0
 
 def in_float32(patch: Callable[[Any, str, Any], None]) -> None:
     """Bfloat16 would hide a wrong share in its rounding."""
-    for module in (autoencoder, classifier, fusion):
+    for module in (autoencoder, classifier_stage, fusion_stage):
         patch(module, "autocast", lambda device: contextlib.nullcontext())
 
 
@@ -74,13 +74,13 @@ def train(arguments: list[str]) -> int:
 
 def killed_in_classifier(arguments: list[str]) -> int:
     """Every process is killed in mid-run."""
-    after(classifier, "pair_crops", 4, kill)
+    after(classifier_stage, "pair_crops", 4, kill)
     return train(arguments)
 
 
 def killed_in_fusion(arguments: list[str]) -> int:
     """Likewise, in the later stage."""
-    after(fusion, "pair_crops", 3, kill)
+    after(fusion_stage, "pair_crops", 3, kill)
     return train(arguments)
 
 
@@ -91,7 +91,7 @@ def failed(arguments: list[str]) -> int:
         if os.environ["RANK"] == "1":
             raise DataError("the disk of one process is gone")
 
-    after(classifier, "pair_crops", 3, fail)
+    after(classifier_stage, "pair_crops", 3, fail)
     return train(arguments)
 
 

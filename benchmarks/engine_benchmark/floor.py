@@ -26,7 +26,7 @@ from camf_ros.errors import EngineError
 from camf_ros.imaging.blending import padding
 from camf_ros.models import find_model
 from camf_ros.network.architecture import Architecture, BlendArchitecture
-from camf_ros.network.graph_names import INFRARED, VISIBLE
+from camf_ros.network.model_info import INFRARED, VISIBLE
 from camf_ros.timing import Sample
 
 if TYPE_CHECKING:

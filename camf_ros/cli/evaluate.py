@@ -11,7 +11,7 @@ from camf_ros.cli.engine_options import add_engine_options, engine_of
 from camf_ros.cli.evaluate_detector import add_detector_options, refuse, run_detector
 
 if TYPE_CHECKING:
-    from camf_ros.evaluation.methods import Method
+    from camf_ros.evaluation.samples import Method
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from camf_ros.errors import DataError, ParameterError
-    from camf_ros.evaluation.library import scikit_image
-    from camf_ros.evaluation.metrics import score
-    from camf_ros.evaluation.report import table, write_json
+    from camf_ros.evaluation.metrics import scikit_image, score, table, write_json
     from camf_ros.evaluation.samples import check_samples, find_samples
 
     if arguments.gain is not None and arguments.model is None:
@@ -84,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _method(arguments: argparse.Namespace) -> tuple[str, Method]:
     """Name of what is scored, and where its pictures come from."""
     from camf_ros.errors import ParameterError
-    from camf_ros.evaluation.methods import BASELINES, by_model, given
+    from camf_ros.evaluation.samples import BASELINES, by_model, given
 
     if arguments.baseline is not None:
         if arguments.baseline not in BASELINES:

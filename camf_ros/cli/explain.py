@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     outputs = _checked_outputs(arguments, pixel)
 
     from camf_ros.explain.explanation import Explainer, Place
-    from camf_ros.explain.report import amounts_line, place_line
+    from camf_ros.explain.summary import amounts_line, place_line
     from camf_ros.models import find_model
 
     explainer = Explainer(find_model(arguments.model), limit=arguments.limit)
@@ -130,6 +130,6 @@ def _write(arguments: argparse.Namespace, explanation: Explanation, place: Place
 
         write_figure(arguments.output, explanation)
     if arguments.json is not None:
-        from camf_ros.explain.report import content
+        from camf_ros.explain.summary import content
 
         write_json(arguments.json, content(explanation, place))

@@ -11,7 +11,7 @@ from camf_ros.errors import DataError, EngineError
 from camf_ros.explain.canvas import DIVERGING
 from camf_ros.explain.explanation import Explanation
 from camf_ros.explain.panel import change_scale, change_view, level_names, pictures
-from camf_ros.explain.report import channel_lines, percent
+from camf_ros.explain.summary import channel_lines, percent
 
 #: Endings of the files that can be written.
 SUFFIXES = (".png", ".svg", ".pdf")

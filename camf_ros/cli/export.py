@@ -71,7 +71,7 @@ def _write_graphs(model: Model, output: Path | None, *, half: bool) -> None:
         raise ParameterError("--half is given without a file", remedy="name it with --output FILE.onnx")
     from camf_ros.files import write_whole
     from camf_ros.network.checkpoint import load_checkpoint
-    from camf_ros.network.export import export, fusion_graph
+    from camf_ros.network.onnx_export import export, fusion_graph
 
     checkpoint = load_checkpoint(model.checkpoint)
     path = output or model.checkpoint.with_suffix(GRAPH)

@@ -1,20 +1,20 @@
-"""Opens the engine that the settings ask for, or the best that works here; a runtime is imported only when it is tried.
+"""Opens the engine that the settings name, or the best one that works here.
 
-A choice that fails is followed by the next best one, and what failed is told: a robot that fuses slowly is better off
-than one that does not fuse, but its owner must know.
+A runtime is imported only when it is tried. An engine that fails is followed by the next best one, and a warning says
+so: slow fusion is better than none.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.engines.engine import Engine, FusionEngine, Inspector, Runtime
-from camf_ros.engines.hardware import has_bfloat16, has_nvidia_gpu
 from camf_ros.errors import CamfError, CheckpointError, EngineError, ParameterError
 from camf_ros.models import Model, find_model
 from camf_ros.network.model_info import Graph, ModelInfo
@@ -45,16 +45,11 @@ _PACKAGES = {
 
 
 class ChosenEngine(NamedTuple):
-    """An engine that works, and how it came to be chosen.
+    """An engine that works, and how it came to be chosen."""
 
-    Attributes:
-        engine: Ready, with one small inference behind it.
-        reason: Why this one, for people.
-        warnings: What was asked for, or should have been better, and failed; empty if all is as it should be.
-    """
-
-    engine: Engine
-    reason: str
+    engine: Engine  #: Ready, with one small inference behind it
+    reason: str  #: Why this one, for people
+    #: What was asked for, or should have been better, and failed; empty if all is as it should be.
     warnings: tuple[str, ...]
 
 
@@ -231,3 +226,23 @@ def _warnings(settings: FusionSettings, name: str, failures: Sequence[tuple[str,
         for failed, error in failures
         if failed == settings.engine or _kind(settings.device) == "cuda" or not isinstance(error.__cause__, ImportError)
     )
+
+
+# A desktop's driver, and that of a Jetson's integrated GPU.
+_GPU_FILES = ("/proc/driver/nvidia/gpus", "/dev/nvhost-gpu", "/dev/nvgpu")
+_CPU_FILE = Path("/proc/cpuinfo")
+# x86: AVX-512 or AMX; ARM: the extension of that name.
+_BFLOAT16 = re.compile(r"\b(avx512_bf16|amx_bf16|bf16)\b")
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether a driver for an NVIDIA GPU runs."""
+    return any(Path(name).exists() for name in _GPU_FILES)
+
+
+def has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware."""
+    try:
+        return bool(_BFLOAT16.search(_CPU_FILE.read_text(encoding="utf-8", errors="replace")))
+    except OSError:  # no Linux
+        return False

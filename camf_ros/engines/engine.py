@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from camf_ros.errors import CamfError, EngineError, ImageError, ParameterError
 from camf_ros.imaging.blending import FAILURES, Amounts, Blender, padded, padding
 from camf_ros.network.architecture import MIN_FEATURE_SIZE, BlendArchitecture
-from camf_ros.network.graph_names import (
+from camf_ros.network.model_info import (
     ACTIVATION,
     FUSED,
     GAIN,
@@ -23,9 +23,9 @@ from camf_ros.network.graph_names import (
     USED_GAIN,
     VISIBLE,
     WEIGHTS,
+    ModelInfo,
     amounts_name,
 )
-from camf_ros.network.model_info import ModelInfo
 
 Picture = NDArray[np.uint8]
 Arrays = dict[str, NDArray[Any]]
@@ -37,52 +37,33 @@ _KEPT_SIZES = 2
 
 
 class EngineOutput(NamedTuple):
-    """Result of one inference.
+    """Result of one inference."""
 
-    Attributes:
-        fused: (H, W), 0 to 255.
-        infrared_activation: (K,), mean activation of each encoder channel over the infrared picture, at least 0.
-        visible_activation: (K,), likewise for the visible picture.
-        gain: Gain of the paper's fusion rule that was used; 1 for a blending network.
-        amounts: Amounts of both cameras that made the picture, for each level (2, h, w), where they were asked for and
-            the network blends; else None.
-    """
-
-    fused: Picture
+    fused: Picture  #: (H, W), 0 to 255
+    #: (K,), mean activation of each encoder channel over the infrared picture, at least 0.
     infrared_activation: NDArray[np.float32]
-    visible_activation: NDArray[np.float32]
-    gain: float
+    visible_activation: NDArray[np.float32]  #: (K,), likewise for the visible picture
+    gain: float  #: Gain of the paper's fusion rule that was used; 1 for a blending network
+    #: Amounts of both cameras that made the picture, for each level (2, h, w), where they were asked for and the
+    #: network blends; else None.
     amounts: Amounts | None = None
 
 
 class DeviceMemory(NamedTuple):
-    """Memory of an accelerator, bytes.
+    """Memory of an accelerator, bytes."""
 
-    Attributes:
-        held: By this process's runtime, used or kept for the next frame.
-        free: Of the whole device; others take from it too.
-        total: Of the whole device.
-    """
-
-    held: int
-    free: int
-    total: int
+    held: int  #: By this process's runtime, used or kept for the next frame
+    free: int  #: Of the whole device; others take from it too
+    total: int  #: Of the whole device
 
 
 class Engine(Protocol):
-    """A model, ready to fuse. Keeps nothing from one frame to the next. Used from one thread at a time.
+    """A model, ready to fuse. Keeps nothing from one frame to the next. Used from one thread at a time."""
 
-    Attributes:
-        description: Runtime, device and arithmetic, for people: ``openvino cpu bfloat16``.
-        model_name: Name of the model.
-        model_hash: SHA-256 (hex) of its weights.
-        has_gain: Whether its fusion rule has a gain, as the paper's has.
-    """
-
-    description: str
-    model_name: str
-    model_hash: str
-    has_gain: bool
+    description: str  #: Runtime, device and arithmetic, for people: ``openvino cpu bfloat16``
+    model_name: str  #: Name of the model
+    model_hash: str  #: SHA-256 (hex) of its weights
+    has_gain: bool  #: Whether its fusion rule has a gain, as the paper's has
 
     def fuse(
         self,
@@ -121,17 +102,11 @@ class Engine(Protocol):
 
 
 class Runtime(Protocol):
-    """One graph in one runtime. Used from one thread at a time.
+    """One graph in one runtime. Used from one thread at a time."""
 
-    Attributes:
-        description: As of an engine.
-        failures: What it raises when it fails. Anything else is a fault of this package.
-        warnings: What is not as it should be, for people; may grow with new picture sizes.
-    """
-
-    description: str
-    failures: tuple[type[Exception], ...]
-    warnings: list[str]
+    description: str  #: As of an engine
+    failures: tuple[type[Exception], ...]  #: What it raises when it fails. Anything else is a fault of this package.
+    warnings: list[str]  #: What is not as it should be, for people; may grow with new picture sizes
 
     def run(self, inputs: Arrays) -> Arrays:
         """All outputs by name. They may lie in memory that the next run writes to.

@@ -11,8 +11,7 @@ import onnxruntime
 from camf_ros.engines.engine import Arrays, DeviceMemory, SizeCache
 from camf_ros.errors import EngineError, ParameterError
 from camf_ros.network.architecture import PaperArchitecture
-from camf_ros.network.graph_names import INFRARED
-from camf_ros.network.model_info import Graph
+from camf_ros.network.model_info import INFRARED, Graph
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 # Of ONNX Runtime: errors only. Its warnings speak of its own decisions, and what matters of them is checked here.

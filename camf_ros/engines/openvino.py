@@ -9,8 +9,7 @@ import openvino
 from camf_ros.engines.engine import Arrays, DeviceMemory, SizeCache
 from camf_ros.errors import ParameterError
 from camf_ros.network.architecture import PaperArchitecture
-from camf_ros.network.graph_names import INFRARED, VISIBLE
-from camf_ros.network.model_info import Graph
+from camf_ros.network.model_info import INFRARED, VISIBLE, Graph
 
 # Ours, OpenVINO's for the hint, and OpenVINO's for what a processor has.
 _PRECISIONS = {"bfloat16": ("bf16", "BF16"), "float32": ("f32", "FP32"), "float16": ("f16", "FP16")}

@@ -12,9 +12,8 @@ from camf_ros.engines.engine import Arrays, DeviceMemory, SizeCache
 from camf_ros.errors import ParameterError
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import Checkpoint
-from camf_ros.network.devices import choose_device, has_fast_bfloat16
-from camf_ros.network.graph_names import INFRARED
-from camf_ros.network.inference import inference, inspection
+from camf_ros.network.inference import choose_device, has_fast_bfloat16, inference, inspection
+from camf_ros.network.model_info import INFRARED
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # Runs before a CUDA graph is captured, in which libraries take their memory and choose their ways.

@@ -14,69 +14,40 @@ _LISTS = ("images", "annotations", "categories")
 
 
 class ScoredClass(NamedTuple):
-    """One class of the table.
+    """One class of the table."""
 
-    Attributes:
-        name: As it is called there.
-        labels: Categories of the labels that count as it.
-        detector: Classes of the detector that count as it, as indices.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    detector: tuple[int, ...]
+    name: str  #: As it is called there
+    labels: tuple[str, ...]  #: Categories of the labels that count as it
+    detector: tuple[int, ...]  #: Classes of the detector that count as it, as indices
 
 
 class Box(NamedTuple):
-    """One object.
+    """One object."""
 
-    Attributes:
-        left: Pixels, as the others.
-        top: Likewise.
-        width: Likewise.
-        height: Likewise.
-        category: Of the labels.
-        crowd: Whether it is a region of many (``iscrowd``): what is found in it counts neither way.
-        ignored: Whether finding it counts neither way (``ignore``).
-    """
-
-    left: float
+    left: float  #: Pixels, as the others
     top: float
     width: float
     height: float
-    category: str
-    crowd: bool
-    ignored: bool
+    category: str  #: Of the labels
+    crowd: bool  #: Whether it is a region of many (``iscrowd``): what is found in it counts neither way
+    ignored: bool  #: Whether finding it counts neither way (``ignore``)
 
 
 class LabelledImage(NamedTuple):
-    """One picture.
+    """One picture."""
 
-    Attributes:
-        name: Of its file, without folder and ending.
-        width: Pixels.
-        height: Likewise.
-        group: Such as ``day`` or ``night``; empty where the labels have no groups.
-        boxes: What is in it.
-    """
-
-    name: str
-    width: int
+    name: str  #: Of its file, without folder and ending
+    width: int  #: Pixels
     height: int
-    group: str
-    boxes: tuple[Box, ...]
+    group: str  #: Such as ``day`` or ``night``; empty where the labels have no groups
+    boxes: tuple[Box, ...]  #: What is in it
 
 
 class Labels(NamedTuple):
-    """A file of labels.
+    """A file of labels."""
 
-    Attributes:
-        images: In its order.
-        categories: Names, in its order.
-    """
-
-    images: tuple[LabelledImage, ...]
-    categories: tuple[str, ...]
+    images: tuple[LabelledImage, ...]  #: In its order
+    categories: tuple[str, ...]  #: Names, in its order
 
 
 def read_labels(path: Path, *, attribute: str = "time", night: Path | None = None) -> Labels:

@@ -115,19 +115,13 @@ class Matched:
 
 
 class Row(NamedTuple):
-    """Figures of one kind of pictures on a group of scenes.
+    """Figures of one kind of pictures on a group of scenes."""
 
-    Attributes:
-        classes: (classes, 3), as :meth:`Matched.figures`.
-        mean: (3,), over the classes.
-        interval: (2, 3), where 95 % of the means of resampled scenes lie.
-        minus: By name of another row: (3, 3), how far this mean is above that one's, and the interval of that over the
-            same resampled scenes: difference, low and high, by figure.
-    """
-
-    classes: Floats
-    mean: Floats
-    interval: Floats
+    classes: Floats  #: (classes, 3), as :meth:`Matched.figures`
+    mean: Floats  #: (3,), over the classes
+    interval: Floats  #: (2, 3), where 95 % of the means of resampled scenes lie
+    #: By name of another row: (3, 3), how far this mean is above that one's, and the interval of that over the same
+    #: resampled scenes: difference, low and high, by figure.
     minus: dict[str, Floats]
 
 

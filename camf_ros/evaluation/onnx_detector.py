@@ -121,31 +121,19 @@ Floats = NDArray[np.float32]
 
 
 class Detections(NamedTuple):
-    """What was found in one picture, most likely first.
+    """What was found in one picture, most likely first."""
 
-    Attributes:
-        boxes: (n, 4), left, top, right, bottom, pixels of the picture.
-        scores: (n,), 0 to 1.
-        classes: (n,), index into the groups that were asked for, or of the detector's class.
-    """
-
-    boxes: Floats
-    scores: Floats
-    classes: NDArray[np.intp]
+    boxes: Floats  #: (n, 4), left, top, right, bottom, pixels of the picture
+    scores: Floats  #: (n,), 0 to 1
+    classes: NDArray[np.intp]  #: (n,), index into the groups that were asked for, or of the detector's class
 
 
 class _Session(Protocol):
-    """A network in some runtime.
+    """A network in some runtime."""
 
-    Attributes:
-        description: Runtime and arithmetic.
-        shape: Of the input, (1, 3, height, width).
-        names: Of the classes, as far as the file has them.
-    """
-
-    description: str
-    shape: tuple[int, ...]
-    names: tuple[str, ...]
+    description: str  #: Runtime and arithmetic
+    shape: tuple[int, ...]  #: Of the input, (1, 3, height, width)
+    names: tuple[str, ...]  #: Of the classes, as far as the file has them
 
     def run(self, batch: Floats) -> list[NDArray[Any]]:
         """All outputs."""

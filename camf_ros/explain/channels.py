@@ -18,28 +18,19 @@ Map = NDArray[np.float32]
 
 
 class Channel(NamedTuple):
-    """One channel in one frame.
+    """One channel in one frame."""
 
-    Attributes:
-        number: From 0, as in ChannelWeights.
-        scale: Its features are at one 2nd, 4th or 8th of the picture's size.
-        weights: Class activation weights of thermal and RGB, constants of the model.
-        activation: Mean activation over the thermal and over the RGB picture in this frame, at least 0.
-        effect: Mean absolute change of the fused picture when both of its weights are 0, grey levels.
-        towards_thermal: The part of it by which the channel brings the fused picture nearer to the thermal picture's
-            side: it brightens where thermal is brighter than RGB, or darkens where it is darker.
-        towards_rgb: Likewise for RGB's side. The rest of the effect is where both pictures are equal.
-        change: (h, w), fused picture minus that without the channel, grey levels.
-    """
-
-    number: int
-    scale: int
-    weights: tuple[float, float]
+    number: int  #: From 0, as in ChannelWeights
+    scale: int  #: Its features are at one 2nd, 4th or 8th of the picture's size
+    weights: tuple[float, float]  #: Class activation weights of thermal and RGB, constants of the model
+    #: Mean activation over the thermal and over the RGB picture in this frame, at least 0.
     activation: tuple[float, float]
-    effect: float
+    effect: float  #: Mean absolute change of the fused picture when both of its weights are 0, grey levels
+    #: The part of it by which the channel brings the fused picture nearer to the thermal picture's side: it brightens
+    #: where thermal is brighter than RGB, or darkens where it is darker.
     towards_thermal: float
-    towards_rgb: float
-    change: Map
+    towards_rgb: float  #: Likewise for RGB's side. The rest of the effect is where both pictures are equal.
+    change: Map  #: (h, w), fused picture minus that without the channel, grey levels
 
 
 class LeavingOut:

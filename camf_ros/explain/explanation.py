@@ -30,42 +30,26 @@ SHOWN, CANDIDATES = 6, 12
 
 
 class Explanation(NamedTuple):
-    """Why one fused picture looks as it does.
+    """Why one fused picture looks as it does."""
 
-    Attributes:
-        model: Name of the model.
-        model_hash: SHA-256 (hex) of its weights.
-        exact: Whether the parts are of the very amounts that made the picture. If not, the amounts were computed again,
-            in float32, and the rounding of :attr:`parts` includes the difference.
-        thermal: (h, w), grey, as it was fused, 0 to 255.
-        rgb: (H, W, 3) red, green, blue, or (H, W).
-        fused: Likewise.
-        parts: Of the fused luminance.
-        share_map: (H, W), share of thermal at each pixel, ``|thermal| / (|thermal| + |rgb|)`` of the parts, 0 to 1.
-        share: The same of the sums over the picture.
-        levels: Of the pyramid, finest first.
-        both: (H, W), how much of each pixel is fused and not one camera's picture as it is, 0 to 1; None: all of it.
-        weights: (2, K), class activation weights, rows thermal and RGB.
-        activation: (2, K), mean activation of each channel in this frame.
-        channels: Those with the largest effect, largest first, or those that were asked for.
-        channels_size: (height, width) at which they were left out.
-    """
-
-    model: str
-    model_hash: str
+    model: str  #: Name of the model
+    model_hash: str  #: SHA-256 (hex) of its weights
+    #: Whether the parts are of the very amounts that made the picture. If not, the amounts were computed again, in
+    #: float32, and the rounding of :attr:`parts` includes the difference.
     exact: bool
-    thermal: Picture
-    rgb: Picture
+    thermal: Picture  #: (h, w), grey, as it was fused, 0 to 255
+    rgb: Picture  #: (H, W, 3) red, green, blue, or (H, W)
     fused: Picture
-    parts: Parts
-    share_map: Map
-    share: float
-    levels: tuple[Level, ...]
+    parts: Parts  #: Of the fused luminance
+    share_map: Map  #: (H, W), share of thermal at each pixel, ``|thermal| / (|thermal| + |rgb|)`` of the parts, 0 to 1
+    share: float  #: The same of the sums over the picture
+    levels: tuple[Level, ...]  #: Of the pyramid, finest first
+    #: (H, W), how much of each pixel is fused and not one camera's picture as it is, 0 to 1; None: all of it.
     both: Map | None
-    weights: Map
-    activation: Map
-    channels: tuple[Channel, ...]
-    channels_size: tuple[int, int]
+    weights: Map  #: (2, K), class activation weights, rows thermal and RGB
+    activation: Map  #: (2, K), mean activation of each channel in this frame
+    channels: tuple[Channel, ...]  #: Those with the largest effect, largest first, or those that were asked for
+    channels_size: tuple[int, int]  #: (height, width) at which they were left out
 
 
 class Place(NamedTuple):
@@ -76,31 +60,18 @@ class Place(NamedTuple):
 
 
 class PlaceNumbers(NamedTuple):
-    """One pixel in numbers: the fused luminance is the sum of the four parts.
+    """One pixel in numbers: the fused luminance is the sum of the four parts."""
 
-    Attributes:
-        fused: Fused luminance, 0 to 255.
-        from_thermal: Part of the thermal camera, grey levels.
-        from_rgb: Part of the RGB camera.
-        clipping: See :class:`~camf_ros.explain.parts.Parts`.
-        rounding: Likewise.
-        share: Share of thermal, 0 to 1.
-        thermal: Level of the thermal picture there, 0 to 255.
-        rgb: Luminance of the RGB picture there.
-        both: How much of the pixel is fused and not one camera's picture as it is, 0 to 1.
-        amounts: Amount of thermal and of RGB at each level, finest first.
-    """
-
-    fused: int
-    from_thermal: float
-    from_rgb: float
-    clipping: float
+    fused: int  #: Fused luminance, 0 to 255
+    from_thermal: float  #: Part of the thermal camera, grey levels
+    from_rgb: float  #: Part of the RGB camera
+    clipping: float  #: See :class:`~camf_ros.explain.parts.Parts`
     rounding: float
-    share: float
-    thermal: int
-    rgb: int
-    both: float
-    amounts: tuple[tuple[float, float], ...]
+    share: float  #: Share of thermal, 0 to 1
+    thermal: int  #: Level of the thermal picture there, 0 to 255
+    rgb: int  #: Luminance of the RGB picture there
+    both: float  #: How much of the pixel is fused and not one camera's picture as it is, 0 to 1
+    amounts: tuple[tuple[float, float], ...]  #: Amount of thermal and of RGB at each level, finest first
 
 
 class Explainer:

@@ -11,7 +11,7 @@ from camf_ros.errors import ParameterError
 from camf_ros.explain.canvas import DIVERGING, FAINT, INK, Box, Canvas, Colour, coloured, fitted, grey
 from camf_ros.explain.channels import Channel
 from camf_ros.explain.explanation import Explanation, Place, look_at, within
-from camf_ros.explain.report import AGAIN, NOTE, channel_lines, percent, place_line, verdict
+from camf_ros.explain.summary import AGAIN, NOTE, channel_lines, percent, place_line, verdict
 
 #: (width, height) of the panel.
 DEFAULT_SIZE = (1280, 720)

@@ -24,36 +24,22 @@ Map = NDArray[np.float32]
 
 
 class Parts(NamedTuple):
-    """What a fused luminance is made of, (H, W) each, grey levels: the first four add up to the last.
+    """What a fused luminance is made of, (H, W) each, grey levels: the first four add up to the last."""
 
-    Attributes:
-        thermal: From the thermal camera. May be below 0 or above 255, as may all but the last.
-        rgb: From the RGB camera. Detail that is put back after fusion at a smaller size is RGB's.
-        clipping: What the limits 0 and 255 took away or added.
-        rounding: To whole grey levels.
-        fused: The fused luminance before colour.
-    """
-
-    thermal: Map
-    rgb: Map
-    clipping: Map
-    rounding: Map
-    fused: Picture
+    thermal: Map  #: From the thermal camera. May be below 0 or above 255, as may all but the last.
+    rgb: Map  #: From the RGB camera. Detail that is put back after fusion at a smaller size is RGB's.
+    clipping: Map  #: What the limits 0 and 255 took away or added
+    rounding: Map  #: To whole grey levels
+    fused: Picture  #: The fused luminance before colour
 
 
 class Level(NamedTuple):
-    """One level of the pyramid.
+    """One level of the pyramid."""
 
-    Attributes:
-        amounts: (2, h, w), what thermal and RGB are multiplied with.
-        share_map: (h, w), share of thermal: ``|a L(thermal)| / (|a L(thermal)| + |b L(RGB)|)``, 0 to 1; 0.5 where both
-            are 0.
-        share: The same of the sums over the picture, as far as both cameras see it.
-    """
-
-    amounts: Map
+    amounts: Map  #: (2, h, w), what thermal and RGB are multiplied with
+    #: (h, w), share of thermal: ``|a L(thermal)| / (|a L(thermal)| + |b L(RGB)|)``, 0 to 1; 0.5 where both are 0.
     share_map: Map
-    share: float
+    share: float  #: The same of the sums over the picture, as far as both cameras see it
 
 
 def fused_pictures(frame: FusedFrame) -> tuple[Aligned, Picture, Picture]:

@@ -43,15 +43,11 @@ _MAX_WIDTH, _MAX_SCALES = 4096, 8
 
 @dataclass(frozen=True)
 class PaperArchitecture:
-    """Channel counts of the paper's network; the defaults are the paper's.
-
-    Attributes:
-        encoder: Output channels of the six encoder layers.
-        decoder: Output channels of the five 3x3 decoder layers; the 1x1 layer to one grey channel follows.
-    """
+    """Channel counts of the paper's network; the defaults are the paper's."""
 
     kind: ClassVar[str] = "paper"
-    encoder: tuple[int, ...] = (16, 32, 64, 128, 128, 128)
+    encoder: tuple[int, ...] = (16, 32, 64, 128, 128, 128)  #: Output channels of the six encoder layers
+    #: Output channels of the five 3x3 decoder layers; the 1x1 layer to one grey channel follows.
     decoder: tuple[int, ...] = (128, 128, 64, 32, 32)
 
     def __post_init__(self) -> None:
@@ -71,21 +67,15 @@ class PaperArchitecture:
 
 @dataclass(frozen=True)
 class BlendArchitecture:
-    """Channel counts of a blending network.
-
-    Attributes:
-        encoder: Output channels of the encoder at 1/2, 1/4, 1/8, ... of the picture's size: one scale for each level of
-            the pyramid but the first. All of them have class activation weights.
-        heads: Hidden channels of the head of each scale; 0: a linear head.
-        coarse: Further levels of the pyramid, which the last scale decides as well.
-        limit: Largest amount of a camera.
-    """
+    """Channel counts of a blending network."""
 
     kind: ClassVar[str] = "blend"
+    #: Output channels of the encoder at 1/2, 1/4, 1/8, ... of the picture's size: one scale for each level of the
+    #: pyramid but the first. All of them have class activation weights.
     encoder: tuple[int, ...] = (16, 32, 64, 64)
-    heads: tuple[int, ...] = (8, 16, 32, 32)
-    coarse: int = 0
-    limit: float = 1.5
+    heads: tuple[int, ...] = (8, 16, 32, 32)  #: Hidden channels of the head of each scale; 0: a linear head
+    coarse: int = 0  #: Further levels of the pyramid, which the last scale decides as well
+    limit: float = 1.5  #: Largest amount of a camera
 
     def __post_init__(self) -> None:
         scales = len(self.encoder) if isinstance(self.encoder, tuple) else 0

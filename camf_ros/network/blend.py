@@ -2,8 +2,8 @@
 
 1. Encoder, shared by both cameras: 3x3 convolutions with ReLU on the picture rearranged from 2 x 2 pixels to 4
    channels, one for each scale: 1/2, 1/4, 1/8, ... of its size.
-2. Class activation weights ``w[c, k]``, read off the auxiliary classifier (:mod:`camf_ros.network.rule`), over the
-   channels of all scales: ``A_c[k] = w[c, k] F_c[k]``.
+2. Class activation weights ``w[c, k]``, read off the auxiliary classifier, over the channels of all scales:
+   ``A_c[k] = w[c, k] F_c[k]``.
 3. Heads, shared by both cameras, one for each scale: given ``[A_ir, A_vis]`` they give the amounts of infrared, given
    ``[A_vis, A_ir]`` those of visible. Only the pictures and ``w`` tell the cameras apart.
 4. Fused luminance: the Laplacian pyramid whose level l is ``a_l L_l(ir) + b_l L_l(vis)``, collapsed. So the picture is
@@ -22,27 +22,18 @@ from torch.nn import functional as F
 
 from camf_ros.errors import ImageError
 from camf_ros.network.architecture import BlendArchitecture
-from camf_ros.network.classifier import AuxiliaryClassifier
-from camf_ros.network.rule import class_activation_weights
+from camf_ros.network.classifier import AuxiliaryClassifier, class_activation_weights
 
 Features = tuple[Tensor, ...]
 
 
 class BlendOutput(NamedTuple):
-    """What one forward pass gives.
+    """What one forward pass gives."""
 
-    Attributes:
-        infrared_part: (N, 1, H, W), grey levels that come from infrared; may be outside 0 to 255.
-        visible_part: (N, 1, H, W), likewise. Their sum, clipped, is the fused picture.
-        amounts: For each level, finest first, (N, 2, h, w): amounts of infrared and visible.
-        infrared: Features of the infrared picture at each scale, at least 0, before weighting.
-        visible: Likewise.
-    """
-
-    infrared_part: Tensor
-    visible_part: Tensor
-    amounts: tuple[Tensor, ...]
-    infrared: Features
+    infrared_part: Tensor  #: (N, 1, H, W), grey levels that come from infrared; may be outside 0 to 255
+    visible_part: Tensor  #: (N, 1, H, W), likewise. Their sum, clipped, is the fused picture.
+    amounts: tuple[Tensor, ...]  #: For each level, finest first, (N, 2, h, w): amounts of infrared and visible
+    infrared: Features  #: Features of the infrared picture at each scale, at least 0, before weighting
     visible: Features
 
 

@@ -34,18 +34,12 @@ _SHOWN = 120
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded model and its provenance.
+    """A loaded model and its provenance."""
 
-    Attributes:
-        network: The network with the weights in it, float32, on the CPU, in evaluation mode.
-        name: Model name, for example ``camf``.
-        hash: SHA-256 (hex) of the weights: equal weights have equal hashes, whatever the rest of the file says.
-        training: What the weights were made from and how good they are: data, command, seed, commit, metrics.
-    """
-
-    network: Network
-    name: str
-    hash: str
+    network: Network  #: The network with the weights in it, float32, on the CPU, in evaluation mode
+    name: str  #: Model name, for example ``camf``
+    hash: str  #: SHA-256 (hex) of the weights: equal weights have equal hashes, whatever the rest of the file says
+    #: What the weights were made from and how good they are: data, command, seed, commit, metrics.
     training: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -1,7 +1,10 @@
-"""The auxiliary classifier that learns which encoder channels speak of infrared and which of visible.
+"""The auxiliary classifier, and the class activation weights that are read off it.
 
-Channels never mix before the linear layer, so weight k of that layer is about encoder channel k alone. This is
-what lets the fusion rule read its weights off the classifier, as in class activation mapping.
+It learns which encoder channels speak of infrared and which of visible. Channels never mix before its linear layer, so
+weight k of that layer is about encoder channel k alone, as in class activation mapping.
+
+Tang et al., "CAMF: An Interpretable Infrared and Visible Image Fusion Network Based on Class Activation Mapping",
+IEEE Transactions on Multimedia 26 (2024), doi 10.1109/TMM.2023.3326296.
 """
 
 from __future__ import annotations
@@ -92,3 +95,19 @@ class AuxiliaryClassifier(nn.Module):
             x = stage(x)
         logits: Tensor = self.linear(x.mean((-2, -1)))
         return logits
+
+
+def class_activation_weights(linear_weight: Tensor) -> Tensor:
+    """Class activation weights from the classifier's linear layer, before the gain.
+
+    ``w[c, k] = 0.5 + 0.5 tanh(v[c, k])``, then scaled so that the mean over the channels is 1.
+
+    Args:
+        linear_weight: v, (2, K): the weight of the classifier's linear layer, rows infrared and visible.
+
+    Returns:
+        (2, K), at least 0, each row with mean 1.
+    """
+    # 0.5 + 0.5 tanh(v), in the form that does not round to 0 for strongly negative v.
+    weights = torch.sigmoid(2 * linear_weight)
+    return weights / weights.mean(dim=1, keepdim=True)

@@ -1,19 +1,20 @@
-"""The networks as they run in the node: one pair of 8-bit pictures in, everything that can be folded folded.
+"""The networks as they run in the node: one pair of 8-bit pictures in. Also: on which device, and how precisely.
 
-Each module here is what an engine runs in PyTorch, and what is exported to ONNX. Inputs and outputs are named by the
-constants below.
+Each module here runs in engine torch and is exported to ONNX. Everything that can be folded is folded.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from camf_ros.errors import ParameterError
 from camf_ros.network.blend import BlendNetwork, amounts_of
-from camf_ros.network.graph_names import ACTIVATION, FUSED, LOGITS, USED_GAIN, amounts_name
+from camf_ros.network.model_info import ACTIVATION, FUSED, LOGITS, USED_GAIN, amounts_name
 from camf_ros.network.paper import PaperNetwork
 
 Network: TypeAlias = BlendNetwork | PaperNetwork
@@ -185,3 +186,38 @@ def _by_level(infrared: Tensor, visible: Tensor, bias: Tensor) -> nn.Conv2d:
         result.weight.copy_(torch.stack((infrared, visible), dim=1).reshape(2 * levels, inputs, 1, 1))
         result.bias.copy_(bias.repeat_interleave(2))  # type: ignore[union-attr]
     return result
+
+
+def choose_device(name: str) -> torch.device:
+    """Device from ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ParameterError: If the device is unknown or not in this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ParameterError(f"device is {name!r}", expected="auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        seen = torch.cuda.device_count() or "no"
+        raise ParameterError(f"device is {name!r}, but PyTorch sees {seen} GPU here", remedy="use auto or cpu")
+    if device.type not in {"cpu", "cuda"}:
+        raise ParameterError(f"device is {name!r}", expected="auto, cpu, cuda or cuda:N")
+    return device
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 convolutions are computed by the hardware rather than emulated."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # PyTorch built without oneDNN
+        return False
+
+
+def autocast(device: torch.device) -> AbstractContextManager[None]:
+    """Mixed precision with bfloat16, which needs no loss scaling, or a context that does nothing."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device))

@@ -1,7 +1,6 @@
-"""What a model file says of itself, read without PyTorch, ONNX or safetensors.
+"""What a model file says about itself, read without PyTorch, ONNX or safetensors.
 
-A .safetensors checkpoint and the .onnx graphs exported from it carry the same metadata, and the same hash of the
-weights.
+A .safetensors checkpoint and the .onnx graphs exported from it carry the same metadata and hash of the weights.
 """
 
 from __future__ import annotations
@@ -18,6 +17,10 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import CheckpointError, shown
 from camf_ros.network.architecture import Architecture, from_dict
+
+#: Inputs and outputs of exported graphs.
+INFRARED, VISIBLE, GAIN, HOLD, WEIGHTS = "infrared", "visible", "gain", "hold", "weights"
+FUSED, ACTIVATION, USED_GAIN, LOGITS = "fused", "activation", "used_gain", "logits"
 
 CHECKPOINT_FORMAT, GRAPH_FORMAT = "camf-checkpoint", "camf-graph"
 FORMAT_VERSION = 3
@@ -36,37 +39,31 @@ _MEAN_ERROR = 1e-3
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
+def amounts_name(level: int) -> str:
+    """Output with the amounts of a level, (1, 2, h, w)."""
+    return f"amounts_{level}"
+
+
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model without its weights.
+    """A model without its weights."""
 
-    Attributes:
-        architecture: Kind and widths.
-        name: Model name, for example ``camf``.
-        hash: SHA-256 (hex) of the weights: equal weights have equal hashes.
-        training: What the weights were made from and how good they are: data, command, seed, commit, metrics.
-        weights: (2, K), class activation weights, rows infrared and visible, each with mean 1. None in a checkpoint's
-            header: they are in its tensors.
-    """
-
-    architecture: Architecture
-    name: str
-    hash: str
+    architecture: Architecture  #: Kind and widths
+    name: str  #: Model name, for example ``camf``
+    hash: str  #: SHA-256 (hex) of the weights: equal weights have equal hashes
+    #: What the weights were made from and how good they are: data, command, seed, commit, metrics.
     training: Mapping[str, Any] = field(default_factory=dict)
+    #: (2, K), class activation weights, rows infrared and visible, each with mean 1. None in a checkpoint's header:
+    #: they are in its tensors.
     weights: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
 class Graph:
-    """An exported graph.
+    """An exported graph."""
 
-    Attributes:
-        info: The model that it was exported from; with the class activation weights.
-        data: The file's bytes, for a runtime.
-    """
-
-    info: ModelInfo
-    data: bytes
+    info: ModelInfo  #: The model that it was exported from; with the class activation weights
+    data: bytes  #: The file's bytes, for a runtime
 
 
 def parse_info(path: Path, metadata: Mapping[str, str], kind: str) -> ModelInfo:

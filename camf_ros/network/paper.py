@@ -16,8 +16,7 @@ from torch.nn import functional as F
 
 from camf_ros.errors import ImageError
 from camf_ros.network.architecture import ENCODER_STRIDES, PaperArchitecture
-from camf_ros.network.classifier import AuxiliaryClassifier
-from camf_ros.network.rule import class_activation_weights
+from camf_ros.network.classifier import AuxiliaryClassifier, class_activation_weights
 
 #: Pixels that the decoder's two 'valid' 3x3 layers take from each border; the input is padded by as many.
 BORDER = 2
@@ -32,19 +31,13 @@ _NOTHING = 1e-12
 
 
 class PaperOutput(NamedTuple):
-    """What one forward pass gives.
+    """What one forward pass gives."""
 
-    Attributes:
-        fused: (N, 1, H, W), grey levels 0 to 255.
-        infrared: (N, K, ceil(H / 4), ceil(W / 4)), features of the infrared picture, at least 0, before weighting.
-        visible: Likewise.
-        gain: (N,), the gain that was used.
-    """
-
-    fused: Tensor
+    fused: Tensor  #: (N, 1, H, W), grey levels 0 to 255
+    #: (N, K, ceil(H / 4), ceil(W / 4)), features of the infrared picture, at least 0, before weighting.
     infrared: Tensor
     visible: Tensor
-    gain: Tensor
+    gain: Tensor  #: (N,), the gain that was used
 
 
 class PaperEncoder(nn.Module):

@@ -16,7 +16,7 @@ from camf_ros.nodes.statistics import Snapshot
 from camf_ros.pairing.presence import Missing
 from camf_ros.pairing.stream import OTHER
 from camf_ros.settings.fusion import FusionSettings, Thresholds
-from camf_ros.source_check import SourceReport
+from camf_ros.source_check.check import SourceReport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 STALE = DiagnosticStatus.STALE

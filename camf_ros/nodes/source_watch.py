@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from camf_ros.nodes.background import Background
 from camf_ros.nodes.fuser import Fuser
 from camf_ros.settings.fusion import FusionSettings
-from camf_ros.source_check import SourceCheck, SourceReport, read_source_model
+from camf_ros.source_check.check import SourceCheck, SourceReport
+from camf_ros.source_check.source_model import read_source_model
 
 
 class SourceWatch:

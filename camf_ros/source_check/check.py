@@ -1,11 +1,12 @@
 """Watches both cameras and says when one is not what it should be.
 
-Evidence is averaged over places in the pictures and over time, turned into calibrated probabilities, and becomes a
-warning only when it has lasted: a false alarm costs more than a late one.
+Evidence is averaged over places in the pictures and over time, becomes calibrated probabilities, and causes a warning
+only when it has lasted: a false alarm costs more than a late one.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +14,89 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.settings.source_check import SourceCheckSettings
-from camf_ros.source_check import report as kinds
-from camf_ros.source_check.calibration import log_odds, probability
-from camf_ros.source_check.evidence import DecayingMean
-from camf_ros.source_check.frame_watch import FrameWatch
-from camf_ros.source_check.measured import LIMITS
-from camf_ros.source_check.measures import Measures, measure, sample, too_few, unsuitable
-from camf_ros.source_check.model import SourceModel
-from camf_ros.source_check.report import CameraReport, Finding, SourceReport
+from camf_ros.source_check.measured import LEAST_DETAIL, LEAST_STRUCTURE
+from camf_ros.source_check.measures import FrameWatch, Measures, measure, sample, too_few, unsuitable
+from camf_ros.source_check.source_model import SourceModel, log_odds, probability
+
+#: Kinds of findings.
+SWAPPED = "swapped"
+THERMAL_VISIBLE = "thermal looks visible"
+RGB_INFRARED = "rgb looks infrared"
+COVERED = "covered"
+FROZEN = "frozen"
+GREY_RGB = "grey rgb"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was noticed."""
+
+    kind: str  #: One of the constants of this module
+    camera: str  #: ``thermal``, ``rgb``, or empty for both
+    warning: bool  #: Whether somebody should look after it; else it is information only
+    text: str  #: One sentence with the evidence in numbers
+
+
+@dataclass(frozen=True)
+class CameraReport:
+    """About one camera."""
+
+    #: That it is what it should be, 0 to 1, over the last looks; None where it was not judged.
+    probability: float | None
+    not_judged: str  #: Why not; empty where it was
+    measures: Measures | None  #: Of the newest picture; None where that is unusable
+    frozen: float  #: Seconds for which its frames have been bit-identical
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """About both cameras."""
+
+    thermal: CameraReport  #: The thermal camera
+    rgb: CameraReport  #: The RGB camera
+    #: Probability that they are swapped, against that they are right, 0 to 1; None where one is not judged.
+    swapped: float | None
+    findings: tuple[Finding, ...]  #: Warnings first
+    calibrated: bool  #: Whether the probabilities were fitted for this model. If not, they are the classifier's own.
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences of the findings that somebody should look after."""
+        return tuple(finding.text for finding in self.findings if finding.warning)
+
+
+class DecayingMean:
+    """Mean of values, of which each counts less by a factor of e after a time constant.
+
+    Unlike a low-pass it is right from the first value on: the first few count alike.
+    """
+
+    def __init__(self, time_constant: float) -> None:
+        self._time_constant = time_constant
+        self._sum = 0.0
+        self._weight = 0.0
+        self._time = 0.0
+        self._start = 0.0
+
+    def add(self, value: float, now: float) -> None:
+        """Take in one value at a time (seconds) that is not earlier than the one before."""
+        if self._weight == 0:
+            self._start = now
+        kept = math.exp(-(now - self._time) / self._time_constant) if self._weight else 0.0
+        self._sum = self._sum * kept + value
+        self._weight = self._weight * kept + 1
+        self._time = now
+
+    @property
+    def value(self) -> float | None:
+        """The mean; None before the first value."""
+        return self._sum / self._weight if self._weight else None
+
+    @property
+    def span(self) -> float:
+        """Seconds that the mean speaks of: the time constant, or less when there were fewer."""
+        return min(self._time - self._start, self._time_constant)
+
 
 Picture = NDArray[np.uint8]
 
@@ -76,7 +152,7 @@ class SourceCheck:
         self._last: float | None = None
 
     def note(self, camera: str, frame: NDArray[Any], stamp: float, now: float) -> None:
-        """A frame has arrived; see :meth:`camf_ros.source_check.frame_watch.FrameWatch.note`.
+        """A frame has arrived; see :meth:`camf_ros.source_check.measures.FrameWatch.note`.
 
         Args:
             camera: ``thermal`` or ``rgb``.
@@ -121,7 +197,7 @@ class SourceCheck:
             return _Look(None, reason, covered=False, difference=None, frozen=frozen, frames=frames)
         measures = measure(image, camera.sample)
         camera.sample = sample(image)
-        covered = measures.detail < LIMITS.detail or measures.structure < LIMITS.structure
+        covered = measures.detail < LEAST_DETAIL or measures.structure < LEAST_STRUCTURE
         reason = self._model.weakness or ("the picture has no structure" if covered else "") or self._too_small(image)
         if not reason:
             difference = float(self._model.differences(image, self._looks).mean())
@@ -148,19 +224,19 @@ class SourceCheck:
             said = _NAMES[name]
             if look.frozen >= self._settings.frozen_after:
                 text = f"{said} is frozen: bit-identical frames for {look.frozen:.0f} s or more ({look.frames} frames)"
-                found.append(Finding(kinds.FROZEN, name, warning=True, text=text))
+                found.append(Finding(FROZEN, name, warning=True, text=text))
             measures = look.measures
-            if self._lasts(kinds.COVERED, name, look.covered, now) and measures is not None:
+            if self._lasts(COVERED, name, look.covered, now) and measures is not None:
                 text = (
                     f"{said} shows nothing: mean {measures.mean:.0f}, detail {measures.detail:.1f}, "
                     f"{measures.black:.0%} black, {measures.white:.0%} white; "
                     "lens covered or out of focus, or nothing to see"
                 )
-                found.append(Finding(kinds.COVERED, name, warning=True, text=text))
+                found.append(Finding(COVERED, name, warning=True, text=text))
         measures = looks["rgb"].measures
         if measures is not None and measures.grey and not looks["rgb"].covered:
             text = f"RGB is grey: its channels differ by {measures.colour:.1f} levels"
-            found.append(Finding(kinds.GREY_RGB, "rgb", warning=False, text=text))
+            found.append(Finding(GREY_RGB, "rgb", warning=False, text=text))
         return found
 
     def _classified(self, looks: dict[str, _Look], now: float) -> list[Finding]:
@@ -182,21 +258,21 @@ class SourceCheck:
         infrared = not swapped and not ordered and grey and rgb is not None and rgb >= sure
         spans = {name: camera.scores.span for name, camera in self._cameras.items()}
         found = []
-        if self._lasts(kinds.SWAPPED, "", swapped, now) and None not in (joint, thermal, rgb):
+        if self._lasts(SWAPPED, "", swapped, now) and None not in (joint, thermal, rgb):
             text = (
                 f"thermal and RGB look swapped: {probability(joint or 0.0):.2f} over {min(spans.values()):.0f} s "
                 f"(thermal visible {probability(thermal or 0.0):.2f}, RGB infrared {probability(rgb or 0.0):.2f})"
             )
-            found.append(Finding(kinds.SWAPPED, "", warning=True, text=text))
-        if self._lasts(kinds.THERMAL_VISIBLE, "thermal", visible, now):
+            found.append(Finding(SWAPPED, "", warning=True, text=text))
+        if self._lasts(THERMAL_VISIBLE, "thermal", visible, now):
             text = f"thermal looks visible: {probability(thermal or 0.0):.2f} over {spans['thermal']:.0f} s"
-            found.append(Finding(kinds.THERMAL_VISIBLE, "thermal", warning=True, text=text))
-        if self._lasts(kinds.RGB_INFRARED, "rgb", infrared, now):
+            found.append(Finding(THERMAL_VISIBLE, "thermal", warning=True, text=text))
+        if self._lasts(RGB_INFRARED, "rgb", infrared, now):
             text = (
                 f"RGB looks infrared: {probability(rgb or 0.0):.2f} over {spans['rgb']:.0f} s, and its pictures are "
                 "grey: night mode, or a second thermal camera"
             )
-            found.append(Finding(kinds.RGB_INFRARED, "rgb", warning=True, text=text))
+            found.append(Finding(RGB_INFRARED, "rgb", warning=True, text=text))
         return found
 
     def _wrong(self, looks: dict[str, _Look], name: str) -> float | None:

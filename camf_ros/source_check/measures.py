@@ -1,15 +1,18 @@
-"""Plain numbers about a picture, which need no classifier and can be checked by eye."""
+"""What the source check measures without a classifier: numbers about a picture, and whether the frames change."""
 
 from __future__ import annotations
 
+import threading
+import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.imaging.luminance import RgbPicture
-from camf_ros.source_check.crops import reduction
+from camf_ros.imaging.luminance import Visible
+from camf_ros.source_check.source_model import reduction
 
 # Pixels of a side of the grid on which single pixels are looked at.
 _GRID = 96
@@ -24,27 +27,16 @@ _TINT = 4.0
 
 @dataclass(frozen=True)
 class Measures:
-    """About one picture.
+    """About one picture."""
 
-    Attributes:
-        mean: Grey level, 0 to 255.
-        deviation: Standard deviation of the pixels, grey levels.
-        black: Share of pixels that are black in all channels, 0 to 1.
-        white: Share of pixels that are white in all channels, 0 to 1.
-        unchanged: Share of pixels that are as at the look before, 0 to 1; None at the first look.
-        colour: Mean difference between the strongest and the weakest channel, grey levels.
-        detail: Standard deviation of what is finer than 16 pixels after an average over 4 x 4, grey levels.
-        structure: Which share of the deviation is left after an average over 8 x 8, 0 to about 1; noise has 1/8.
-    """
-
-    mean: float
-    deviation: float
-    black: float
-    white: float
-    unchanged: float | None
-    colour: float
-    detail: float
-    structure: float
+    mean: float  #: Grey level, 0 to 255
+    deviation: float  #: Standard deviation of the pixels, grey levels
+    black: float  #: Share of pixels that are black in all channels, 0 to 1
+    white: float  #: Share of pixels that are white in all channels, 0 to 1
+    unchanged: float | None  #: Share of pixels that are as at the look before, 0 to 1; None at the first look
+    colour: float  #: Mean difference between the strongest and the weakest channel, grey levels
+    detail: float  #: Standard deviation of what is finer than 16 pixels after an average over 4 x 4, grey levels
+    structure: float  #: Which share of the deviation is left after an average over 8 x 8, 0 to about 1; noise has 1/8
 
     @property
     def grey(self) -> bool:
@@ -112,3 +104,73 @@ def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _averaged(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     size = (image.shape[1] // factor, image.shape[0] // factor)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+_VALUES = 512
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Frames in a row whose samples are equal."""
+
+    digest: int
+    since: float
+    last: float
+    stamp: float
+    frames: int
+    frame: NDArray[Any]
+
+
+class FrameWatch:
+    """Watches one camera. :meth:`note` and :meth:`frozen` may be called from different threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._run: _Run | None = None
+        # Of the whole frames of this run: checksum, and from when to when the looks found it.
+        self._whole: tuple[int, float, float] | None = None
+
+    def note(self, frame: NDArray[Any], stamp: float, now: float) -> None:
+        """A frame has arrived.
+
+        Args:
+            frame: As it came, any shape and type; kept until the next one, so nobody may write into it.
+            stamp: Its stamp, seconds. A frame with the stamp of the one before is the same message again: ignored.
+            now: Monotonic time, seconds.
+        """
+        digest = zlib.crc32(_sampled(frame))
+        with self._lock:
+            run = self._run
+            if run is not None and stamp == run.stamp:
+                return
+            if run is not None and digest == run.digest and frame.shape == run.frame.shape and now >= run.last:
+                self._run = _Run(digest, run.since, now, stamp, run.frames + 1, frame)
+            else:
+                self._run = _Run(digest, now, now, stamp, 1, frame)
+
+    def frozen(self) -> tuple[float, int]:
+        """How long the whole frames have been bit-identical (seconds, as far as looks have seen it), and their number.
+
+        The time ends with the last frame: a camera that sends nothing is silent, not frozen. Only the thread that
+        looks may call this.
+        """
+        with self._lock:
+            run = self._run
+        if run is None or run.frames < 2 or (self._whole is not None and run.last == self._whole[2]):
+            # No news: nothing is claimed, and nothing forgotten.
+            return 0.0, 0
+        digest = zlib.crc32(np.ascontiguousarray(run.frame).data)
+        if self._whole is None or digest != self._whole[0] or run.since > self._whole[1]:
+            self._whole = (digest, run.last, run.last)
+        else:
+            self._whole = (digest, self._whole[1], run.last)
+        return run.last - self._whole[1], run.frames
+
+
+def _sampled(frame: NDArray[Any]) -> bytes:
+    if frame.flags.c_contiguous:
+        flat = frame.reshape(-1)
+        # Odd, so that the places do not fall into the same few columns or into one channel.
+        return flat[:: (flat.size // _VALUES) | 1].tobytes()
+    strides = (slice(None, None, max(1, side // 32)) for side in frame.shape[:2])
+    return frame[tuple(strides)].tobytes()

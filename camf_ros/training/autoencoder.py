@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camf_ros.network.devices import autocast
+from camf_ros.network.inference import autocast
 from camf_ros.network.paper import BORDER, PaperNetwork, normalised
 from camf_ros.training.config import PaperRecipe
-from camf_ros.training.crops import generator, random_crops
+from camf_ros.training.data import GreyImage, find_images, generator, load_grey, random_crops, split
 from camf_ros.training.distributed import share
-from camf_ros.training.images import GreyImage, find_images, load_grey, split
 from camf_ros.training.loop import Stage, warm_cosine
 
 _LAPLACIAN = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from camf_ros.errors import CamfError, ParameterError
-from camf_ros.network.devices import choose_device
+from camf_ros.network.inference import choose_device
 
 _T = TypeVar("_T")
 # What torchrun says to each process.

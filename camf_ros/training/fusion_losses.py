@@ -14,18 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camf_ros.evaluation.metrics import EDGE_ORIENTATION, EDGE_STRENGTH, EYE_NOISE, SSIM_WINDOW, VIF_WINDOWS
 from camf_ros.training.config import FusionRecipe
 
-# Windows of the four scales of the information term, finest first, and the variance of the noise in the eye.
-_WINDOWS = (17, 9, 5, 3)
-_EYE_NOISE = 2.0
 # Steadies quotients of local variances, in squared grey levels: far below what can be seen.
 _FAINT = 0.1
-# Side of the uniform window of the structure term.
-_STRUCTURE_WINDOW = 7
-# Logistic curves of Xydeas and Petrovic from relative strength and orientation of an edge to what is kept of it.
-_STRENGTH = (0.9994, 15.0, 0.5)
-_ORIENTATION = (0.9879, 22.0, 0.8)
 # Sides of the squares whose contrast to their surroundings is kept, pixels.
 _CONTRAST_SIDES = (8, 16, 32)
 # Grey level from which on a part is bright; variances, in squared grey levels, up to which one is even.
@@ -46,7 +39,7 @@ def information_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor
     sources = torch.cat((infrared, visible)) - 128
     picture = fused - 128
     kept = available = torch.zeros(len(sources), device=fused.device)
-    for scale, window in enumerate(_WINDOWS):
+    for scale, window in enumerate(VIF_WINDOWS):
         if scale > 0:
             sources, picture = _blur(sources, window, 2), _blur(picture, window, 2)
         mean_s, mean_p = _blur(sources, window), _blur(picture, window)
@@ -55,8 +48,8 @@ def information_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor
         covariance = _blur(sources * _twice(picture), window) - mean_s * _twice(mean_p)
         gain = covariance.clamp_min(0) / (var_s + _FAINT)
         noise = (var_p - gain * covariance).clamp_min(0)
-        kept = kept + torch.log1p(gain**2 * var_s / (noise + _EYE_NOISE)).sum((1, 2, 3))
-        available = available + torch.log1p(var_s / _EYE_NOISE).sum((1, 2, 3))
+        kept = kept + torch.log1p(gain**2 * var_s / (noise + EYE_NOISE)).sum((1, 2, 3))
+        available = available + torch.log1p(var_s / EYE_NOISE).sum((1, 2, 3))
     # A source of one level has no information that could be lost; 1 stands for next to nothing in the sum of a picture.
     return 2 * (1 - (kept / (available + 1)).mean())
 
@@ -83,7 +76,7 @@ def edge_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
         reference = (x**2 + y**2 + _FAINT).sqrt()
         ratio = torch.minimum(reference, strength) / torch.maximum(reference, strength)
         angle = torch.atan2((x * down - y * across).abs(), (x * across + y * down).abs() + _FAINT)
-        preserved = _logistic(ratio, *_STRENGTH) * _logistic(1 - angle / (math.pi / 2), *_ORIENTATION)
+        preserved = _logistic(ratio, *EDGE_STRENGTH) * _logistic(1 - angle / (math.pi / 2), *EDGE_ORIENTATION)
         kept = kept + (reference * preserved).sum((1, 2, 3))
         available = available + reference.sum((1, 2, 3))
     return 1 - (kept / available).mean()
@@ -249,7 +242,7 @@ def _blur(x: Tensor, size: int, step: int = 1) -> Tensor:
 
 
 def _mean(x: Tensor) -> Tensor:
-    return _average(x, _STRUCTURE_WINDOW, 1, gaussian=False)
+    return _average(x, SSIM_WINDOW, 1, gaussian=False)
 
 
 def _sobel(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,29 +26,19 @@ _SAVE_EVERY = 60.0
 
 @dataclass
 class Stage:
-    """One stage of training.
+    """One stage of training."""
 
-    Attributes:
-        name: Names the state file, the bar and the lines of the log.
-        module: What is trained and saved.
-        optimizer: Over parameters of ``module``.
-        steps: How many steps there are in all.
-        loss: Loss of a step from its number, counted from 0; the same number must give the same batch. With several
-            processes that of this process's share.
-        schedule: Factor of the learning rate from the step number.
-        validate: Measures validation figures; called every ``validate_every`` steps and at the end, in the first
-            process.
-        validate_every: Steps between two validations.
-    """
-
-    name: str
-    module: nn.Module
-    optimizer: Optimizer
-    steps: int
+    name: str  #: Names the state file, the bar and the lines of the log
+    module: nn.Module  #: What is trained and saved
+    optimizer: Optimizer  #: Over parameters of ``module``
+    steps: int  #: How many steps there are in all
+    #: Loss of a step from its number, counted from 0; the same number must give the same batch. With several processes
+    #: that of this process's share.
     loss: Callable[[int], Tensor]
-    schedule: Callable[[int], float]
+    schedule: Callable[[int], float]  #: Factor of the learning rate from the step number
+    #: Measures validation figures; called every ``validate_every`` steps and at the end, in the first process.
     validate: Callable[[], Mapping[str, float]] | None = None
-    validate_every: int = 1000
+    validate_every: int = 1000  #: Steps between two validations
 
 
 def warm_cosine(steps: int, final: float, warm_up: int = 100) -> Callable[[int], float]:

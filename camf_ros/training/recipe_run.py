@@ -1,4 +1,4 @@
-"""A recipe from its data to the model's files on disk, with the provenance that they carry."""
+"""Runs a recipe: from the data to the model files on disk and their provenance."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.files import find_pairs
 from camf_ros.models import CHECKPOINT, GRAPH
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import load_checkpoint, save_checkpoint
-from camf_ros.network.export import export
 from camf_ros.network.inference import Network
+from camf_ros.network.onnx_export import export
 from camf_ros.network.paper import PaperNetwork
 from camf_ros.training.autoencoder import autoencoder_stage
-from camf_ros.training.classifier import blend_task, cross_validate, joint_stage, train_classifier
+from camf_ros.training.classifier_stage import blend_task, cross_validate, joint_stage, train_classifier
 from camf_ros.training.config import BlendRecipe, PaperRecipe, Recipe
+from camf_ros.training.data import find_images, is_validation, load_grey, load_sources, split
 from camf_ros.training.distributed import from_first, is_first, process_count
-from camf_ros.training.fusion import fusion_stage, linear_weight
-from camf_ros.training.images import find_images, is_validation, load_grey, split
-from camf_ros.training.initialisation import initialise
+from camf_ros.training.fusion_stage import fusion_stage, linear_weight
 from camf_ros.training.loop import Trainer
-from camf_ros.training.sources import load_sources
 
 _logger = logging.getLogger(__name__)
 
@@ -234,3 +233,21 @@ def _commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return result.stdout.strip()
+
+
+def initialise(module: nn.Module, method: str = "he") -> None:
+    """Draw new weights for all convolutions of a module; their biases become 0.
+
+    Args:
+        module: Changed in place.
+        method: ``he`` (He et al., 2015) keeps the variance through layers of ReLU; ``glorot`` (Glorot and Bengio, 2010;
+            uniform) is the default of the framework that the paper's authors used.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            if method == "he":
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            else:
+                nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -18,7 +18,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from camf_ros.network.architecture import BlendArchitecture  # noqa: PLC0415
     from camf_ros.network.blend import BlendNetwork  # noqa: PLC0415
     from camf_ros.network.checkpoint import load_checkpoint, save_checkpoint  # noqa: PLC0415
-    from camf_ros.network.export import export  # noqa: PLC0415
+    from camf_ros.network.onnx_export import export  # noqa: PLC0415
 
     torch.manual_seed(7)
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"

@@ -16,7 +16,7 @@ from camf_ros.cli.main import main
 from camf_ros.engines.choose import open_engine
 from camf_ros.explain.explanation import Explainer, Place
 from camf_ros.explain.panel import render
-from camf_ros.explain.report import content, place_line
+from camf_ros.explain.summary import content, place_line
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
 

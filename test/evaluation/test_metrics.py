@@ -13,13 +13,21 @@ from numpy.typing import NDArray
 from textbook import TEXTBOOK
 
 from camf_ros.errors import CamfError, ImageError
-from camf_ros.evaluation.correlation import correlations_of_differences
-from camf_ros.evaluation.detail import average_gradient, spatial_frequency, standard_deviation
-from camf_ros.evaluation.edges import edge_transfer
-from camf_ros.evaluation.fidelity import SMALLEST, information_fidelity
-from camf_ros.evaluation.information import entropy, mutual_information
-from camf_ros.evaluation.metrics import METRICS, mean, score
-from camf_ros.evaluation.similarity import structural_similarity
+from camf_ros.evaluation.metrics import (
+    METRICS,
+    SMALLEST,
+    average_gradient,
+    correlations_of_differences,
+    edge_transfer,
+    entropy,
+    information_fidelity,
+    mean,
+    mutual_information,
+    score,
+    spatial_frequency,
+    standard_deviation,
+    structural_similarity,
+)
 
 pytest.importorskip("skimage")
 

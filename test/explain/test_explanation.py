@@ -10,7 +10,7 @@ from explaining import CHANNELS, Registered, colour, coverage, explain, explaine
 
 from camf_ros.errors import EngineError, ImageError, ParameterError
 from camf_ros.explain.explanation import Explainer, Place, look_at, within
-from camf_ros.explain.report import amounts_line, content, place_line, verdict
+from camf_ros.explain.summary import amounts_line, content, place_line, verdict
 from camf_ros.models import find_model
 from camf_ros.network.architecture import PaperArchitecture
 from camf_ros.network.checkpoint import save_checkpoint

@@ -24,7 +24,7 @@ from camf_ros.explain.panel import (
     pictures,
     render,
 )
-from camf_ros.explain.report import AGAIN, NOTE, channel_lines, percent
+from camf_ros.explain.summary import AGAIN, NOTE, channel_lines, percent
 
 ORANGE, BLUE = DIVERGING[-1], DIVERGING[0]
 

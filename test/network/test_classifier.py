@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from camf_ros.errors import ImageError
-from camf_ros.network.classifier import MIN_FEATURE_SIZE, AuxiliaryClassifier
-from camf_ros.network.rule import class_activation_weights
+from camf_ros.network.classifier import MIN_FEATURE_SIZE, AuxiliaryClassifier, class_activation_weights
 
 
 def test_every_stage_is_depthwise_with_four_branches() -> None:

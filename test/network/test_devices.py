@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from camf_ros.errors import ParameterError
-from camf_ros.network.devices import choose_device, has_fast_bfloat16
+from camf_ros.network.inference import choose_device, has_fast_bfloat16
 
 
 @pytest.mark.parametrize("name", ["", "gpu", "cuda:x", "cuda:-1", "meta", "mps", "auto "])

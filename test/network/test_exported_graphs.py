@@ -16,8 +16,8 @@ from small_model import make_small_network, make_small_paper, write_model
 
 from camf_ros.errors import ParameterError
 from camf_ros.network.checkpoint import load_checkpoint, save_checkpoint
-from camf_ros.network.export import fusion_graph
 from camf_ros.network.inference import Network, inference, inspection
+from camf_ros.network.onnx_export import fusion_graph
 
 NETWORKS: dict[str, Network] = {
     "plain": make_small_network(),

@@ -33,7 +33,7 @@ FLOORS = (
 HOMES = {
     "torch": ("network", "training", "engines/torch.py", "cli/train.py"),
     "safetensors": ("network/checkpoint.py",),
-    "onnx": ("network/export.py",),
+    "onnx": ("network/onnx_export.py",),
     "openvino": ("engines/openvino.py", "evaluation/onnx_detector.py", "cli/export.py"),
     "onnxruntime": ("engines/onnxruntime.py", "evaluation/onnx_detector.py"),
     "pycocotools": ("evaluation/detection_score.py",),

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.source_check import SourceModel
-from camf_ros.source_check.calibration import Calibration
-from camf_ros.source_check.crops import CropSides
+from camf_ros.source_check.source_model import Calibration, CropSides, SourceModel
 
 Picture = NDArray[np.uint8]
 

@@ -16,12 +16,16 @@ from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.models import find_model, shipped_models
 from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.settings.thermal import ThermalSettings
-from camf_ros.source_check import SourceCheck, SourceReport
-from camf_ros.source_check.calibration import Calibration, log_odds, probability
-from camf_ros.source_check.crops import CropSides
-from camf_ros.source_check.evidence import DecayingMean
+from camf_ros.source_check.check import DecayingMean, SourceCheck, SourceReport
 from camf_ros.source_check.measured import CALIBRATIONS
-from camf_ros.source_check.model import read_source_model, source_model
+from camf_ros.source_check.source_model import (
+    Calibration,
+    CropSides,
+    log_odds,
+    probability,
+    read_source_model,
+    source_model,
+)
 from camf_scene import NightStreet
 
 INFRARED, VISIBLE = textured(190), textured(65)

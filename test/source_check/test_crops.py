@@ -16,8 +16,7 @@ from camf_ros.models import find_model
 from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
 from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.network.inference import inspection
-from camf_ros.source_check.crops import SIDE, CropSides, crop_at
-from camf_ros.source_check.model import read_source_model
+from camf_ros.source_check.source_model import SIDE, CropSides, crop_at, read_source_model
 
 PAPER, BLEND = CropSides.of(PaperArchitecture()), CropSides.of(BlendArchitecture())
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camf_ros.source_check.frame_watch import FrameWatch
+from camf_ros.source_check.measures import FrameWatch
 
 Frame = np.ndarray
 

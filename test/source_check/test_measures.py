@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from made_up import coloured, textured
 
-from camf_ros.source_check.crops import place, reduction
 from camf_ros.source_check.measured import LIMITS
 from camf_ros.source_check.measures import SMALLEST_SIDE, measure, sample, unsuitable
+from camf_ros.source_check.source_model import place, reduction
 
 
 @given(

@@ -27,12 +27,12 @@ from camf_ros.network.inference import Network
 from camf_ros.network.paper import PaperNetwork
 from camf_ros.training import distributed
 from camf_ros.training.autoencoder import autoencoder_stage
-from camf_ros.training.classifier import blend_task, joint_stage, paper_stage, paper_task
+from camf_ros.training.classifier_stage import blend_task, joint_stage, paper_stage, paper_task
 from camf_ros.training.config import BlendRecipe, PaperRecipe, Recipe, load_recipe
-from camf_ros.training.fusion import fusion_stage, linear_weight
+from camf_ros.training.data import Sources, load_sources
+from camf_ros.training.fusion_stage import fusion_stage, linear_weight
 from camf_ros.training.loop import Stage, Trainer
 from camf_ros.training.recipe_run import check_batches, train
-from camf_ros.training.sources import Sources, load_sources
 
 CPU = torch.device("cpu")
 PAPER = {

@@ -17,18 +17,16 @@ from camf_ros.evaluation.metrics import METRICS
 from camf_ros.models import find_model
 from camf_ros.network.blend import BlendNetwork, blend
 from camf_ros.network.checkpoint import load_checkpoint
-from camf_ros.network.rule import class_activation_weights
-from camf_ros.training import classifier, fusion
-from camf_ros.training.classifier import blend_task, joint_stage
+from camf_ros.network.classifier import class_activation_weights
+from camf_ros.training import classifier_stage
+from camf_ros.training import fusion_stage as fusion_module
+from camf_ros.training.classifier_stage import blend_task, joint_stage
 from camf_ros.training.config import BlendRecipe
-from camf_ros.training.crops import generator
-from camf_ros.training.fusion import fusion_stage, linear_weight
+from camf_ros.training.data import Sources, generator, load_sources, pair_crops
 from camf_ros.training.fusion_losses import weighted_losses
-from camf_ros.training.initialisation import initialise
+from camf_ros.training.fusion_stage import fusion_stage, linear_weight
 from camf_ros.training.loop import Stage, Trainer
-from camf_ros.training.pair_crops import pair_crops
-from camf_ros.training.recipe_run import train
-from camf_ros.training.sources import Sources, load_sources
+from camf_ros.training.recipe_run import initialise, train
 
 HELD = ["p2", "p5"]
 
@@ -54,7 +52,7 @@ def make_stage(network: BlendNetwork, recipe: BlendRecipe, data: Path) -> Stage:
 
 @pytest.fixture
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (classifier, fusion):
+    for module in (classifier_stage, fusion_module):
         monkeypatch.setattr(module, "autocast", lambda _device: contextlib.nullcontext())
 
 
@@ -225,7 +223,7 @@ def test_figures_are_of_held_out_pairs_as_the_model_fuses_them(
         scored.append(infrared.tobytes())
         return dict.fromkeys(METRICS, float(len(scored)))
 
-    monkeypatch.setattr(fusion, "score", score)
+    monkeypatch.setattr(fusion_module, "score", score)
     assert stage.validate is not None
     assert stage.validate()["VIF pairs"] == 1.5, "the mean over the pairs"
     assert scored == [image.tobytes() for image in sources(data)[1].infrared]
@@ -246,7 +244,7 @@ def test_not_all_pairs_of_a_large_folder_are_scored(
         seen.append(int(infrared[0, 0]))
         return dict.fromkeys(METRICS, 0.0)
 
-    monkeypatch.setattr(fusion, "score", score)
+    monkeypatch.setattr(fusion_module, "score", score)
     linear = linear_weight(network, recipe)
     stage = fusion_stage(network, recipe, [training], [many], linear=linear, device=CPU)
     assert stage.validate is not None
@@ -268,7 +266,7 @@ def test_held_out_pairs_are_never_trained_on(
         names.update(path.stem for folder in folders for path in folder.names)
         return pair_crops(folders, count, *more)
 
-    for module in (classifier, fusion):
+    for module in (classifier_stage, fusion_module):
         monkeypatch.setattr(module, "pair_crops", spy)
     run(make_blend(tmp_path, held_out=held_out, validation=0.3), data, tmp_path / "run")
     assert seen["held"] >= set(held_out)
@@ -288,10 +286,10 @@ def test_killed_training_ends_bit_equal(
 ) -> None:
     # In either stage, before its first step, in the validation, and between the last step and the checkpoint.
     places = [
-        (classifier, "pair_crops", 2),
-        (fusion, "pair_crops", 0),
-        (fusion, "weighted_losses", 2),
-        (fusion, "score", 1),
+        (classifier_stage, "pair_crops", 2),
+        (fusion_module, "pair_crops", 0),
+        (fusion_module, "weighted_losses", 2),
+        (fusion_module, "score", 1),
     ]
     recipe = make_blend(tmp_path)
     one = kill_and_resume(recipe, data, tmp_path, monkeypatch, places)

@@ -15,12 +15,10 @@ from trainings import CPU, make_recipe
 
 from camf_ros.network.architecture import PaperArchitecture
 from camf_ros.network.paper import PaperNetwork
-from camf_ros.training import autoencoder, classifier
+from camf_ros.training import autoencoder, classifier_stage
 from camf_ros.training.autoencoder import autoencoder_stage, laplacian, psnr, reconstruction_loss
-from camf_ros.training.classifier import paper_stage, paper_task
-from camf_ros.training.crops import generator, random_crops
-from camf_ros.training.images import load_grey, split
-from camf_ros.training.sources import load_sources
+from camf_ros.training.classifier_stage import paper_stage, paper_task
+from camf_ros.training.data import generator, load_grey, load_sources, random_crops, split
 
 Array = NDArray[np.float64]
 
@@ -94,7 +92,7 @@ def papers_range(grey: torch.Tensor) -> torch.Tensor:
 
 
 def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (autoencoder, classifier):
+    for module in (autoencoder, classifier_stage):
         monkeypatch.setattr(module, "autocast", lambda _device: contextlib.nullcontext())
 
 

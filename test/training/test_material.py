@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from small_training import soft
 
 from camf_ros.errors import DataError
-from camf_ros.training.crops import generator, random_crops
-from camf_ros.training.images import find_images, is_validation, load_grey, split
+from camf_ros.training.data import find_images, generator, is_validation, load_grey, random_crops, split
 
 NAMES = st.text("abcxyzABÄß0189_-", min_size=1, max_size=20)
 

@@ -13,9 +13,7 @@ from small_training import sharp, soft
 from torch import Tensor
 
 from camf_ros.training.config import CropsRecipe
-from camf_ros.training.crops import generator
-from camf_ros.training.pair_crops import PairCrops, pair_crops
-from camf_ros.training.sources import Sources
+from camf_ros.training.data import PairCrops, Sources, generator, pair_crops
 
 SIDE = 64
 Picture = NDArray[np.uint8]

@@ -17,14 +17,13 @@ from trainings import CPU, WIDER, bits, kill_and_resume, log, make_blend, make_r
 from camf_ros.errors import CamfError, DataError
 from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.network.paper import PaperNetwork
-from camf_ros.training import autoencoder, classifier
+from camf_ros.training import autoencoder, classifier_stage
 from camf_ros.training.autoencoder import autoencoder_stage
-from camf_ros.training.classifier import cross_validate, train_classifier
+from camf_ros.training.classifier_stage import cross_validate, train_classifier
 from camf_ros.training.config import Recipe
-from camf_ros.training.initialisation import initialise
+from camf_ros.training.data import load_sources
 from camf_ros.training.loop import Trainer
-from camf_ros.training.recipe_run import data_hash
-from camf_ros.training.sources import load_sources
+from camf_ros.training.recipe_run import data_hash, initialise
 
 
 def test_autoencoder_learns(tmp_path: Path, data: Path) -> None:
@@ -107,7 +106,7 @@ def test_pairs_fall_on_one_side(
 
         return random_crops
 
-    for name, module in (("autoencoder", autoencoder), ("classifier", classifier)):
+    for name, module in (("autoencoder", autoencoder), ("classifier", classifier_stage)):
         monkeypatch.setattr(module, "random_crops", spy(name, module.random_crops))
     run(recipe, data, tmp_path / "run")
     trained = seen["classifier step"] | seen["autoencoder step"]
@@ -128,9 +127,9 @@ def test_killed_training_ends_bit_equal(
     places = [
         (autoencoder, "reconstruction_loss", 3),
         (autoencoder, "psnr", 1),
-        (classifier, "random_crops", 0),
-        (classifier, "random_crops", 7),
-        (classifier, "random_crops", 40),
+        (classifier_stage, "random_crops", 0),
+        (classifier_stage, "random_crops", 7),
+        (classifier_stage, "random_crops", 40),
     ]
     one = kill_and_resume(make_recipe(tmp_path), data, tmp_path, monkeypatch, places)
     assert one["cross_validated_accuracy"]

@@ -16,9 +16,17 @@ from camf_ros.errors import ParameterError
 from camf_ros.files import write_whole
 from camf_ros.network.architecture import BlendArchitecture, to_dict
 from camf_ros.network.checkpoint import Checkpoint
-from camf_ros.network.graph_names import GAIN, HOLD, INFRARED, VISIBLE, WEIGHTS
 from camf_ros.network.inference import BlendInspection, PaperInference, inference, inspection
-from camf_ros.network.model_info import FORMAT_VERSION, GRAPH_FORMAT, split_graph
+from camf_ros.network.model_info import (
+    FORMAT_VERSION,
+    GAIN,
+    GRAPH_FORMAT,
+    HOLD,
+    INFRARED,
+    VISIBLE,
+    WEIGHTS,
+    split_graph,
+)
 from camf_ros.network.paper import PaperNetwork
 
 _OPSET = 17

@@ -18,16 +18,12 @@ from torch.nn import functional as F
 
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.classifier import AuxiliaryClassifier
-from camf_ros.network.devices import autocast
-from camf_ros.network.inference import Network
+from camf_ros.network.inference import Network, autocast
 from camf_ros.network.paper import PaperNetwork
 from camf_ros.training.config import BlendRecipe, PaperRecipe
-from camf_ros.training.crops import generator, random_crops
+from camf_ros.training.data import Sources, generator, is_validation, load_sources, pair_crops, random_crops
 from camf_ros.training.distributed import share
-from camf_ros.training.images import is_validation
 from camf_ros.training.loop import Stage, Trainer
-from camf_ros.training.pair_crops import pair_crops
-from camf_ros.training.sources import Sources, load_sources
 
 #: Given n and a generator: n crops of infrared pictures, then n of visible ones, (2 n, 1, side, side), grey levels.
 Draw = Callable[[int, np.random.Generator], Tensor]
@@ -39,25 +35,15 @@ _VALIDATE_EVERY = 500
 
 @dataclass(frozen=True)
 class ClassifierTask:
-    """Telling infrared crops from visible ones.
+    """Telling infrared crops from visible ones."""
 
-    Attributes:
-        name: Of the stage; random choices depend on it.
-        network: Gives the features.
-        classifier: Usually the network's own.
-        training: Crops to learn from.
-        held: Crops that are never learnt from; None if there are none.
-        seed: Of every random choice.
-        device: Where to compute.
-    """
-
-    name: str
-    network: Network
-    classifier: AuxiliaryClassifier
-    training: Draw
-    held: Draw | None
-    seed: int
-    device: torch.device
+    name: str  #: Of the stage; random choices depend on it
+    network: Network  #: Gives the features
+    classifier: AuxiliaryClassifier  #: Usually the network's own
+    training: Draw  #: Crops to learn from
+    held: Draw | None  #: Crops that are never learnt from; None if there are none
+    seed: int  #: Of every random choice
+    device: torch.device  #: Where to compute
 
     def scores(self, grey: Tensor) -> Tensor:
         """Class scores, (N, 2), of pictures (N, 1, H, W), grey levels."""

@@ -11,16 +11,13 @@ from torch.nn import functional as F
 
 from camf_ros.evaluation.metrics import mean, score
 from camf_ros.network.blend import BlendNetwork, blend
-from camf_ros.network.devices import autocast
-from camf_ros.network.rule import class_activation_weights
+from camf_ros.network.classifier import class_activation_weights
+from camf_ros.network.inference import autocast
 from camf_ros.training.config import BlendRecipe
-from camf_ros.training.crops import generator
+from camf_ros.training.data import GreyImage, Sources, generator, pair_crops
 from camf_ros.training.distributed import process_count, share, share_size
 from camf_ros.training.fusion_losses import weighted_losses
-from camf_ros.training.images import GreyImage
 from camf_ros.training.loop import Stage, warm_cosine
-from camf_ros.training.pair_crops import pair_crops
-from camf_ros.training.sources import Sources
 
 # Pairs of a folder that are validated on, at most.
 _VALIDATION_PAIRS = 24
