@@ -54,19 +54,13 @@ class ChosenEngine(NamedTuple):
 
 
 def open_engine(name: str, model: Model, *, device: str = "auto", precision: str = "auto", threads: int = 0) -> Engine:
-    """Load a model into one engine.
+    """Load a model into one of :data:`ENGINES`; ``threads`` are CPU threads, 0 leaves the runtime's choice.
 
-    Args:
-        name: One of :data:`ENGINES`.
-        model: Its files.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-        threads: CPU threads; 0 leaves the runtime's choice.
+    ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, ``precision`` is ``auto``, ``float32``, ``bfloat16`` or
+    ``float16``.
 
-    Raises:
-        CheckpointError: If the model cannot be used.
-        EngineError: If the runtime is not installed, or does not work here.
-        ParameterError: If there is no such engine, or it does not have the device or the precision.
+    Raises CheckpointError if the model cannot be used, EngineError if the runtime is not installed or does not work
+    here, ParameterError if there is no such engine, or it does not have the device or the precision.
     """
     return FusionEngine(*_open(name, model, False, device=device, precision=precision, threads=threads))
 
@@ -74,14 +68,8 @@ def open_engine(name: str, model: Model, *, device: str = "auto", precision: str
 def open_inspector(model: Model, *, name: str = "", threads: int = 1) -> Inspector:
     """Load what explanation and source check ask of a model, in float32 on the CPU.
 
-    Args:
-        model: Its files.
-        name: One of :data:`ENGINES`; the first that works when left out.
-        threads: CPU threads: it must not hold up the engine that fuses.
-
-    Raises:
-        CheckpointError: If the model cannot be used.
-        EngineError: If no runtime works here.
+    Without a ``name`` in the first engine that works. One thread does not hold up the engine that fuses. Raises
+    CheckpointError if the model cannot be used, and EngineError if no runtime works here.
     """
     failures: list[CamfError] = []
     for each in (name,) if name else ("openvino", "onnxruntime", "torch"):
@@ -145,10 +133,8 @@ def _graph_runtime(name: str, graph: Graph, *, device: str, precision: str, thre
 def choose_engine(settings: FusionSettings) -> ChosenEngine:
     """Load the model of some settings into the engine that they name, or into the best one that works.
 
-    Raises:
-        CheckpointError: If the model cannot be used.
-        EngineError: If no engine works.
-        ParameterError: If the device is none, or no engine has the precision.
+    Raises CheckpointError if the model cannot be used, EngineError if no engine works, ParameterError if the device is
+    none, or no engine has the precision.
     """
     check_device(settings.device)
     model = find_model(settings.model)

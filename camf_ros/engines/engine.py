@@ -75,29 +75,21 @@ class Engine(Protocol):
         keep_amounts: bool = False,
         factors: Factors = (),
     ) -> EngineOutput:
-        """Fuse two grey pictures of one size.
+        """Fuse two grey pictures (H, W), 0 to 255.
 
-        Args:
-            infrared: (H, W), 0 to 255.
-            visible: (H, W), 0 to 255.
-            gain: Gain of the paper's fusion rule; a blending network has none. 0: automatic, from this pair alone.
-            hold: For a gain that follows the automatic one slowly: the share of ``gain`` that is kept, 0 to 1. The
-                rest is the automatic gain of this pair. Without a ``gain`` there is nothing to keep.
-            keep_amounts: Give the amounts of both cameras as well.
-            factors: Of a blending network: what its amounts are multiplied with. The paper's has none, and ignores it.
+        The paper's fusion rule has a ``gain``; 0 is the automatic one, from this pair alone. ``hold``, 0 to 1, is the
+        share of ``gain`` that is kept: the rest is the automatic gain of this pair. Without a ``gain`` nothing is held.
 
-        Raises:
-            ImageError: If the sizes differ.
-            ParameterError: If ``gain`` or ``hold`` is out of range.
-            EngineError: If the runtime fails, for example for want of memory.
+        A blending network multiplies its amounts with ``factors``, and gives them too with ``keep_amounts``. The
+        paper's network ignores both.
+
+        Raises ImageError if the sizes differ, ParameterError if ``gain`` or ``hold`` is out of range, and EngineError
+        if the runtime fails, for example because memory runs out.
         """
         ...
 
     def channel_weights(self) -> NDArray[np.float32]:
-        """Class activation weights before the gain, (2, K), rows infrared and visible, each with mean 1.
-
-        A constant of the model; the array is the caller's own.
-        """
+        """Class activation weights before the gain, (2, K), rows infrared and visible, each with mean 1: a copy."""
         ...
 
 
@@ -109,11 +101,7 @@ class Runtime(Protocol):
     warnings: list[str]  #: What is not as it should be, for people; may grow with new picture sizes
 
     def run(self, inputs: Arrays) -> Arrays:
-        """All outputs by name. They may lie in memory that the next run writes to.
-
-        Raises:
-            Exception: Whatever the runtime raises.
-        """
+        """All outputs by name; the next run may write to their memory. Raises whatever the runtime raises."""
         ...
 
     def forget(self, height: int, width: int) -> None:
@@ -126,16 +114,9 @@ class Runtime(Protocol):
 
 
 class FusionEngine:
-    """See :class:`Engine`: a model's fusion graph in a runtime, and the blending around it."""
+    """See :class:`Engine`: a model's fusion graph in a runtime, its class activation weights (2, K), and blending."""
 
     def __init__(self, info: ModelInfo, weights: NDArray[np.float32], runtime: Runtime) -> None:
-        """Put the parts together.
-
-        Args:
-            info: The model.
-            weights: (2, K), its class activation weights.
-            runtime: Of its fusion graph.
-        """
         self.model_name, self.model_hash = info.name, info.hash
         self.description = runtime.description
         self._weights, self._runtime = weights, runtime
@@ -223,14 +204,9 @@ class FusionEngine:
 
 
 class Inspector:
-    """A model's inspection graph in a runtime: what explanation and source check ask. For one thread.
-
-    Attributes:
-        info: The model.
-    """
+    """A model's inspection graph in a runtime: what explanation and source check ask. For one thread."""
 
     def __init__(self, info: ModelInfo, weights: NDArray[np.float32], runtime: Runtime) -> None:
-        """Put the parts together; arguments as of :class:`FusionEngine`, the runtime that of the inspection graph."""
         self.info, self._weights, self._runtime = info, weights, runtime
         self._blends = isinstance(info.architecture, BlendArchitecture)
 
@@ -239,17 +215,10 @@ class Inspector:
         return np.array(self._weights, np.float32)
 
     def amounts(self, infrared: Picture, visible: Picture, weights: NDArray[np.float32]) -> Amounts:
-        """Amounts of a pair with any class activation weights, as of :class:`EngineOutput`.
+        """Amounts of a pair (H, W), 0 to 255, with any class activation weights (2, K), as of :class:`EngineOutput`.
 
         Small pictures are enlarged by repeating their border, which changes the amounts near that border a little.
-
-        Args:
-            infrared: (H, W), 0 to 255.
-            visible: Likewise.
-            weights: (2, K).
-
-        Raises:
-            EngineError: If the network does not blend, or the runtime fails.
+        Raises EngineError if the network does not blend, or the runtime fails.
         """
         architecture = self.info.architecture
         if not isinstance(architecture, BlendArchitecture):
@@ -273,15 +242,7 @@ class Inspector:
         return tuple(amounts)
 
     def logits(self, infrared: Picture, visible: Picture) -> NDArray[np.float32]:
-        """Scores (infrared, visible) of both pictures, (2, 2).
-
-        Args:
-            infrared: (H, W), 0 to 255; sides are what the network and its classifier take.
-            visible: Likewise.
-
-        Raises:
-            EngineError: If the runtime fails.
-        """
+        """Scores (infrared, visible) of both pictures, (2, 2), of a size that the classifier takes; raises EngineError."""
         _check_pair(infrared, visible)
         inputs: Arrays = {INFRARED: infrared, VISIBLE: visible}
         if self._blends:
@@ -292,12 +253,11 @@ class Inspector:
 class SizeCache(Generic[_T]):
     """What is prepared for a picture size and kept; forgets the size that has not been used for longest.
 
-    It does not keep the function that prepares, which is its owner's: the two would hold each other, and a model
-    that is replaced would keep its memory and threads until Python's garbage collector looks for such rings.
+    It does not keep the function that prepares: that belongs to the owner, and the two would hold each other. A model
+    that is replaced would keep its memory and threads until the garbage collector finds the cycle.
     """
 
     def __init__(self, kept: int = _KEPT_SIZES) -> None:
-        """Begin empty; ``kept`` is the number of sizes to keep."""
         self._kept = kept
         self._entries: OrderedDict[tuple[int, int], _T] = OrderedDict()
 
@@ -318,7 +278,7 @@ class SizeCache(Generic[_T]):
 
 
 def guarded(runtime: Runtime, inputs: Arrays) -> Arrays:
-    """Run pictures (H, W) and other inputs through a graph, with a runtime's failures as errors of ours."""
+    """Run pictures (H, W) and other inputs through a graph; a failure of the runtime becomes an EngineError."""
     height, width = inputs[INFRARED].shape
     batch = {
         name: np.ascontiguousarray(value)[None, None] if name in (INFRARED, VISIBLE) else value
@@ -337,7 +297,7 @@ def guarded(runtime: Runtime, inputs: Arrays) -> Arrays:
 
 
 def engine_warnings(engine: Engine) -> tuple[str, ...]:
-    """What an engine has to say about itself that is not as it should be; may grow with new picture sizes."""
+    """What is not as it should be with an engine, for people; may grow with new picture sizes."""
     return tuple(getattr(engine, "warnings", ()))
 
 

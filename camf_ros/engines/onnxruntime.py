@@ -23,8 +23,13 @@ _JETSON_MODEL = Path("/proc/device-tree/model")
 class OnnxRuntime:
     """See :class:`camf_ros.engines.engine.Runtime`; each picture size gets a session when its first pair comes.
 
-    TensorRT builds an engine for each size, which takes minutes; they are kept in the user's cache, where
-    ``camf export --build-only`` puts them before the robot drives.
+    TensorRT builds an engine for each size, which takes minutes. They are kept in the user's cache, where ``camf export
+    --build-only`` puts them before the robot drives.
+
+    ``device`` is ``auto`` (a GPU if ONNX Runtime has a provider for it), ``cpu``, ``cuda`` or ``cuda:N``. ``precision``
+    is ``auto`` or ``float32``, with TensorRT also ``float16``, which is its ``auto`` but for the paper's network.
+
+    Raises EngineError if ONNX Runtime has no such provider here, and ParameterError if it lacks device or precision.
     """
 
     # ONNX Runtime's own errors share no other ancestor.
@@ -39,20 +44,6 @@ class OnnxRuntime:
         threads: int = 0,
         tensorrt: bool = False,
     ) -> None:
-        """Prepare.
-
-        Args:
-            graph: Of a model.
-            device: ``auto`` (a GPU if ONNX Runtime has a provider for it), ``cpu``, ``cuda`` or ``cuda:N``.
-            precision: ``auto`` or ``float32``; with TensorRT also ``float16``, which is its ``auto`` but for the
-                paper's network.
-            threads: CPU threads; 0 leaves ONNX Runtime's choice.
-            tensorrt: Use the TensorRT provider.
-
-        Raises:
-            EngineError: If ONNX Runtime has no such provider here.
-            ParameterError: If the device or the precision is not to be had.
-        """
         self._provider = "tensorrt" if tensorrt else _provider_for(device)
         wanted = _PROVIDERS[self._provider]
         if wanted not in onnxruntime.get_available_providers():
@@ -108,7 +99,7 @@ class OnnxRuntime:
 
 
 def tensorrt_cache(model_hash: str) -> Path:
-    """Where TensorRT's engines of a model are kept: below the user's cache, by GPU, runtime and model."""
+    """Folder of TensorRT's engines of a model: below the user's cache, by GPU, runtime and model."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     runtime = f"onnxruntime-{onnxruntime.__version__}"
     return root / "camf_ros" / "tensorrt" / f"{_gpu_name()}-{runtime}" / model_hash[:16]

@@ -17,23 +17,17 @@ _DEVICE = "CPU"
 
 
 class OpenVinoRuntime:
-    """See :class:`camf_ros.engines.engine.Runtime`; each picture size is compiled when its first pair comes."""
+    """See :class:`camf_ros.engines.engine.Runtime`; each picture size is compiled when its first pair comes.
+
+    ``device`` is ``auto`` or ``cpu``. ``precision`` is ``float32``, ``bfloat16``, ``float16`` or ``auto``: bfloat16 if
+    the processor computes it in hardware, else float32. The paper's decoder needs every bit of its features: float32.
+
+    Raises ParameterError if the device or the precision is not there.
+    """
 
     failures: tuple[type[Exception], ...] = (RuntimeError, MemoryError)
 
     def __init__(self, graph: Graph, *, device: str = "auto", precision: str = "auto", threads: int = 0) -> None:
-        """Prepare.
-
-        Args:
-            graph: Of a model.
-            device: ``auto`` or ``cpu``.
-            precision: ``float32``, ``bfloat16``, ``float16`` or ``auto``: bfloat16 if the processor computes it in
-                hardware, else float32. The paper's decoder hangs on every bit of its features: float32.
-            threads: CPU threads; 0 leaves OpenVINO's choice.
-
-        Raises:
-            ParameterError: If the device or the precision is not to be had.
-        """
         if device not in {"auto", "cpu"}:
             raise ParameterError(
                 f"device is {device!r} with engine openvino",

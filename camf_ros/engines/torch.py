@@ -21,7 +21,13 @@ _WARM_UP = 3
 
 
 class TorchRuntime:
-    """See :class:`camf_ros.engines.engine.Runtime`."""
+    """See :class:`camf_ros.engines.engine.Runtime`; ``inspect`` runs the inspection module, in float32.
+
+    ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``precision`` is ``float32``, ``bfloat16``, ``float16``
+    (GPUs alone) or ``auto``: what the hardware computes fast. The paper's network runs in float32.
+
+    Raises ParameterError if the device is not there or does not compute in this precision.
+    """
 
     failures: tuple[type[Exception], ...] = (RuntimeError, MemoryError)
 
@@ -34,19 +40,6 @@ class TorchRuntime:
         precision: str = "auto",
         threads: int = 0,
     ) -> None:
-        """Put the model on its device.
-
-        Args:
-            checkpoint: The model.
-            inspect: Run what explanation and source check ask, in float32, instead of what fuses.
-            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-            precision: ``float32``, ``bfloat16``, ``float16`` (GPUs alone) or ``auto``: what the hardware computes fast.
-                The paper's network runs in float32.
-            threads: CPU threads; 0 leaves PyTorch's choice.
-
-        Raises:
-            ParameterError: If the device is not there or does not compute in this precision.
-        """
         if threads:
             torch.set_num_threads(threads)
         self._device = choose_device(device)

@@ -51,17 +51,12 @@ class Labels(NamedTuple):
 
 
 def read_labels(path: Path, *, attribute: str = "time", night: Path | None = None) -> Labels:
-    """Read labels and check them.
+    """Read labels and check them; raises DataError if a file cannot be read or is not as follows.
 
-    Args:
-        path: JSON with ``images`` (``id``, ``file_name``, ``width``, ``height``), ``categories`` (``id``, ``name``) and
-            ``annotations`` (``image_id``, ``category_id``, ``bbox`` of left, top, width, height; ``iscrowd`` and
-            ``ignore`` where they are 1).
-        attribute: Entry of an image that names its group, such as ``"time": "night"``. All images have it, or none.
-        night: Instead of the attribute, a text file with the names of the pictures by night, one a line.
-
-    Raises:
-        DataError: If a file cannot be read or is not as above.
+    ``path`` is JSON with ``images`` (``id``, ``file_name``, ``width``, ``height``), ``categories`` (``id``, ``name``)
+    and ``annotations`` (``image_id``, ``category_id``, ``bbox`` of left, top, width, height; ``iscrowd`` and ``ignore``
+    where they are 1). ``attribute`` is the entry that names the group of an image, such as ``"time": "night"``: all
+    images have it, or none. ``night`` is used instead: a text file with the names of the pictures by night, one a line.
     """
     content = _json(path)
     categories = {_whole(entry, "id", path): _text(entry, "name", path) for entry in content["categories"]}
@@ -94,17 +89,11 @@ def read_labels(path: Path, *, attribute: str = "time", night: Path | None = Non
 
 
 def scored_classes(wanted: Sequence[str], labels: Labels, detector: Sequence[str], count: int) -> list[ScoredClass]:
-    """Which categories are compared with which classes of the detector.
+    """Which categories are compared with which of the detector's ``count`` classes.
 
-    Args:
-        wanted: ``NAME``, or ``NAME=CLASS,CLASS``: categories and detector's classes of these names count as NAME, as
-            does the category NAME itself. A number is the index of a detector's class. Empty: all categories.
-        labels: The labels.
-        detector: Names of the detector's classes; empty where they are not known.
-        count: Number of the detector's classes.
-
-    Raises:
-        ParameterError: If a name is not known, or counts twice.
+    An entry of ``wanted`` is ``NAME``, or ``NAME=CLASS,CLASS``: categories and detector's classes of these names count
+    as NAME, as does the category NAME itself. A number is the index of a detector's class. Empty: all categories.
+    ``detector`` has the names of its classes, if known. Raises ParameterError if a name is not known, or counts twice.
     """
     result: list[ScoredClass] = []
     for text in wanted or labels.categories:

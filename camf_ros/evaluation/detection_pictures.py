@@ -55,11 +55,7 @@ BASELINES: Mapping[str, Source] = {
 
 
 def of_folder(folder: Path) -> Source:
-    """Pictures that were made by someone, by the names of the scenes.
-
-    Raises:
-        DataError: If there is no such folder.
-    """
+    """Pictures that were made by someone, by the names of the scenes; raises DataError without the folder."""
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}", expected=f"{', '.join(BASELINES)}, or a folder of pictures")
 
@@ -73,12 +69,7 @@ def of_folder(folder: Path) -> Source:
 
 
 def of_model(engine: Engine, settings: FusionSettings) -> Source:
-    """Pictures fused by a model, in colour, each on its own, as the node publishes them.
-
-    Args:
-        engine: The model, ready to run.
-        settings: As the node takes them.
-    """
+    """Pictures fused by a model, in colour, each on its own, with settings as the node takes them."""
 
     def fuse(sample: Sample) -> tuple[Picture, ...]:
         thermal = thermal_of(read_picture(sample.infrared), str(sample.infrared))
@@ -92,10 +83,7 @@ def check_pictures(
 ) -> Iterator[str | None]:
     """Whether every labelled picture is there and of the size in the labels; for each its problem in a line, or None.
 
-    Args:
-        images: Of the labels.
-        samples: By name.
-        folders: Sources that read files beside the samples'.
+    ``folders`` are sources that read files beside the samples'.
     """
     for image in images:
         if image.name not in samples:

@@ -32,11 +32,7 @@ Floats = NDArray[np.float64]
 
 
 def pycocotools() -> tuple[Any, Any]:
-    """Its classes COCO and COCOeval.
-
-    Raises:
-        CamfError: If it is not installed.
-    """
+    """Its classes COCO and COCOeval; raises CamfError if it is not installed."""
     try:
         from pycocotools.coco import COCO  # noqa: PLC0415 - only detectors are scored with it
         from pycocotools.cocoeval import COCOeval  # noqa: PLC0415
@@ -48,7 +44,11 @@ def pycocotools() -> tuple[Any, Any]:
 
 
 class Matched:
-    """The detections of all pictures, matched with the labels once; figures of any selection of pictures."""
+    """The detections of all pictures, matched with the labels once; figures of any selection of pictures.
+
+    ``found`` has the detections of each image of the labels, with indices into ``classes``. Recall is at so many
+    ``false_positives`` for each picture and class. AP is the mean over ``overlaps``, of which the first is 0.5.
+    """
 
     def __init__(
         self,
@@ -58,18 +58,6 @@ class Matched:
         false_positives: float,
         overlaps: Sequence[float] = OVERLAPS,
     ) -> None:
-        """Match.
-
-        Args:
-            labels: The labels.
-            classes: What is scored.
-            found: For each image of the labels, with indices into ``classes``.
-            false_positives: For each picture and class, at which recall is told.
-            overlaps: Over which AP is the mean; the first is 0.5.
-
-        Raises:
-            CamfError: If pycocotools is not installed.
-        """
         coco, evaluation = pycocotools()
         self._classes, self._false_positives, self._count = len(classes), false_positives, len(labels.images)
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells what it does
@@ -126,12 +114,9 @@ class Row(NamedTuple):
 
 
 def compare(matched: Mapping[str, Matched], pictures: Sequence[int], draws: int) -> dict[str, Row]:
-    """The first row and those that it is compared with, on one group of pictures.
+    """The first row and those that it is compared with, on one group of pictures, given by their indices.
 
-    Args:
-        matched: By name.
-        pictures: Indices of the group.
-        draws: How often the scenes are resampled for the intervals; 0: no intervals, which are then NaN.
+    The scenes are resampled ``draws`` times for the intervals; 0: the intervals are NaN.
     """
     random = np.random.default_rng(_SEED)
     chosen = [random.choice(np.asarray(pictures), len(pictures)).tolist() for _ in range(draws)]

@@ -42,22 +42,12 @@ _SSIM_RANGE = 2.0
 
 
 def entropy(fused: GreyImage) -> float:
-    """EN: entropy of the histogram, bits, 0 to 8.
-
-    Args:
-        fused: (H, W).
-    """
+    """EN: entropy of the histogram, bits, 0 to 8."""
     return float(scikit_image("measure").shannon_entropy(fused, base=2))
 
 
 def mutual_information(infrared: GreyImage, visible: GreyImage, fused: GreyImage) -> float:
-    """MI: information that the fused picture shares with the infrared one, plus that with the visible one; nats.
-
-    Args:
-        infrared: (H, W).
-        visible: (H, W).
-        fused: (H, W).
-    """
+    """MI: information that F shares with A, plus that with B, from histograms of 256 grey levels; nats."""
     return _shared(fused, infrared) + _shared(fused, visible)
 
 
@@ -70,41 +60,26 @@ def _shared(one: GreyImage, other: GreyImage) -> float:
 
 
 def standard_deviation(fused: GreyImage) -> float:
-    """SD: standard deviation of all pixels, grey levels.
-
-    Args:
-        fused: (H, W).
-    """
+    """SD: standard deviation of all pixels, grey levels. Like SF and AG it rises with noise as well as with detail."""
     return float(np.std(fused, dtype=np.float64))
 
 
 def spatial_frequency(fused: GreyImage) -> float:
-    """SF: root of the summed mean squares of horizontal and vertical first differences, grey levels.
-
-    Args:
-        fused: (H, W), 2 x 2 or more.
-    """
+    """SF: root of the summed mean squares of horizontal and vertical first differences, grey levels."""
     grey = fused.astype(np.float64)
     return math.sqrt(np.mean(np.diff(grey, axis=1) ** 2) + np.mean(np.diff(grey, axis=0) ** 2))
 
 
 def average_gradient(fused: GreyImage) -> float:
-    """AG: mean of sqrt((gx² + gy²) / 2), central differences inside and one-sided ones at the border; grey levels.
-
-    Args:
-        fused: (H, W), 2 x 2 or more.
-    """
+    """AG: mean of sqrt((gx² + gy²) / 2), central differences inside and one-sided ones at the border; grey levels."""
     rows, columns = np.gradient(fused.astype(np.float64))
     return float(np.mean(np.sqrt((rows**2 + columns**2) / 2)))
 
 
 def correlations_of_differences(infrared: GreyImage, visible: GreyImage, fused: GreyImage) -> float:
-    """SCD: corr(A, F - B) + corr(B, F - A), -2 to 2: what is not from one source should look like the other.
+    """SCD: corr(A, F - B) + corr(B, F - A), -2 to 2 (Aslantas and Bendes, AEU 69, 2015).
 
-    Args:
-        infrared: (H, W), A.
-        visible: (H, W), B.
-        fused: (H, W), F.
+    What is not from one source should look like the other.
     """
     a, b, f = (image.astype(np.float64) for image in (infrared, visible, fused))
     return _correlation(a, f - b) + _correlation(b, f - a)
@@ -118,14 +93,10 @@ def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def information_fidelity(infrared: GreyImage, visible: GreyImage, fused: GreyImage) -> float:
-    """VIF: fidelity of the fused picture to the infrared one plus that to the visible one, each 1 for a copy.
+    """VIF: visual information fidelity of F to A plus that to B, each 1 for a copy.
 
+    Sheikh and Bovik, IEEE TIP 15, 2006, their version in the pixel domain; both sides are at least :data:`SMALLEST`.
     More than 1 is possible: contrast that is enhanced without noise counts as information gained.
-
-    Args:
-        infrared: (H, W), both sides at least :data:`SMALLEST`.
-        visible: (H, W).
-        fused: (H, W).
     """
     return _fidelity(infrared, fused) + _fidelity(visible, fused)
 
@@ -159,12 +130,12 @@ def _filter(image: _Array, size: int) -> _Array:
 
 
 def edge_transfer(infrared: GreyImage, visible: GreyImage, fused: GreyImage) -> float:
-    """Qabf: preserved edges, every pixel of either source weighted with its gradient there; 0 to 0.987.
+    """Qabf: preserved edges, each pixel of A and B weighted with its gradient; 0 to 0.987.
 
-    Args:
-        infrared: (H, W).
-        visible: (H, W).
-        fused: (H, W).
+    Xydeas and Petrovic, Electronics Letters 36, 2000. The paper leaves three things open. They are as in the program
+    that the field compares itself with, so that figures compare: the picture is surrounded by zeros; a gradient without
+    horizontal part has an orientation of +90 degrees whatever its sign; and where both gradients are equally strong,
+    that strength in grey levels stands for their ratio, which raises the edge value by at most 0.06 %.
     """
     target = _gradient(fused)
     kept = available = 0.0
@@ -200,30 +171,14 @@ def _logistic(value: _Array, ceiling: float, slope: float, centre: float) -> _Ar
 
 
 def structural_similarity(infrared: GreyImage, visible: GreyImage, fused: GreyImage) -> float:
-    """SSIM(F, A) + SSIM(F, B), -2 to 2; 7 x 7 uniform window.
-
-    Args:
-        infrared: (H, W), 7 x 7 or more.
-        visible: (H, W).
-        fused: (H, W).
-
-    Raises:
-        CamfError: If scikit-image is not installed.
-    """
+    """SSIM(F, A) + SSIM(F, B), -2 to 2; 7 x 7 uniform window (Wang et al., IEEE TIP 13, 2004)."""
     ssim = scikit_image("metrics").structural_similarity
     f, *sources = (image.astype(np.float64) for image in (fused, infrared, visible))
     return sum(float(ssim(f, source, win_size=SSIM_WINDOW, data_range=_SSIM_RANGE)) for source in sources)
 
 
 def scikit_image(module: str) -> Any:
-    """A module of scikit-image.
-
-    Args:
-        module: Its name below ``skimage``.
-
-    Raises:
-        CamfError: If it is not installed, or does not fit this Python.
-    """
+    """A module below ``skimage``; raises CamfError if it is not installed, or does not fit this Python."""
     try:
         return importlib.import_module(f"skimage.{module}")
     except ImportError as error:
@@ -259,11 +214,7 @@ METRICS: Mapping[str, Metric] = {
 
 
 def check_size(*images: GreyImage) -> None:
-    """Refuse pictures that cannot be scored together.
-
-    Raises:
-        ImageError: If they are not of one size, or too small for the coarsest scale of VIF.
-    """
+    """Raise an ImageError unless all are of one size, and large enough for the coarsest scale of VIF."""
     sizes = {image.shape: f"{image.shape[1]} x {image.shape[0]}" for image in images}
     if len(sizes) > 1:
         raise ImageError(f"the sizes differ: {', '.join(sizes.values())}", expected="pictures of one size")
@@ -275,16 +226,9 @@ def check_size(*images: GreyImage) -> None:
 
 
 def score(infrared: GreyImage, visible: GreyImage, fused: GreyImage) -> dict[str, float]:
-    """All metrics of one fused picture.
+    """All metrics of one fused picture; the three are (H, W) uint8 grey.
 
-    Args:
-        infrared: (H, W), uint8 grey.
-        visible: (H, W).
-        fused: (H, W).
-
-    Raises:
-        ImageError: If the pictures are not grey uint8 of one size, or too small.
-        CamfError: If scikit-image is not installed.
+    Raises ImageError if they are not, differ in size or are too small, and CamfError without scikit-image.
     """
     for name, image in (("infrared", infrared), ("visible", visible), ("fused", fused)):
         if image.ndim != 2 or image.dtype != np.uint8:
@@ -302,11 +246,7 @@ def mean(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def table(scores: Scores) -> str:
-    """Rows of pictures and their mean, with as many decimals as papers print.
-
-    Args:
-        scores: By picture, then by metric; at least one picture.
-    """
+    """Rows of pictures (at least one) and their mean, with as many decimals as papers print."""
     width = max(len(name) for name in (*scores, "picture"))
     lines = [f"{'picture':{width}}" + "".join(f"{name:>8}" for name in METRICS)]
     for name, row in (*scores.items(), ("mean", mean(scores.values()))):
@@ -316,11 +256,7 @@ def table(scores: Scores) -> str:
 
 
 def write_json(path: Path, method: str, scores: Scores) -> None:
-    """Write method, means and the scores of every picture, unrounded.
-
-    Raises:
-        DataError: If the file cannot be written.
-    """
+    """Write method, means and the scores of every picture, unrounded; raises DataError if that fails."""
     content = {"method": method, "mean": mean(scores.values()), "images": scores}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -152,19 +152,11 @@ class OnnxDetector:
     def __init__(
         self, path: Path, *, runtime: str = "auto", threads: int = 0, size: tuple[int, int] | None = None
     ) -> None:
-        """Load it, and run it once to see what it is.
+        """Load an ONNX file, and run it once to see what it is.
 
-        Args:
-            path: ONNX file.
-            runtime: ``openvino``, ``onnxruntime``, or ``auto``: the first of them that is installed. Float32 on the
-                CPU.
-            threads: CPU threads; 0 leaves the runtime's choice.
-            size: (height, width) of the input, multiples of 32. None: as in the file, or 640 x 640 where that leaves
-                it open. ONNX Runtime cannot change a size that is fixed in the file; OpenVINO can.
-
-        Raises:
-            EngineError: If no runtime is installed, or the file cannot be loaded or run.
-            ParameterError: If the size does not fit, or the network is of no known kind.
+        ``runtime`` is ``auto``, ``openvino`` or ``onnxruntime``; ``threads`` 0 leaves its choice. ``size`` (height,
+        width) of the input replaces that of the file, in multiples of 32. Raises EngineError if no runtime is
+        installed, or the file is no network that one can load, and ParameterError if it is none of the known families.
         """
         if not path.is_file():
             raise EngineError(f"there is no detector {path}", expected="an ONNX file", remedy="check the path")
@@ -201,16 +193,10 @@ class OnnxDetector:
     def detect(
         self, picture: NDArray[np.uint8], groups: Sequence[Sequence[int]] | None = None, least: float = LEAST_SCORE
     ) -> Detections:
-        """Find things in a picture.
+        """Find objects in (H, W, 3) red, green, blue or (H, W) grey, 0 to 255, with a score above ``least``.
 
-        Args:
-            picture: (H, W, 3) red, green, blue, or (H, W) grey; 0 to 255.
-            groups: Classes of the detector that count as one, as indices; others are left out. None: all, each its own.
-            least: Score that a box must exceed.
-
-        Raises:
-            ImageError: If it is no picture.
-            EngineError: If the inference fails.
+        ``groups`` are classes of the detector, as indices, that count as one; others are left out. None: all, each its
+        own. Raises ImageError if it is no picture, and EngineError if the inference fails.
         """
         if picture.dtype != np.uint8 or picture.size == 0 or picture.shape[2:] not in ((), (3,)):
             raise ImageError(

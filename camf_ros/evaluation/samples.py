@@ -30,13 +30,10 @@ class Sample:
     fused: Path | None  #: File, or None where the picture is fused on the spot
 
     def read(self) -> tuple[GreyImage, ...]:
-        """The pictures: luminance of coloured ones; raw thermal counts as the grey picture that a model is given.
+        """Infrared, visible, and fused where that exists: each (H, W) uint8.
 
-        Returns:
-            Infrared, visible, and fused where that exists: each (H, W) uint8, 0 to 255.
-
-        Raises:
-            DataError: If a file cannot be read as a picture.
+        Of coloured pictures the luminance, of raw thermal counts the grey picture that a model is given. Raises
+        DataError if a file cannot be read as a picture.
         """
         sources = (_infrared_grey(self.infrared), _grey(self.visible))
         return sources if self.fused is None else (*sources, _grey(self.fused))
@@ -51,14 +48,10 @@ class Found(NamedTuple):
 
 
 def find_samples(data: Path, fused: Path | None = None) -> Found:
-    """All samples of a folder.
+    """All samples of a folder with subfolders ``infrared`` and ``visible``, and those of a folder of fused pictures.
 
-    Args:
-        data: Has subfolders ``infrared`` and ``visible`` with pictures of equal names; the endings may differ.
-        fused: Folder of fused pictures with the same names.
-
-    Raises:
-        DataError: If a folder is missing, or there is no picture at all.
+    Pictures of one sample have one name; the endings may differ. Raises DataError if a folder is missing, or there is
+    no picture at all.
     """
     folders = [data / source for source in SOURCES]
     if fused is not None:
@@ -141,12 +134,7 @@ BASELINES: Mapping[str, Method] = {"max": maximum, "average": average}
 
 
 def by_model(engine: Engine, settings: FusionSettings) -> Method:
-    """Fusion of still pictures by a model.
-
-    Args:
-        engine: The model, ready to run.
-        settings: As the node takes them.
-    """
+    """Fusion of still pictures by a model, with settings as the node takes them."""
 
     def fuse(infrared: GreyImage, visible: GreyImage) -> GreyImage:
         # A pipeline of its own for each picture: nothing carries over from one to the next.

@@ -1,7 +1,7 @@
-"""A canvas to lay a panel out on, in units that do not depend on its size, with OpenCV's letters: always there.
+"""A canvas that a panel is laid out on, in units that do not depend on its size, with OpenCV's letters: always there.
 
-And the colours of an explanation: blue for RGB, orange for thermal, light grey for both alike. Blue and orange differ
-for every common kind of colour blindness, and in brightness hardly: neither looks like more.
+The colours of an explanation are blue for RGB, orange for thermal, light grey for both alike. Blue and orange differ
+for every common kind of colour blindness, and hardly in brightness: neither looks like more.
 """
 
 from __future__ import annotations
@@ -45,15 +45,9 @@ class Box(NamedTuple):
 
 
 class Canvas:
-    """Draws with coordinates of one layout on a picture of any size; what is left over is background."""
+    """Draws in coordinates of a ``layout`` (width, height), in the middle of a picture of ``size`` (width, height)."""
 
     def __init__(self, size: tuple[int, int], layout: tuple[int, int]) -> None:
-        """Start empty.
-
-        Args:
-            size: (width, height) of the picture, pixels.
-            layout: (width, height) of the layout, units.
-        """
         self.picture: NDArray[np.uint8] = np.empty((size[1], size[0], 3), np.uint8)
         self.picture[:] = BACKGROUND
         self._scale = min(size[0] / layout[0], size[1] / layout[1])
@@ -68,12 +62,7 @@ class Canvas:
         return rows, slice(round(left), max(round(left) + 1, round(right)))
 
     def put(self, image: NDArray[np.uint8], box: Box) -> None:
-        """A picture that fills a box. Areas are averaged when it shrinks.
-
-        Args:
-            image: (h, w) or (h, w, 3).
-            box: Where.
-        """
+        """A picture (h, w) or (h, w, 3) that fills a box. Areas are averaged when it shrinks."""
         rows, columns = self.pixels(box)
         size = columns.stop - columns.start, rows.stop - rows.start
         shrinking = image.shape[1] >= size[0] and image.shape[0] >= size[1]
@@ -92,19 +81,10 @@ class Canvas:
         width: float | None = None,
         bold: bool = False,
     ) -> float:
-        """One line.
+        """One line of ASCII, which is what the font has; returns its width.
 
-        Args:
-            words: ASCII, which is what the font has.
-            at: x and the baseline's y.
-            height: Of a capital letter.
-            colour: Red, green, blue.
-            align: Part of the line's width that is left of x: 0, 0.5 or 1.
-            width: That it must keep to, by smaller letters if need be.
-            bold: With thicker strokes.
-
-        Returns:
-            Width of the line, units.
+        ``at`` is x and the baseline's y, ``height`` that of a capital letter. ``align`` (0, 0.5 or 1) is the part of
+        the line that is left of x. Letters become smaller where the line would be wider than ``width``.
         """
         scale = height * self._scale / _CAPITAL
         thickness = max(1, round(height * self._scale * (0.16 if bold else 0.12)))
@@ -159,14 +139,7 @@ DIVERGING = _table()
 
 
 def coloured(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Colours of a map.
-
-    Args:
-        values: (h, w), 0 (RGB) to 1 (thermal); what is beyond has the colour of the ends.
-
-    Returns:
-        (h, w, 3) red, green, blue.
-    """
+    """(h, w, 3) red, green, blue of a map (h, w), 0 (RGB) to 1 (thermal); the ends' colours beyond."""
     levels = np.rint(np.clip(values, 0, 1) * (_COLOURS - 1)).astype(np.uint8)
     return np.asarray(DIVERGING[levels], np.uint8)
 

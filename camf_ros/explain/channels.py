@@ -34,20 +34,12 @@ class Channel(NamedTuple):
 
 
 class LeavingOut:
-    """Fuses one pair at a reduced size, with and without single channels. For one thread."""
+    """Fuses one pair (h, w), 0 to 255, at a reduced size, with and without single channels. For one thread.
+
+    ``seen`` (h, w) is how much each place counts; None: all alike. Raises EngineError if the runtime fails.
+    """
 
     def __init__(self, inspector: Inspector, thermal: Picture, rgb: Picture, seen: Map | None = None) -> None:
-        """Fuse with all channels.
-
-        Args:
-            inspector: Of a blending network.
-            thermal: (h, w), 0 to 255.
-            rgb: (h, w), luminance, 0 to 255.
-            seen: (h, w), how much each place counts; all alike when left out.
-
-        Raises:
-            EngineError: If the network does not blend, or the runtime fails.
-        """
         self._inspector, self._thermal, self._rgb, self._seen = inspector, thermal, rgb, seen
         assert isinstance(inspector.info.architecture, BlendArchitecture)
         self._encoder = inspector.info.architecture.encoder
@@ -57,12 +49,7 @@ class LeavingOut:
         self._side = np.sign(thermal.astype(np.float32) - rgb)
 
     def measure(self, number: int, activation: tuple[float, float]) -> Channel:
-        """Leave one channel out.
-
-        Args:
-            number: Which, from 0.
-            activation: To be told with it.
-        """
+        """Leave one channel out; ``activation`` is only passed on."""
         weights = self._weights.copy()
         weights[:, number] = 0
         change = self._whole - self._fused(self._inspector.amounts(self._thermal, self._rgb, weights))
@@ -93,17 +80,9 @@ def strongest_channels(
 ) -> tuple[Channel, ...]:
     """The channels that change the fused picture most when they are left out, strongest first.
 
-    Args:
-        inspector: Of a blending network.
-        pictures: Thermal and RGB luminance, (h, w) each.
-        activation: (2, K), mean activation of each channel over both pictures.
-        seen: As of :class:`LeavingOut`.
-        shown: How many to give.
-        candidates: How many to measure: those with the largest weighted activation.
-        numbers: Measure and give these instead, in this order.
-
-    Raises:
-        EngineError: As :class:`LeavingOut`.
+    Measures those ``candidates`` with the largest weighted ``activation`` (2, K), and gives as many as ``shown``. With
+    ``numbers`` it gives these instead, in this order. ``pictures`` are thermal and RGB luminance, (h, w) each. Raises
+    EngineError if the runtime fails.
     """
     leaving_out = LeavingOut(inspector, *pictures, seen)
     chosen = numbers
@@ -115,12 +94,7 @@ def strongest_channels(
 
 
 def reduced(picture: Picture, limit: int) -> Picture:
-    """A picture whose longer side is at most so many pixels: areas are averaged.
-
-    Args:
-        picture: (h, w).
-        limit: Pixels.
-    """
+    """A picture (h, w) whose longer side is at most ``limit`` pixels: areas are averaged."""
     height, width = picture.shape
     scale = limit / max(height, width)
     if scale >= 1:

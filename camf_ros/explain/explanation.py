@@ -87,16 +87,9 @@ class Explainer:
     ) -> None:
         """Load the model once more, for one CPU thread.
 
-        Args:
-            model: That fuses.
-            limit: Longer side of the pictures from which channels are left out, pixels.
-            shown: How many channels to give.
-            candidates: How many to measure for that.
-
-        Raises:
-            CheckpointError: If the model cannot be used.
-            EngineError: If it does not blend, or no runtime works here.
-            ParameterError: If a number is out of range.
+        Of the ``candidates`` that are measured, the strongest ``shown`` are given; the longer side of the pictures for
+        that is at most ``limit`` pixels. Raises CheckpointError if the model cannot be used, EngineError if it does not
+        blend, or no runtime works here, and ParameterError if a number is out of range.
         """
         if limit < LEAST_LIMIT:
             raise ParameterError(f"the longer side for channels is {limit}", expected=f"at least {LEAST_LIMIT} pixels")
@@ -114,16 +107,11 @@ class Explainer:
         self._lock = threading.Lock()
 
     def explain(self, frame: FusedFrame, channels: Sequence[int] | None = None) -> Explanation:
-        """Explain a fused frame of this model.
+        """Explain a fused frame of this model, best with its amounts, with the strongest channels or those that are
+        named.
 
-        Args:
-            frame: As the pipeline gave it, best with its amounts.
-            channels: Which to measure; the strongest when left out.
-
-        Raises:
-            ImageError: If the frame does not say what it was fused from.
-            ParameterError: If there is no such channel.
-            EngineError: If the runtime fails.
+        Raises ImageError if the frame does not say what it was fused from, ParameterError if there is no such channel,
+        and EngineError if the runtime fails.
         """
         if channels is not None and not all(0 <= channel < self.channels for channel in channels):
             raise ParameterError(

@@ -48,18 +48,10 @@ _QUANTILE, _LEAST_CHANGE = 0.99, 2.0
 def render(
     explanation: Explanation, size: tuple[int, int] = DEFAULT_SIZE, place: Place | None = None
 ) -> NDArray[np.uint8]:
-    """Draw the panel.
+    """Draw the panel of a ``size`` (width, height): (height, width, 3) red, green, blue.
 
-    Args:
-        explanation: What to show.
-        size: (width, height), pixels; laid out for 16:9, others get a margin.
-        place: Of the fused picture, to be ringed in every picture and shown in numbers.
-
-    Returns:
-        (height, width, 3) red, green, blue.
-
-    Raises:
-        ParameterError: If the size is below :data:`LEAST_SIZE` or above :data:`MOST_SIZE`.
+    It is laid out for 16:9; other sizes get a margin. ``place`` is ringed in every picture and shown in numbers. Raises
+    ParameterError if the size is below :data:`LEAST_SIZE` or above :data:`MOST_SIZE`.
     """
     if any(not least <= side <= most for least, side, most in zip(LEAST_SIZE, size, MOST_SIZE, strict=True)):
         raise ParameterError(

@@ -43,11 +43,7 @@ class Level(NamedTuple):
 
 
 def fused_pictures(frame: FusedFrame) -> tuple[Aligned, Picture, Picture]:
-    """What a frame was fused from: both pictures registered, the RGB luminance in full size and as it was fused.
-
-    Raises:
-        ImageError: If the frame does not say.
-    """
+    """Both pictures registered, the RGB luminance in full size and as it was fused; raises ImageError without them."""
     aligned = frame.aligned
     if aligned is None or frame.luminance is None:
         raise ImageError("the frame does not say what it was fused from")
@@ -57,15 +53,7 @@ def fused_pictures(frame: FusedFrame) -> tuple[Aligned, Picture, Picture]:
 
 
 def parts_of(frame: FusedFrame, amounts: Amounts) -> Parts:
-    """The parts of a fused frame.
-
-    Args:
-        frame: As the pipeline gave it.
-        amounts: That it was fused with.
-
-    Raises:
-        ImageError: If the frame does not say what it was fused from.
-    """
+    """The parts of a fused frame, with the amounts that it was fused with; raises ImageError if it lacks its sources."""
     aligned, luminance, small = fused_pictures(frame)
     assert frame.luminance is not None
     thermal, rgb = Blender(small.shape[0], small.shape[1], len(amounts)).parts(aligned.thermal, small, amounts)
@@ -90,11 +78,7 @@ def parts_of(frame: FusedFrame, amounts: Amounts) -> Parts:
 
 
 def levels_of(frame: FusedFrame, amounts: Amounts) -> tuple[Level, ...]:
-    """What each level of the pyramid takes from which camera, finest first; the last is the low-pass rest.
-
-    Raises:
-        ImageError: As :func:`parts_of`.
-    """
+    """What each level of the pyramid takes from which camera, finest first; the last is the low-pass rest."""
     aligned, _, small = fused_pictures(frame)
     seen = seen_by_both(aligned, small.shape)
     levels = []

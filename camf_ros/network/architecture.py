@@ -1,8 +1,7 @@
-"""The shape of a network: how many channels each layer has.
+"""The layer widths of a network, stored in each checkpoint. Strides and order of the layers are the method.
 
 Two kinds of network fuse: the paper's, which reconstructs the picture from a sum of features, and the blending network,
-which decides how much of each camera goes into the picture. Strides and order of the layers are the method; the rest is
-a choice, stored in every checkpoint.
+which decides how much of each camera goes into the picture.
 """
 
 from __future__ import annotations
@@ -127,11 +126,7 @@ def to_dict(architecture: Architecture) -> dict[str, Any]:
 
 
 def from_dict(data: Mapping[str, Any]) -> Architecture:
-    """Read what :func:`to_dict` wrote.
-
-    Raises:
-        CheckpointError: On unknown or missing entries and on impossible values.
-    """
+    """Read what :func:`to_dict` wrote; raises CheckpointError on unknown, missing or impossible entries."""
     kind = _KINDS.get(data.get("kind", "")) if isinstance(data.get("kind", ""), str) else None
     if kind is None:
         raise CheckpointError(

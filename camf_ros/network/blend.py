@@ -51,13 +51,9 @@ class BlendEncoder(nn.Module):
             nn.init.zeros_(cast(Tensor, layer.bias))
 
     def forward(self, grey: Tensor) -> Features:
-        """Features of grey pictures.
+        """Features of pictures (N, 1, H, W), grey levels 0 to 255; sides are multiples of ``architecture.step``.
 
-        Args:
-            grey: (N, 1, H, W), grey levels 0 to 255; sides are multiples of ``architecture.step``.
-
-        Returns:
-            For each scale s, from 1: (N, K_s, H / 2^s, W / 2^s), at least 0.
+        Returns, for each scale s from 1, (N, K_s, H / 2^s, W / 2^s), at least 0.
         """
         x = F.pixel_unshuffle(grey * (1 / 127.5) - 1, 2)
         features = []
@@ -68,10 +64,10 @@ class BlendEncoder(nn.Module):
 
 
 class Heads(nn.Module):
-    """Amounts of one camera from the class activation features of both; a head for each scale of the encoder.
+    """Amounts of one camera from the class activation features of both; one head for each scale of the encoder.
 
-    The head of scale s speaks of the levels 0 to s, the last one of all. What it says of a level is enlarged and added
-    to what the next finer head says of it: a level is decided by the features of its own scale and of all coarser ones.
+    The head of scale s gives logits for the levels 0 to s, the last one for all levels. They are enlarged and added to
+    those of the next finer head: a level is decided by the features of its own scale and of all coarser ones.
     """
 
     def __init__(self, architecture: BlendArchitecture) -> None:
@@ -98,15 +94,10 @@ class Heads(nn.Module):
             bias[-1] = rest
 
     def forward(self, own: Features, other: Features) -> tuple[Tensor, ...]:
-        """Amounts of one camera.
+        """Amounts of one camera, from its class activation features and those of the other.
 
-        Args:
-            own: Class activation features of this camera.
-            other: Those of the other one.
-
-        Returns:
-            For each level, finest first, (N, 1, h, w), 0 to the limit. The first is half as large as its level, the
-            others are of their level's size.
+        For each level, finest first, (N, 1, h, w), 0 to the limit. The first has half the size of its level, the others
+        have their level's size.
         """
         said = []
         for mine, its, hidden, output in zip(own, other, self.hidden, self.outputs, strict=True):
@@ -116,12 +107,10 @@ class Heads(nn.Module):
 
 
 def amounts_of(said: Sequence[Tensor], cameras: int, limit: float) -> tuple[Tensor, ...]:
-    """Amounts from what the heads say.
+    """Amounts of each level, 0 to ``limit``, from what the heads say.
 
-    Args:
-        said: Of each scale s, from 1: (N, (s + 1) * cameras, h, w), level by level; the last speaks of all levels.
-        cameras: How many channels a level has.
-        limit: Largest amount.
+    ``said`` has for each scale s, from 1, (N, (s + 1) * cameras, h, w), level by level; the last one speaks of all
+    levels.
     """
     scales, x = len(said), said[-1]
     of_levels = torch.split(x, cameras, dim=1)
@@ -150,20 +139,14 @@ class BlendNetwork(nn.Module):
         return class_activation_weights(self.classifier.linear.weight)
 
     def features(self, grey: Tensor) -> Features:
-        """What the classifier is given, of pictures (N, 1, H, W), grey levels 0 to 255: all scales."""
+        """Features of all scales for the classifier, of pictures (N, 1, H, W), grey levels 0 to 255."""
         features: Features = self.encoder(grey)
         return features
 
     def forward(self, infrared: Tensor, visible: Tensor, weights: Tensor) -> BlendOutput:
-        """Fuse.
+        """Fuse (N, 1, H, W) grey levels 0 to 255 with weights (2, K), usually :meth:`class_activation_weights`.
 
-        Args:
-            infrared: (N, 1, H, W), grey levels 0 to 255; sides are multiples of ``architecture.step``.
-            visible: Likewise.
-            weights: (2, K), usually :meth:`class_activation_weights`.
-
-        Raises:
-            ImageError: If the shapes differ or do not fit.
+        Raises ImageError if the shapes differ, or H or W is no multiple of ``architecture.step``.
         """
         self._check(infrared, visible)
         f_ir, f_vis = zip(*(f.chunk(2) for f in self.encoder(torch.cat((infrared, visible)))), strict=True)
@@ -227,12 +210,7 @@ def blend(infrared: Tensor, visible: Tensor, amounts: Sequence[Tensor]) -> tuple
 
 
 def collapse(levels: Sequence[Tensor], amounts: Sequence[Tensor]) -> Tensor:
-    """Picture of a pyramid whose levels are multiplied with amounts.
-
-    Args:
-        levels: Of :func:`bands`, each (N, 1, h, w).
-        amounts: One for each level; the first has half its level's size and is enlarged.
-    """
+    """Picture of the levels of :func:`bands`, multiplied with amounts; the first amount has half its level's size."""
     picture = levels[-1] * amounts[-1]
     for level, amount in zip(reversed(levels[1:-1]), reversed(amounts[1:-1]), strict=True):
         picture = enlarged(picture) + level * amount

@@ -49,19 +49,9 @@ def network_of(architecture: Architecture) -> Network:
 
 
 def save_checkpoint(path: Path, network: Network, *, name: str, training: Mapping[str, Any]) -> str:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint with float32 weights, whole or not at all; returns the hash of the weights.
 
-    Args:
-        path: File to write; replaced if it is there.
-        network: Its weights are stored as float32.
-        name: Model name.
-        training: Provenance, anything that JSON can hold.
-
-    Returns:
-        The hash of the weights.
-
-    Raises:
-        CheckpointError: If a weight is infinite or no number.
+    ``training`` is the provenance: anything that JSON can hold. Raises CheckpointError if a weight is not finite.
     """
     state = {key: value.detach().cpu().float().contiguous().numpy() for key, value in network.state_dict().items()}
     _check_finite(path, state)
@@ -82,8 +72,7 @@ def save_checkpoint(path: Path, network: Network, *, name: str, training: Mappin
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint and check it whole.
 
-    Raises:
-        CheckpointError: If the file is missing, damaged, not a CAMF checkpoint, or does not fit its own description.
+    Raises CheckpointError if the file is missing, damaged, no CAMF checkpoint, or does not fit its own description.
     """
     if not path.is_file():
         raise CheckpointError(f"there is no model file {path}", remedy="check the path, or name a shipped model")

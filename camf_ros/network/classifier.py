@@ -44,15 +44,12 @@ class _Stage(nn.Module):
 
 
 class AuxiliaryClassifier(nn.Module):
-    """Four depthwise stages, global average pooling and one linear layer to (infrared, visible)."""
+    """Four depthwise stages, global average pooling and one linear layer to (infrared, visible).
+
+    ``channels`` are those of all ``scales`` together; each scale has half the size of the one before.
+    """
 
     def __init__(self, channels: int, scales: int = 1) -> None:
-        """Build the classifier.
-
-        Args:
-            channels: Of all scales together.
-            scales: Of the features. Each has half the size of the one before.
-        """
         super().__init__()
         # The scale at whose size the classifier looks at all of them, from 0.
         self.place = min(CLASSIFIER_SCALE, scales) - 1
@@ -60,18 +57,10 @@ class AuxiliaryClassifier(nn.Module):
         self.linear = nn.Linear(channels, len(CLASSES))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Class scores of encoder features.
+        """Class scores (N, 2), in the order of ``CLASSES``, of the features of all scales, finest first.
 
-        Args:
-            features: Of each scale that has class activation weights, finest first; those of scale
-                :data:`~camf_ros.network.architecture.CLASSIFIER_SCALE`, or the last ones, have (h, w) of at least
-                :data:`~camf_ros.network.architecture.MIN_FEATURE_SIZE`.
-
-        Returns:
-            (N, 2) logits, in the order of :data:`~camf_ros.network.architecture.CLASSES`.
-
-        Raises:
-            ImageError: If the features are too small for the four 'valid' stages.
+        Raises ImageError if the features of scale ``CLASSIFIER_SCALE``, or the last ones, are smaller than
+        ``MIN_FEATURE_SIZE``: the four stages are 'valid'.
         """
         height, width = features[self.place].shape[-2:]
         traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
@@ -98,15 +87,9 @@ class AuxiliaryClassifier(nn.Module):
 
 
 def class_activation_weights(linear_weight: Tensor) -> Tensor:
-    """Class activation weights from the classifier's linear layer, before the gain.
+    """Class activation weights (2, K), each row with mean 1, from the weight of the classifier's linear layer, (2, K).
 
-    ``w[c, k] = 0.5 + 0.5 tanh(v[c, k])``, then scaled so that the mean over the channels is 1.
-
-    Args:
-        linear_weight: v, (2, K): the weight of the classifier's linear layer, rows infrared and visible.
-
-    Returns:
-        (2, K), at least 0, each row with mean 1.
+    ``w[c, k] = 0.5 + 0.5 tanh(v[c, k])``, then scaled so that the mean over the channels is 1; before the gain.
     """
     # 0.5 + 0.5 tanh(v), in the form that does not round to 0 for strongly negative v.
     weights = torch.sigmoid(2 * linear_weight)

@@ -26,7 +26,7 @@ _GRID = 16
 class BlendInference(nn.Module):
     """The blending network for one pair, folded.
 
-    Both encoders are one of grouped convolutions, and both cameras' heads are one head with the class activation
+    Both encoders are one of grouped convolutions. The heads of both cameras are one head with the class activation
     weights in its first layer.
 
     Takes ``infrared`` and ``visible``, (1, 1, H, W) uint8, sides multiples of ``architecture.step``. Gives for each
@@ -189,11 +189,7 @@ def _by_level(infrared: Tensor, visible: Tensor, bias: Tensor) -> nn.Conv2d:
 
 
 def choose_device(name: str) -> torch.device:
-    """Device from ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Raises:
-        ParameterError: If the device is unknown or not in this machine.
-    """
+    """Device from ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; raises ParameterError if it is not in this machine."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -67,16 +67,7 @@ class Graph:
 
 
 def parse_info(path: Path, metadata: Mapping[str, str], kind: str) -> ModelInfo:
-    """What a file's metadata say.
-
-    Args:
-        path: The file, for errors.
-        metadata: Its entries.
-        kind: Format that it should have.
-
-    Raises:
-        CheckpointError: If they are not those of a model of this version.
-    """
+    """What a file's metadata of format ``kind`` say; raises CheckpointError if it is no model of this version."""
     remedy = _REMEDIES[kind]
     if metadata.get("format") != kind:
         raise CheckpointError(f"{path} is not a CAMF model", expected=f"format {kind!r}", remedy=remedy)
@@ -105,8 +96,7 @@ def parse_info(path: Path, metadata: Mapping[str, str], kind: str) -> ModelInfo:
 def read_graph(path: Path) -> Graph:
     """Read an exported graph and check that it is whole.
 
-    Raises:
-        CheckpointError: If the file is missing, damaged, or not one of 'camf export'.
+    Raises CheckpointError if the file is missing, damaged, or not one of 'camf export'.
     """
     if not path.is_file():
         raise CheckpointError(f"there is no model file {path}", remedy="check the path")
@@ -124,11 +114,7 @@ def read_graph(path: Path) -> Graph:
 
 
 def split_graph(path: Path, data: bytes) -> tuple[bytes, dict[str, str]]:
-    """The serialised graph of an ONNX file, and its metadata.
-
-    Raises:
-        CheckpointError: If the bytes are no ONNX model.
-    """
+    """The serialised graph of an ONNX file, and its metadata; raises CheckpointError if the bytes are no ONNX model."""
     graph, metadata = b"", {}
     try:
         for number, value in _fields(data):
@@ -143,11 +129,7 @@ def split_graph(path: Path, data: bytes) -> tuple[bytes, dict[str, str]]:
 
 
 def read_checkpoint_info(path: Path) -> ModelInfo:
-    """What the header of a checkpoint says; its weights are not looked at.
-
-    Raises:
-        CheckpointError: If the file is missing or no checkpoint.
-    """
+    """What the header of a checkpoint says; its weights are not read. Raises CheckpointError if it has none."""
     remedy = _REMEDIES[CHECKPOINT_FORMAT]
     try:
         with path.open("rb") as file:

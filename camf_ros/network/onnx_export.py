@@ -37,12 +37,8 @@ _TRACED = 128
 def fusion_graph(checkpoint: Checkpoint, *, half: bool = False) -> bytes:
     """The graph that fuses, as the bytes of an .onnx file; inputs and outputs as of :mod:`camf_ros.network.inference`.
 
-    Args:
-        checkpoint: The model.
-        half: Compute in float16, for GPUs.
-
-    Raises:
-        ParameterError: If ``half`` is asked of the paper's network, whose decoder hangs on every bit of its features.
+    ``half`` computes in float16, for GPUs. Raises ParameterError if it is asked of the paper's network, which needs
+    float32.
     """
     if half and isinstance(checkpoint.network, PaperNetwork):
         raise ParameterError(f"model {checkpoint.name} does not compute in float16", remedy="export it without --half")
@@ -59,11 +55,7 @@ def inspection_graph(checkpoint: Checkpoint) -> bytes:
 
 
 def export(checkpoint: Checkpoint, path: Path) -> None:
-    """Write both graphs: ``path``, which ends in .onnx, and beside it the one for inspection.
-
-    Raises:
-        OSError: If a file cannot be written.
-    """
+    """Write both graphs: ``path``, which ends in .onnx, and the inspection graph beside it. Raises OSError."""
     write_whole(path, fusion_graph(checkpoint))
     write_whole(path.with_suffix(".inspect.onnx"), inspection_graph(checkpoint))
 

@@ -70,14 +70,9 @@ class PaperDecoder(nn.Module):
         self.head = nn.Conv2d(architecture.decoder[-1], 1, 1)
 
     def forward(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """Picture of features.
+        """Picture of features (N, K, ceil(H / 4), ceil(W / 4)); ``size`` is (H, W) of the picture that was encoded.
 
-        Args:
-            features: (N, K, ceil(H / 4), ceil(W / 4)).
-            size: (H, W) of the picture that the encoder was given.
-
-        Returns:
-            (N, 1, H - 4, W - 4), range -1 to 1: the 'valid' layers take BORDER pixels from each side.
+        Returns (N, 1, H - 4, W - 4), range -1 to 1: the 'valid' layers take BORDER pixels from each side.
         """
         first, second, third, fourth, fifth = self.layers
         x = F.relu(second(F.relu(first(features))))
@@ -106,7 +101,7 @@ class PaperNetwork(nn.Module):
         return class_activation_weights(self.classifier.linear.weight)
 
     def features(self, grey: Tensor) -> tuple[Tensor, ...]:
-        """What the classifier is given, of pictures (N, 1, H, W), grey levels 0 to 255: one scale."""
+        """Features for the classifier, of pictures (N, 1, H, W), grey levels 0 to 255: one scale."""
         return (self.encoder(normalised(grey)),)
 
     def forward(
@@ -117,18 +112,12 @@ class PaperNetwork(nn.Module):
         gain: Tensor | None = None,
         hold: Tensor | None = None,
     ) -> PaperOutput:
-        """Fuse.
+        """Fuse (N, 1, H, W) grey levels 0 to 255 with weights (2, K), usually :meth:`class_activation_weights`.
 
-        Args:
-            infrared: (N, 1, H, W), grey levels 0 to 255.
-            visible: Likewise.
-            weights: (2, K), usually :meth:`class_activation_weights`.
-            gain: (N,), gain of the rule; the automatic one of each pair when left out.
-            hold: (N,), share of ``gain`` that is kept, 0 to 1: the rest is the automatic gain of this pair. 1 when left
-                out.
+        ``gain`` (N,) is that of the rule; the automatic one of each pair when left out. ``hold`` (N,), 0 to 1, is the
+        share of ``gain`` that is kept; the rest is the automatic gain of this pair; 1 when left out.
 
-        Raises:
-            ImageError: If the shapes differ or are not (N, 1, H, W).
+        Raises ImageError if the shapes differ or are not (N, 1, H, W).
         """
         if infrared.shape != visible.shape or infrared.ndim != 4 or infrared.shape[1] != 1:
             raise ImageError(
@@ -164,19 +153,11 @@ def _padded(image: Tensor) -> Tensor:
 
 
 def automatic_gain(infrared: Tensor, visible: Tensor, weights: Tensor) -> Tensor:
-    """As much contrast in the fused features as both cameras have together.
+    """As much contrast in the fused features as both cameras have together: (N,), float32, 0.5 to 1.5.
 
     ``gain² = contrast² sum_k (var F_ir[k] + var F_vis[k]) / sum_k var(w[ir, k] F_ir[k] + w[vis, k] F_vis[k])``,
-    variances over the pixels. It needs no constant for a data set: equal pictures give 0.71 and unrelated ones 1, which
-    are about the two constants that the paper's authors set by hand.
-
-    Args:
-        infrared: (N, K, h, w), features, at least 0.
-        visible: Likewise.
-        weights: (2, K), class activation weights.
-
-    Returns:
-        (N,), float32, 0.5 to 1.5.
+    variances over the pixels of features (N, K, h, w). It needs no constant for a data set: equal pictures give 0.71
+    and unrelated ones 1, about the two constants that the paper's authors set by hand.
     """
     a, b = infrared.float(), visible.float()
     mean_a, mean_b = a.mean((-2, -1)), b.mean((-2, -1))

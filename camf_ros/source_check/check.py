@@ -138,12 +138,7 @@ class SourceCheck:
     """
 
     def __init__(self, model: SourceModel, settings: SourceCheckSettings | None = None) -> None:
-        """Start without evidence.
-
-        Args:
-            model: Of :func:`camf_ros.source_check.read_source_model`.
-            settings: Defaults when left out.
-        """
+        """Start without evidence."""
         self._model = model
         self._settings = settings or SourceCheckSettings()
         self._cameras = {name: _Camera(self._settings.time_constant) for name in _NAMES}
@@ -152,26 +147,18 @@ class SourceCheck:
         self._last: float | None = None
 
     def note(self, camera: str, frame: NDArray[Any], stamp: float, now: float) -> None:
-        """A frame has arrived; see :meth:`camf_ros.source_check.measures.FrameWatch.note`.
+        """A frame of ``thermal`` or ``rgb`` has arrived; see :meth:`camf_ros.source_check.measures.FrameWatch.note`.
 
-        Args:
-            camera: ``thermal`` or ``rgb``.
-            frame: As it came from the camera, before anything that follows the scene slowly.
-            stamp: Its stamp, seconds.
-            now: Monotonic time, seconds, of the same clock as in :meth:`look`.
+        ``frame`` is as it came from the camera, before anything that follows the scene slowly. ``now`` is of the same
+        clock as in :meth:`look`.
         """
         self._cameras[camera].watch.note(frame, stamp, now)
 
     def look(self, thermal: Picture | None, rgb: Picture | None, now: float) -> SourceReport:
-        """Look at the newest pictures.
+        """Look at the newest pictures, in the cameras' own geometry: (H, W) grey, hot is white, or (H, W, 3) RGB.
 
-        Args:
-            thermal: (H, W) grey, 0 to 255, hot is white, in the camera's own geometry; None where there is none.
-            rgb: (H, W, 3) red, green, blue or (H, W) grey, 0 to 255, likewise.
-            now: Monotonic time, seconds. If it goes back, everything starts anew.
-
-        Returns:
-            What is known now. A picture that cannot be judged is said to be so; none raises.
+        ``now`` is monotonic time, seconds; if it goes back, everything starts anew. Never raises: a report says of a
+        picture that it cannot be judged.
         """
         if self._last is not None and now < self._last:
             self._since.clear()

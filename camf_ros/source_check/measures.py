@@ -65,12 +65,7 @@ def sample(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def measure(image: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> Measures:
-    """Measure one picture.
-
-    Args:
-        image: (H, W) grey or (H, W, 3) RGB that :func:`unsuitable` has nothing against.
-        before: :func:`sample` of the picture at the look before.
-    """
+    """Measure a picture that :func:`unsuitable` accepts; ``before`` is :func:`sample` of the look before."""
     pixels = sample(image)
     strongest, weakest = (pixels, pixels) if image.ndim == 2 else (pixels.max(axis=2), pixels.min(axis=2))
     grey = RgbPicture(pixels).luminance.astype(np.float32)
@@ -122,7 +117,12 @@ class _Run:
 
 
 class FrameWatch:
-    """Watches one camera. :meth:`note` and :meth:`frozen` may be called from different threads."""
+    """Does a camera send the same picture again and again? Judged by time, for every frame, at next to no cost.
+
+    A checksum over a few hundred values of each frame sees a live picture change: sensor noise alone does that. Only
+    where they stand still between two looks is the whole frame summed up, so that a scene without noise in which
+    something small moves is not called frozen. :meth:`note` and :meth:`frozen` may be called from different threads.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -131,12 +131,10 @@ class FrameWatch:
         self._whole: tuple[int, float, float] | None = None
 
     def note(self, frame: NDArray[Any], stamp: float, now: float) -> None:
-        """A frame has arrived.
+        """A frame has arrived, of any shape and type; kept until the next one, so nobody may write into it.
 
-        Args:
-            frame: As it came, any shape and type; kept until the next one, so nobody may write into it.
-            stamp: Its stamp, seconds. A frame with the stamp of the one before is the same message again: ignored.
-            now: Monotonic time, seconds.
+        ``stamp`` in seconds: a frame with the stamp of the one before is the same message again, and ignored. ``now``
+        is monotonic time, seconds.
         """
         digest = zlib.crc32(_sampled(frame))
         with self._lock:

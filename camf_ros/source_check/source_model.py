@@ -24,7 +24,11 @@ from camf_ros.source_check.measured import CALIBRATIONS
 
 @dataclass(frozen=True)
 class Calibration:
-    """How score differences become log-odds."""
+    """How score differences become log-odds (Platt, 1999), fitted on pictures whose kind is known.
+
+    A score difference is the infrared score minus the visible one, averaged over many crops of a picture. All crops of
+    a picture may err together, so that their number alone says little.
+    """
 
     slope: float  #: Of the log-odds that one picture is infrared
     offset: float  #: Of the same
@@ -106,16 +110,7 @@ def place(number: int) -> tuple[float, float]:
 
 
 def crop_at(image: NDArray[np.uint8], number: int, side: int) -> NDArray[np.uint8]:
-    """One crop.
-
-    Args:
-        image: (H, W) grey or (H, W, 3) RGB.
-        number: Of the place, from 0.
-        side: Of the crop, pixels, as :meth:`CropSides.fitting` gives it for this picture.
-
-    Returns:
-        (side, side), grey.
-    """
+    """Crop (side, side), grey, at a place of (H, W) grey or (H, W, 3) RGB; ``side`` as of :meth:`CropSides.fitting`."""
     factor = reduction(image.shape)
     span = side * factor
     down, right = place(number)
@@ -151,17 +146,11 @@ class SourceModel:
     weakness: str  #: Why the classifier is not asked; empty where it is
 
     def differences(self, image: NDArray[np.uint8], look: int) -> NDArray[np.float32]:
-        """Infrared score minus visible score of the two crops that belong to a look, (2,).
+        """Infrared score minus visible score of the two crops that belong to a look, (2,); each look has other places.
 
         Two crops of one camera are asked about together: the graph takes two pictures of one size, and the cameras may
-        need crops of different sizes.
-
-        Args:
-            image: (H, W) grey or (H, W, 3) RGB, into which a crop fits.
-            look: Its number, from 0: each has other places.
-
-        Raises:
-            EngineError: If the runtime fails.
+        need crops of different sizes. ``image`` is (H, W) grey or (H, W, 3) RGB, into which a crop fits. Raises
+        EngineError if the runtime fails.
         """
         side = self.sides.fitting(image.shape)
         scores = self.classifier.logits(*(crop_at(image, number, side) for number in (2 * look, 2 * look + 1)))

@@ -31,11 +31,7 @@ def laplacian(image: Tensor) -> Tensor:
 def reconstruction_loss(output: Tensor, target: Tensor, mse_weight: float, laplacian_weight: float) -> Tensor:
     """Loss of stage 1 of the paper: weighted sum of the squared errors of the images and of their Laplacians.
 
-    Args:
-        output: (N, 1, H, W), range -1 to 1.
-        target: Likewise.
-        mse_weight: The paper has 5.
-        laplacian_weight: The paper has 1.
+    Images are (N, 1, H, W), range -1 to 1. The paper's weights are 5 and 1.
     """
     return mse_weight * F.mse_loss(output, target) + laplacian_weight * F.mse_loss(laplacian(output), laplacian(target))
 
@@ -52,17 +48,7 @@ def psnr(network: PaperNetwork, images: Sequence[GreyImage], device: torch.devic
 
 
 def autoencoder_stage(network: PaperNetwork, recipe: PaperRecipe, data: Path, device: torch.device) -> Stage:
-    """Stage 1 of a recipe.
-
-    Args:
-        network: Its encoder and decoder are trained in place.
-        recipe: What to do.
-        data: Folder that the recipe's folders are in.
-        device: Where to train.
-
-    Raises:
-        DataError: If pictures are missing or unreadable.
-    """
+    """Stage 1 of a recipe: trains encoder and decoder in place. Raises DataError on missing or unreadable pictures."""
     settings = recipe.autoencoder
     parts = {
         folder: split(find_images(data, [folder]), settings.validation, recipe.held_out) for folder in settings.images

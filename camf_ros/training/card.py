@@ -21,11 +21,7 @@ _PARTS = ("crops", *_STAGES)
 
 
 def card_facts(checkpoint: Checkpoint) -> str:
-    """Markdown tables: what the model is, what it was trained on and how, and what was measured while training.
-
-    Args:
-        checkpoint: Written by ``camf train``.
-    """
+    """Markdown tables: what the model is, what it was trained on and how, and what was measured while training."""
     training = checkpoint.training
     recipe: Mapping[str, Any] = training.get("recipe", {})
     metrics: Mapping[str, Any] = training.get("metrics", {})

@@ -147,8 +147,7 @@ def train_classifier(
 ) -> dict[str, float]:
     """Stage 2 of the paper: the classifier that the fusion rule is read from.
 
-    Returns:
-        Validation accuracy (``accuracy``, 0 to 1) and training time (``seconds``).
+    Returns validation accuracy (``accuracy``, 0 to 1) and training time (``seconds``).
     """
     settings = recipe.classifier
     sources = load_sources(data, settings.pairs, settings.crop)

@@ -283,9 +283,8 @@ _KINDS: dict[str, type[PaperRecipe] | type[BlendRecipe]] = {"paper": PaperRecipe
 def load_recipe(path: Path) -> Recipe:
     """Read and check a recipe.
 
-    Raises:
-        DataError: If the file, or that of ``held_out``, is missing, too large, or not readable.
-        ParameterError: If it holds an unknown, missing or impossible entry.
+    Raises DataError if the file, or that of ``held_out``, is missing, too large, or not readable, and ParameterError if
+    it holds an unknown, missing or impossible entry.
     """
     data = read_yaml(path, "recipe", remedy="name a YAML file, or one of config/training without its ending")
     try:
@@ -302,9 +301,7 @@ def load_recipe(path: Path) -> Recipe:
 def recipe_of(data: Mapping[str, Any]) -> Recipe:
     """A recipe from plain data, such as ``to_dict`` gives; what is left out keeps its default.
 
-    Raises:
-        ParameterError: If it holds an unknown, missing or impossible entry.
-        CheckpointError: If the architecture is impossible.
+    Raises ParameterError if an entry is unknown, missing or impossible, and CheckpointError if the architecture is.
     """
     entries = dict(data)
     # Without an architecture a recipe is the paper's.

@@ -34,15 +34,10 @@ class Split:
 
 
 def is_validation(path: Path, share: float, held_out: Collection[str] = ()) -> bool:
-    """Whether a picture belongs to the validation split.
+    """Whether a picture is for validation: a ``share`` (0 to 1) of the files, and those whose name is ``held_out``.
 
-    The choice depends on the file's name alone: it is the same on every machine and when pictures are added, and both
-    pictures of a pair, bearing one name, fall on the same side.
-
-    Args:
-        path: The file.
-        share: Share of the files that are for validation, 0 to 1.
-        held_out: Names without ending that are for validation in any case.
+    The choice depends on the file's name without ending alone: it is the same on every machine and when pictures are
+    added, and both pictures of a pair, which have one name, are on the same side.
     """
     if path.stem in held_out:
         return True
@@ -51,11 +46,7 @@ def is_validation(path: Path, share: float, held_out: Collection[str] = ()) -> b
 
 
 def find_images(root: Path, folders: Iterable[str]) -> list[Path]:
-    """All picture files below ``root / folder`` for each folder, sorted.
-
-    Raises:
-        DataError: If a folder is missing or holds no picture.
-    """
+    """All picture files below ``root / folder`` for each folder, sorted; raises DataError if there are none in one."""
     found: list[Path] = []
     for folder in folders:
         base = root / folder
@@ -78,14 +69,9 @@ def split(files: Sequence[Path], share: float, held_out: Collection[str] = ()) -
 
 
 def load_grey(path: Path, smallest: int = 1) -> GreyImage:
-    """One picture as (H, W) luminance, 0 to 255.
+    """One picture as (H, W) luminance, 0 to 255; one with a side below ``smallest`` is enlarged, so that crops fit.
 
-    Args:
-        path: The file.
-        smallest: Pictures with a shorter side are enlarged to it, so that crops of that side fit.
-
-    Raises:
-        DataError: If the file cannot be read as a picture.
+    Raises DataError if the file cannot be read as a picture.
     """
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:
@@ -121,15 +107,9 @@ class Sources:
 
 
 def load_sources(data: Path, folders: Sequence[str], crop: int) -> Sources:
-    """Load all pairs of some folders.
+    """Load all pairs of some folders, each with subfolders infrared and visible; enlarge small pictures to ``crop``.
 
-    Args:
-        data: Folder that the folders are in.
-        folders: Each with subfolders infrared and visible.
-        crop: Smaller pictures are enlarged to this side.
-
-    Raises:
-        DataError: If a picture has no counterpart of the same name, or cannot be read.
+    Raises DataError if a picture has no counterpart of the same name, or cannot be read.
     """
     pairs = [pair for folder in folders for pair in find_pairs(data / folder)]
     infrared, visible = ([load_grey(path, crop) for path in files] for files in zip(*pairs, strict=True))
@@ -142,16 +122,9 @@ def generator(seed: int, stream: str, step: int) -> np.random.Generator:
 
 
 def random_crops(images: Sequence[GreyImage], count: int, side: int, rng: np.random.Generator) -> Tensor:
-    """Crops at random places of random pictures, flipped at random.
+    """Crops at random places of random pictures, flipped at random: (count, 1, side, side), float32, 0 to 255.
 
-    Args:
-        images: Pictures of at least ``side`` pixels in both directions.
-        count: Number of crops.
-        side: Side of a crop, pixels.
-        rng: Source of every choice.
-
-    Returns:
-        (count, 1, side, side), float32, grey levels 0 to 255.
+    Both sides of the pictures are at least ``side``.
     """
     batch: NDArray[np.uint8] = np.empty((count, 1, side, side), np.uint8)
     for row in batch:
@@ -182,13 +155,9 @@ class PairCrops(NamedTuple):
 
 
 def pair_crops(folders: Sequence[Sources], count: int, settings: CropsRecipe, rng: np.random.Generator) -> PairCrops:
-    """Crops at one random place of both pictures of random pairs, every folder as often as the others.
+    """Crops at one random place of both pictures of random pairs, altered as cameras and weather alter them.
 
-    Args:
-        folders: Pairs, pictures of at least ``settings.side`` pixels in both directions.
-        count: Number of pairs of crops.
-        settings: Size of the crops, share of those that are altered in each way.
-        rng: Source of every choice.
+    Each folder is drawn from as often as the others. Its pictures have sides of at least ``settings.side``.
     """
     batch: _Batch = np.empty((2, count, 1, settings.side, settings.side), np.float32)
     for row in range(count):

@@ -1,9 +1,8 @@
 """Several processes, started by torchrun, that train as one: each does its share of every batch.
 
 Every process draws the whole batch of a step and takes its own rows. Losses are means over the batch, so the mean of
-the shares' gradients is the gradient of the whole batch, and any number of processes computes the same model up to
-rounding.
-In a single process nothing here does anything.
+the shares' gradients is the gradient of the whole batch: any number of processes computes the same model up to
+rounding. In a single process nothing here does anything.
 """
 
 from __future__ import annotations
@@ -50,13 +49,9 @@ def is_first() -> bool:
 
 
 def share(batch: Tensor) -> Tensor:
-    """This process's rows of a batch.
+    """This process's rows of a batch (N, ...), the same in all processes, N a multiple of their number.
 
-    Args:
-        batch: (N, ...), the same in all processes, N a multiple of their number.
-
-    Returns:
-        (N / processes, ...): every so-manieth row, so that the first rows of the batch are spread over all processes.
+    Returns (N / processes, ...): every so-manieth row, so that the first rows are spread over all processes.
     """
     return batch[process_rank() :: process_count()]
 
@@ -99,10 +94,8 @@ class _StepLoss(nn.Module):
 def averaging(module: nn.Module, loss: Callable[[int], Tensor]) -> Callable[[int], Tensor]:
     """A stage's loss whose backward pass leaves the mean of all processes' gradients in the module.
 
-    Args:
-        module: What is trained; it becomes the first process's in all processes. The loss must depend on every
-            parameter that requires a gradient.
-        loss: Loss of this process's share of a step, from the number of the step.
+    The module becomes the first process's in all processes. The loss, of this process's share of a step, must depend on
+    every parameter that requires a gradient.
     """
     if process_count() == 1:
         return loss
@@ -119,18 +112,11 @@ def averaging(module: nn.Module, loss: Callable[[int], Tensor]) -> Callable[[int
 
 @contextmanager
 def joined(device: str) -> Iterator[torch.device]:
-    """Connect to the other processes of a torchrun; without torchrun only choose the device.
+    """Connect to the other processes of a torchrun, and yield the device of this one; without torchrun only choose it.
 
-    Args:
-        device: ``auto``, ``cpu`` or ``cuda``; with ``cuda`` each process takes a GPU of its own. A single process also
-            ``cuda:N``.
-
-    Yields:
-        The device of this process.
-
-    Raises:
-        ParameterError: If the device or the environment does not fit several processes.
-        CamfError: If another process has ended before the work was done.
+    ``device`` is ``auto``, ``cpu`` or ``cuda``; with ``cuda`` each process takes a GPU of its own. A single process
+    takes also ``cuda:N``. Raises ParameterError if device or environment do not fit several processes, and CamfError if
+    another process has ended before the work was done.
     """
     if _number("WORLD_SIZE", 1) == 1:
         yield choose_device(device)

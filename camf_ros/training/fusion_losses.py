@@ -1,7 +1,7 @@
 """What a fused picture should keep of its two sources, as losses that need no fused ground truth.
 
-Each one compares a batch of fused pictures with both sources and is 0 at best (the information term, which can go
-below, rewards contrast that is enhanced without noise). Pictures are grey levels, 0 to 255.
+Each one compares a batch (N, 1, H, W) of fused pictures, grey levels 0 to 255, with both sources. It returns the mean
+over the batch and is 0 at best; only the information term can go below: it rewards contrast enhanced without noise.
 """
 
 from __future__ import annotations
@@ -28,13 +28,7 @@ _BRIGHT, _EVEN_INFRARED, _EVEN_VISIBLE = 150.0, 400.0, 60.0
 def information_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
     """2 less the visual information fidelity to both sources (Sheikh and Bovik, IEEE TIP 15, 2006; pixel domain).
 
-    Args:
-        infrared: (N, 1, H, W), both sides at least 41.
-        visible: (N, 1, H, W).
-        fused: (N, 1, H, W).
-
-    Returns:
-        Mean over the batch.
+    Both sides are at least 41.
     """
     sources = torch.cat((infrared, visible)) - 128
     picture = fused - 128
@@ -55,18 +49,10 @@ def information_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor
 
 
 def edge_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
-    """Share of the sources' edges that is lost (after Xydeas and Petrovic, Electronics Letters 36, 2000).
+    """Share of the sources' edges that is lost, 0.01 to 1 (after Xydeas and Petrovic, Electronics Letters 36, 2000).
 
     Every pixel of either source counts by its gradient. Orientations are compared as angles between lines, which unlike
-    the metric has no jump between +90 and -90 degrees.
-
-    Args:
-        infrared: (N, 1, H, W), 3 x 3 or more.
-        visible: (N, 1, H, W).
-        fused: (N, 1, H, W).
-
-    Returns:
-        Mean over the batch, 0.01 to 1.
+    the metric has no jump between +90 and -90 degrees. Pictures are 3 x 3 or more.
     """
     across, down = _sobel(fused)
     strength = (across**2 + down**2 + _FAINT).sqrt()
@@ -83,32 +69,15 @@ def edge_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
 
 
 def difference_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
-    """2 less the correlations of differences (Aslantas and Bendes, AEU 69, 2015): the intensities of both sources.
+    """2 less the correlations of differences, 0 to 4 (Aslantas and Bendes, AEU 69, 2015): both sources' intensities.
 
     What the fused picture has beyond one source should look like the other.
-
-    Args:
-        infrared: (N, 1, H, W).
-        visible: (N, 1, H, W).
-        fused: (N, 1, H, W).
-
-    Returns:
-        Mean over the batch, 0 to 4.
     """
     return 2 - (_correlation(infrared, fused - visible) + _correlation(visible, fused - infrared)).mean()
 
 
 def structure_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
-    """2 less the structural similarity to both sources (Wang et al., IEEE TIP 13, 2004), 7 x 7 uniform windows.
-
-    Args:
-        infrared: (N, 1, H, W), 7 x 7 or more.
-        visible: (N, 1, H, W).
-        fused: (N, 1, H, W).
-
-    Returns:
-        Mean over the batch, 0 to 4.
-    """
+    """2 less the structural similarity to both sources, 0 to 4 (Wang et al., IEEE TIP 13, 2004), uniform windows."""
     sources, picture = torch.cat((infrared, visible)), _twice(fused)
     mean_s, mean_p = _mean(sources), _twice(_mean(fused))
     var_s = (_mean(sources**2) - mean_s**2).clamp_min(0)
@@ -120,18 +89,10 @@ def structure_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
 
 
 def gradient_loss(infrared: Tensor, visible: Tensor, fused: Tensor, boost: float = 1.0) -> Tensor:
-    """Mean difference of the fused picture's gradient from the larger one of both sources' gradients.
+    """Mean difference of the fused picture's gradient from ``boost`` times the larger one of both sources' gradients.
 
     The goal has the direction of that source, sign included: copying one source leaves what the other has more of.
-
-    Args:
-        infrared: (N, 1, H, W), 2 x 2 or more.
-        visible: (N, 1, H, W).
-        fused: (N, 1, H, W).
-        boost: The goal is this times the larger gradient.
-
-    Returns:
-        Mean over places, of the absolute differences across plus those down, in grey levels a pixel.
+    Absolute differences across plus those down, grey levels a pixel.
     """
     (x1, y1), (x2, y2), (x, y) = (_slope(picture) for picture in (infrared, visible, fused))
     first = x1**2 + y1**2 >= x2**2 + y2**2
@@ -140,19 +101,11 @@ def gradient_loss(infrared: Tensor, visible: Tensor, fused: Tensor, boost: float
 
 
 def contrast_loss(infrared: Tensor, visible: Tensor, fused: Tensor, aim: float = 1.0) -> Tensor:
-    """What stands out from its surroundings less than in the source where it stands out more, with that source's sign.
+    """What stands out from its surroundings less than ``aim`` times as much as in the source where it stands out more.
 
     Contrast is the mean of a square less the mean of the square of three times its side around it, for sides of 8, 16
-    and 32 pixels: the size of people and cars. More contrast than asked for costs nothing.
-
-    Args:
-        infrared: (N, 1, H, W), both sides at least 32.
-        visible: (N, 1, H, W).
-        fused: (N, 1, H, W).
-        aim: Share of the stronger source's contrast that is asked for.
-
-    Returns:
-        Mean over batch and sizes, grey levels, at least 0.
+    and 32 pixels: the size of people and cars. Its sign is that of the source. More contrast than asked for costs
+    nothing. Grey levels; both sides of the pictures are at least 32.
     """
     losses = []
     for side in _CONTRAST_SIDES:
@@ -169,18 +122,11 @@ def _contrast(x: Tensor, side: int) -> Tensor:
 
 
 def brightness_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
-    """How far bright even parts of the visible picture, such as a sky, are from their brightness there.
+    """How far bright even parts of the visible picture, such as a sky, are from their brightness there; grey levels.
 
     A place of 8 x 8 pixels counts by how bright the visible picture is (half at 150 grey levels), and how even both
-    pictures are around it. Without this term a sky that is black in infrared makes a bright sky grey.
-
-    Args:
-        infrared: (N, 1, H, W), both sides multiples of 8.
-        visible: (N, 1, H, W).
-        fused: (N, 1, H, W).
-
-    Returns:
-        Mean over batch and places, grey levels, at least 0.
+    pictures are around it. Without this term a sky that is black in infrared makes a bright sky grey. Both sides are
+    multiples of 8.
     """
     level, uneven = zip(*(_evenness(x) for x in (infrared, visible)), strict=True)
     even = torch.exp(-uneven[0] / _EVEN_INFRARED - uneven[1] / _EVEN_VISIBLE)
@@ -267,12 +213,8 @@ def _correlation(one: Tensor, other: Tensor) -> Tensor:
 def weighted_losses(infrared: Tensor, visible: Tensor, fused: Tensor, settings: FusionRecipe) -> Tensor:
     """Weighted sum of all terms; those of weight 0 are not computed.
 
-    Args:
-        infrared: (N, 1, H, W), grey levels 0 to 255.
-        visible: (N, 1, H, W).
-        fused: (N, 1, H, W), before it is cut to 0 to 255. All terms but that of the range compare the cut picture:
-            a person who stands out only above white does not stand out.
-        settings: The weights.
+    ``fused`` is not cut to 0 to 255. All terms but that of the range compare the cut picture: a person who stands out
+    only above white does not stand out.
     """
     sources = infrared, visible, fused.clamp(0, 255)
     terms: tuple[tuple[float, Callable[[], Tensor]], ...] = (

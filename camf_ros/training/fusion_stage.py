@@ -26,10 +26,10 @@ _JUDGED = 4
 
 
 def linear_weight(network: BlendNetwork, recipe: BlendRecipe) -> Tensor:
-    """The classifier's linear layer, (2, K), that gives the class activation weights which the recipe asks for.
+    """The weight (2, K) of the classifier's linear layer that gives the class activation weights of the recipe.
 
     ``read`` is the layer as it is. ``equal`` is 0, so that all weights are 1. ``shuffled`` permutes each row within
-    each scale, by the seed: the same weights, that say nothing of their channels.
+    each scale, by the seed: the same weights, which say nothing about their channels.
     """
     linear = network.classifier.linear.weight.detach().clone()
     if recipe.fusion.weights == "equal":
@@ -54,18 +54,10 @@ def fusion_stage(
     linear: Tensor,
     device: torch.device,
 ) -> Stage:
-    """Stage 2 of a recipe.
+    """Stage 2 of a recipe: trains encoder and heads in place, with the weights of ``linear``.
 
-    The encoder changes; that the frozen classifier still tells its features apart is part of the loss, so that the
-    weights keep their meaning.
-
-    Args:
-        network: Its encoder and heads are trained in place.
-        recipe: What to do.
-        training: Pairs of each folder.
-        held: Those to validate on; some may be empty.
-        linear: Of :func:`linear_weight`.
-        device: Where to train.
+    The encoder changes. That the frozen classifier still tells its features apart is part of the loss, so that the
+    weights keep their meaning. ``training`` and ``held`` (some may be empty) have the pairs of each folder.
     """
     settings = recipe.fusion
     weights = class_activation_weights(linear)

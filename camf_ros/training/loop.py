@@ -62,16 +62,9 @@ class Trainer:
     def __init__(
         self, folder: Path, recipe: Mapping[str, Any], *, data: str | None = None, quiet: bool = False
     ) -> None:
-        """Open or create a run folder.
+        """Open or create a run folder for states and ``log.jsonl``.
 
-        Args:
-            folder: Where states and ``log.jsonl`` live.
-            recipe: What is being trained; a folder of another recipe is refused.
-            data: Hash of the training data; a folder of other data is refused.
-            quiet: No progress bar.
-
-        Raises:
-            ParameterError: If the folder belongs to another recipe or to other data.
+        Raises ParameterError if it belongs to another recipe or to other data, of which ``data`` is the hash.
         """
         self.folder = folder
         self.quiet = quiet or not is_first()
@@ -108,8 +101,7 @@ class Trainer:
     def run(self, stage: Stage) -> dict[str, float]:
         """Train a stage to its end, going on from the saved state if there is one.
 
-        Returns:
-            The last validation figures, and ``seconds``: the training time over all its runs.
+        Returns the last validation figures, and ``seconds``: the training time over all its runs.
         """
         path = self.folder / f"{stage.name}.pt"
         scheduler = LambdaLR(stage.optimizer, stage.schedule)

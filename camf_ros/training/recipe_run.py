@@ -42,24 +42,14 @@ def train(
     command: Sequence[str],
     quiet: bool = False,
 ) -> str:
-    """Train all stages, write the checkpoint and both graphs; a run that was killed goes on where it was.
+    """Train all stages and write checkpoint and graphs; a run that was killed goes on where it was. Returns the hash.
 
-    Args:
-        recipe: What to train.
-        data: Folder that the recipe's folders are in.
-        run: Folder of states and log.
-        output: Checkpoint to write, a .safetensors file; the graphs are written beside it.
-        device: Where to train.
-        command: The command line, for the checkpoint's provenance.
-        quiet: No progress bars.
+    ``data`` is the folder with the recipe's folders, ``run`` that of states and log. The graphs are written beside
+    ``output``. ``command`` is stored as provenance.
 
-    Returns:
-        Hash of the weights.
-
-    Raises:
-        ParameterError: If the run folder is that of another recipe or of other data, or several processes cannot share
-            a batch equally, or ``output`` has another ending.
-        DataError: If data or states are missing or damaged, or the training diverges.
+    Raises ParameterError if the run folder is that of another recipe or of other data, if several processes cannot
+    share a batch equally, or ``output`` has another ending, and DataError if data or states are missing or damaged, or
+    the training diverges.
     """
     if output.suffix != CHECKPOINT:
         raise ParameterError(f"the checkpoint is {output}", expected=f"a name that ends in {CHECKPOINT}")
@@ -140,11 +130,7 @@ def _train_blend(
 
 
 def check_batches(recipe: Recipe) -> None:
-    """Check that every process can take an equal share of every batch.
-
-    Raises:
-        ParameterError: If not.
-    """
+    """Raise a ParameterError unless every process can take an equal share of every batch."""
     count = process_count()
     for where, batch in recipe.batches.items():
         if batch % count:
@@ -158,9 +144,8 @@ def check_batches(recipe: Recipe) -> None:
 def check_data(recipe: Recipe, data: Path) -> None:
     """Find what is missing for any stage before the first one has taken its hours.
 
-    Raises:
-        DataError: If folders, pictures or counterparts are missing, or too few for the split or the folds, if pictures
-            that are to be fused differ in size, or if there is no picture of a name that is to be held out.
+    Raises DataError if folders, pictures or counterparts are missing, or too few for the split or the folds, if
+    pictures that are to be fused differ in size, or if no picture has a name that is to be held out.
     """
     if absent := sorted(set(recipe.held_out) - {path.stem for path in find_images(data, recipe.folders)}):
         raise DataError(
@@ -238,10 +223,8 @@ def _commit() -> str:
 def initialise(module: nn.Module, method: str = "he") -> None:
     """Draw new weights for all convolutions of a module; their biases become 0.
 
-    Args:
-        module: Changed in place.
-        method: ``he`` (He et al., 2015) keeps the variance through layers of ReLU; ``glorot`` (Glorot and Bengio, 2010;
-            uniform) is the default of the framework that the paper's authors used.
+    ``he`` (He et al., 2015) keeps the variance through layers of ReLU; ``glorot`` (Glorot and Bengio, 2010; uniform) is
+    the default of the framework that the paper's authors used.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
