@@ -83,12 +83,7 @@ def message(size: tuple[int, int], encoding: str) -> Any:
     channels = 3 if encoding == "bgr8" else 1
     values = np.random.default_rng(0).integers(0, 256, (*size, channels)).astype(TYPES[encoding])
     return SimpleNamespace(
-        height=size[0],
-        width=size[1],
-        encoding=encoding,
-        is_bigendian=0,
-        step=values[0].nbytes,
-        data=values.tobytes(),
+        height=size[0], width=size[1], encoding=encoding, is_bigendian=0, step=values[0].nbytes, data=values.tobytes()
     )
 
 

@@ -134,10 +134,7 @@ def main() -> None:
             f"    # {name}: {_text(seen)} from all pairs, {_text(unseen)} from the {held.sum()} kept for validation",
             f'    "{info.hash}": ({_text(used)}, {len(pairs)}),',
         ]
-    lines += [
-        "}",
-        "#: Detail and structure below which a picture shows nothing: half of the least of all pictures.",
-    ]
+    lines += ["}", "#: Detail and structure below which a picture shows nothing: half of the least of all pictures."]
     detail, structure = (min(getattr(look, name) for look in looks) / 2 for name in ("detail", "structure"))
     lines.append(f"LEAST_DETAIL, LEAST_STRUCTURE = {detail:.3f}, {structure:.3f}")
     OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")

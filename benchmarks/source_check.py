@@ -102,10 +102,7 @@ FAULTS: Mapping[str, tuple[Callable[[Pair, np.random.Generator], Pair], tuple[st
         (kinds.COVERED, "rgb"),
     ),
     "RGB defocused": (lambda pair, rng: Pair(pair.thermal, _defocused(pair.rgb, rng)), (kinds.COVERED, "rgb")),
-    "thermal defocused": (
-        lambda pair, rng: Pair(_defocused(pair.thermal, rng), pair.rgb),
-        (kinds.COVERED, "thermal"),
-    ),
+    "thermal defocused": (lambda pair, rng: Pair(_defocused(pair.thermal, rng), pair.rgb), (kinds.COVERED, "thermal")),
     # What a stretch between percentiles makes of a shutter or a cap.
     "thermal stretched noise": (
         lambda pair, rng: Pair(_noise(pair.thermal.shape, 128.0, 40.0, rng), pair.rgb),

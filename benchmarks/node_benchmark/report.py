@@ -40,10 +40,7 @@ def machine() -> dict[str, object]:
 
 def table(report: dict[str, Any]) -> str:
     """The rates as a Markdown table, lowest first, and what follows from them."""
-    lines = [
-        f"| {' | '.join(_COLUMNS)} |",
-        "|---" * len(_COLUMNS) + "|",
-    ]
+    lines = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|"]
     for row in sorted(report["rates"], key=lambda row: float(row["sent_rate"])):
         latency, own = row["latency_ms"], row["own_share_ms"]
         cells = [

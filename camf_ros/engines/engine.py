@@ -242,7 +242,7 @@ class Inspector:
         return tuple(amounts)
 
     def logits(self, infrared: Picture, visible: Picture) -> NDArray[np.float32]:
-        """Scores (infrared, visible) of both pictures, (2, 2), of a size that the classifier takes; raises EngineError."""
+        """Scores (infrared, visible) of both pictures, (2, 2); raises EngineError, for example on a size that is too small."""
         _check_pair(infrared, visible)
         inputs: Arrays = {INFRARED: infrared, VISIBLE: visible}
         if self._blends:
@@ -310,8 +310,7 @@ def device_memory(engine: Engine) -> DeviceMemory | None:
 def _check_pair(infrared: Picture, visible: Picture) -> None:
     if infrared.ndim != 2 or infrared.shape != visible.shape or infrared.size == 0:
         raise ImageError(
-            f"infrared has shape {infrared.shape} and visible {visible.shape}",
-            expected="one shape (H, W) for both",
+            f"infrared has shape {infrared.shape} and visible {visible.shape}", expected="one shape (H, W) for both"
         )
     if infrared.dtype != np.uint8 or visible.dtype != np.uint8:
         raise ImageError(

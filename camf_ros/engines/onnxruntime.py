@@ -36,13 +36,7 @@ class OnnxRuntime:
     failures: tuple[type[Exception], ...] = (Exception,)
 
     def __init__(
-        self,
-        graph: Graph,
-        *,
-        device: str = "auto",
-        precision: str = "auto",
-        threads: int = 0,
-        tensorrt: bool = False,
+        self, graph: Graph, *, device: str = "auto", precision: str = "auto", threads: int = 0, tensorrt: bool = False
     ) -> None:
         self._provider = "tensorrt" if tensorrt else _provider_for(device)
         wanted = _PROVIDERS[self._provider]

@@ -107,8 +107,7 @@ class Explainer:
         self._lock = threading.Lock()
 
     def explain(self, frame: FusedFrame, channels: Sequence[int] | None = None) -> Explanation:
-        """Explain a fused frame of this model, best with its amounts, with the strongest channels or those that are
-        named.
+        """Explain a fused frame of this model, best with its amounts; ``channels`` are measured, or the strongest.
 
         Raises ImageError if the frame does not say what it was fused from, ParameterError if there is no such channel,
         and EngineError if the runtime fails.

@@ -53,7 +53,7 @@ def fused_pictures(frame: FusedFrame) -> tuple[Aligned, Picture, Picture]:
 
 
 def parts_of(frame: FusedFrame, amounts: Amounts) -> Parts:
-    """The parts of a fused frame, with the amounts that it was fused with; raises ImageError if it lacks its sources."""
+    """The parts of a frame, with the amounts that it was fused with; raises ImageError as :func:`fused_pictures`."""
     aligned, luminance, small = fused_pictures(frame)
     assert frame.luminance is not None
     thermal, rgb = Blender(small.shape[0], small.shape[1], len(amounts)).parts(aligned.thermal, small, amounts)

@@ -105,12 +105,7 @@ class PaperNetwork(nn.Module):
         return (self.encoder(normalised(grey)),)
 
     def forward(
-        self,
-        infrared: Tensor,
-        visible: Tensor,
-        weights: Tensor,
-        gain: Tensor | None = None,
-        hold: Tensor | None = None,
+        self, infrared: Tensor, visible: Tensor, weights: Tensor, gain: Tensor | None = None, hold: Tensor | None = None
     ) -> PaperOutput:
         """Fuse (N, 1, H, W) grey levels 0 to 255 with weights (2, K), usually :meth:`class_activation_weights`.
 

@@ -35,10 +35,7 @@ class AutoEncoderRecipe:
 
     images: tuple[str, ...] = setting((), "Folders below the data folder, searched recursively for pictures.")
     validation: float = setting(
-        0.1,
-        "Share of the pictures kept for validation, chosen by a hash of the file name.",
-        minimum=0,
-        maximum=0.9999,
+        0.1, "Share of the pictures kept for validation, chosen by a hash of the file name.", minimum=0, maximum=0.9999
     )
     steps: int = setting(20000, "Optimiser steps.", minimum=1, maximum=_MOST)
     batch: int = setting(32, "Crops a step.", minimum=1, maximum=65536)
@@ -241,10 +238,7 @@ class BlendRecipe:
     seed: int = setting(1, "Seed of initialisation and of every random choice.", minimum=0, maximum=2**31 - 1)
     pairs: tuple[str, ...] = setting((), "Folders below the data folder with infrared and visible in them.")
     validation: float = setting(
-        0.1,
-        "Share of the pairs kept for validation, chosen by a hash of the file name.",
-        minimum=0,
-        maximum=0.9999,
+        0.1, "Share of the pairs kept for validation, chosen by a hash of the file name.", minimum=0, maximum=0.9999
     )
     held_out: tuple[str, ...] = setting((), _HELD_OUT)
     crops: CropsRecipe = part(CropsRecipe)

@@ -96,9 +96,7 @@ class Sources:
         """The pairs whose entry in ``keep`` is true."""
         rows = [row for row, kept in enumerate(keep) if kept]
         return Sources(
-            [self.infrared[row] for row in rows],
-            [self.visible[row] for row in rows],
-            [self.names[row] for row in rows],
+            [self.infrared[row] for row in rows], [self.visible[row] for row in rows], [self.names[row] for row in rows]
         )
 
     def apart(self, held: Sequence[bool]) -> tuple[Sources, Sources]:

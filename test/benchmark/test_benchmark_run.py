@@ -73,11 +73,7 @@ def test_the_command(tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixt
 
 
 def test_engines_beside_networks_of_others(
-    tiny_model: Path,
-    peers: Path,
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tiny_model: Path, peers: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("openvino")
     pytest.importorskip("matplotlib")

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from camf_ros.timing import (
-    LEAST_ROUNDS,
-    ROUNDS,
-    Rounds,
-    Sample,
-    ratio,
-    take_turns,
-)
+from camf_ros.timing import LEAST_ROUNDS, ROUNDS, Rounds, Sample, ratio, take_turns
 
 
 class Clock:

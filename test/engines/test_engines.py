@@ -158,8 +158,7 @@ def test_sizes_may_change_at_any_time(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("infrared", "visible"),
-    [((8, 8), (8, 9)), ((8,), (8,)), ((0, 4), (0, 4)), ((8, 8, 1), (8, 8, 1))],
+    ("infrared", "visible"), [((8, 8), (8, 9)), ((8,), (8,)), ((0, 4), (0, 4)), ((8, 8, 1), (8, 8, 1))]
 )
 def test_wrong_shapes(engine: Engine, infrared: tuple[int, ...], visible: tuple[int, ...]) -> None:
     with pytest.raises(ImageError, match="has shape"):

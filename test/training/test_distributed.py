@@ -152,8 +152,7 @@ def test_mean_of_the_shares_gradients_is_the_batchs(
 
 
 @pytest.mark.parametrize(
-    ("changes", "stage"),
-    [(PAPER, "autoencoder"), (PAPER, "classifier"), (FUSES, "classifier"), (FUSES, "fusion")],
+    ("changes", "stage"), [(PAPER, "autoencoder"), (PAPER, "classifier"), (FUSES, "classifier"), (FUSES, "fusion")]
 )
 def test_batch_that_cannot_be_shared(
     tmp_path: Path, data: Path, as_process: Callable[[int, int], None], changes: dict[str, Any], stage: str

@@ -80,8 +80,7 @@ def test_held_out_names_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "part", "kind"),
-    [(RECIPE, "fusion", "paper"), (RECIPE, "crops", "paper"), (BLEND, "autoencoder", "blend")],
+    ("base", "part", "kind"), [(RECIPE, "fusion", "paper"), (RECIPE, "crops", "paper"), (BLEND, "autoencoder", "blend")]
 )
 def test_part_of_the_other_kind(tmp_path: Path, base: dict[str, Any], part: str, kind: str) -> None:
     path = write_recipe(tmp_path / "small.yaml", {part: {"steps": 3}}, base)
@@ -315,13 +314,4 @@ def test_no_folds_need_no_steps(tmp_path: Path) -> None:
 
 def test_the_small_recipe_is_what_the_tests_think() -> None:
     assert set(RECIPE) == {"name", "seed", "architecture", "autoencoder", "classifier"}
-    assert set(BLEND) == {
-        "name",
-        "seed",
-        "architecture",
-        "pairs",
-        "validation",
-        "crops",
-        "classifier",
-        "fusion",
-    }
+    assert set(BLEND) == {"name", "seed", "architecture", "pairs", "validation", "crops", "classifier", "fusion"}
