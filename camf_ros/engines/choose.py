@@ -17,12 +17,17 @@ from numpy.typing import NDArray
 from camf_ros.engines.engine import Engine, FusionEngine, Inspector, Runtime
 from camf_ros.errors import CamfError, CheckpointError, EngineError, ParameterError
 from camf_ros.models import Model, find_model
-from camf_ros.network.model_info import Graph, ModelInfo
+from camf_ros.network.model_info import ModelInfo
 from camf_ros.settings.fusion import FusionSettings
 
 #: Names of all engines.
 ENGINES = ("torch", "openvino", "onnxruntime", "tensorrt")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+# A desktop's driver, and that of a Jetson's integrated GPU.
+_GPU_FILES = ("/proc/driver/nvidia/gpus", "/dev/nvhost-gpu", "/dev/nvgpu")
+_CPU_FILE = Path("/proc/cpuinfo")
+# x86: AVX-512 or AMX; ARM: the extension of that name.
+_BFLOAT16 = re.compile(r"\b(avx512_bf16|amx_bf16|bf16)\b")
 # Pixels a side of the first inference, which shows whether a runtime works at all.
 _TRIAL_SIDE = 64
 _DEVICES = {"torch": ("cuda", "cpu"), "openvino": ("cpu",), "onnxruntime": ("cuda", "cpu"), "tensorrt": ("cuda",)}
@@ -86,11 +91,30 @@ def _open(
     """A model's description, its class activation weights, and a runtime with its graph."""
     if name not in ENGINES:
         raise ParameterError(f"engine is {name!r}", expected=f"one of {', '.join(ENGINES)}")
+    # A runtime is imported here, when it is tried.
     try:
         if name == "torch":
-            return _torch(model, inspect, device=device, precision=precision, threads=threads)
-        graph = model.read_inspection() if inspect else model.read_graph()
-        runtime = _graph_runtime(name, graph, device=device, precision=precision, threads=threads)
+            from camf_ros.engines.torch import TorchRuntime  # noqa: PLC0415
+            from camf_ros.network.checkpoint import load_checkpoint  # noqa: PLC0415
+
+            if model.checkpoint is None:
+                raise EngineError(f"model {model.name} has no .safetensors file, which engine torch runs")
+            point = load_checkpoint(model.checkpoint)
+            info = ModelInfo(point.network.architecture, point.name, point.hash, point.training)
+            weights: NDArray[np.float32] | None = point.network.class_activation_weights().numpy()
+            runtime: Runtime = TorchRuntime(point, inspect=inspect, device=device, precision=precision, threads=threads)
+        else:
+            graph = model.read_inspection() if inspect else model.read_graph()
+            info, weights = graph.info, graph.info.weights
+            if name == "openvino":
+                from camf_ros.engines.openvino import OpenVinoRuntime  # noqa: PLC0415
+
+                runtime = OpenVinoRuntime(graph, device=device, precision=precision, threads=threads)
+            else:
+                from camf_ros.engines.onnxruntime import OnnxRuntime  # noqa: PLC0415
+
+                tensorrt = name == "tensorrt"
+                runtime = OnnxRuntime(graph, device=device, precision=precision, threads=threads, tensorrt=tensorrt)
     except CamfError:
         raise
     except ImportError as error:
@@ -99,35 +123,8 @@ def _open(
         ) from error
     except Exception as error:  # whatever a broken installation raises: the next engine may work
         raise EngineError(f"engine {name} cannot be started ({error})", remedy="use another engine") from error
-    assert graph.info.weights is not None
-    return graph.info, graph.info.weights, runtime
-
-
-# Each imports its runtime when it is called.
-
-
-def _torch(
-    model: Model, inspect: bool, *, device: str, precision: str, threads: int
-) -> tuple[ModelInfo, NDArray[np.float32], Runtime]:
-    from camf_ros.engines.torch import TorchRuntime  # noqa: PLC0415
-    from camf_ros.network.checkpoint import load_checkpoint  # noqa: PLC0415
-
-    if model.checkpoint is None:
-        raise EngineError(f"model {model.name} has no .safetensors file, which engine torch runs")
-    checkpoint = load_checkpoint(model.checkpoint)
-    runtime = TorchRuntime(checkpoint, inspect=inspect, device=device, precision=precision, threads=threads)
-    info = ModelInfo(checkpoint.network.architecture, checkpoint.name, checkpoint.hash, checkpoint.training)
-    return info, checkpoint.network.class_activation_weights().numpy(), runtime
-
-
-def _graph_runtime(name: str, graph: Graph, *, device: str, precision: str, threads: int) -> Runtime:
-    if name == "openvino":
-        from camf_ros.engines.openvino import OpenVinoRuntime  # noqa: PLC0415
-
-        return OpenVinoRuntime(graph, device=device, precision=precision, threads=threads)
-    from camf_ros.engines.onnxruntime import OnnxRuntime  # noqa: PLC0415
-
-    return OnnxRuntime(graph, device=device, precision=precision, threads=threads, tensorrt=name == "tensorrt")
+    assert weights is not None
+    return info, weights, runtime
 
 
 def choose_engine(settings: FusionSettings) -> ChosenEngine:
@@ -212,13 +209,6 @@ def _warnings(settings: FusionSettings, name: str, failures: Sequence[tuple[str,
         for failed, error in failures
         if failed == settings.engine or _kind(settings.device) == "cuda" or not isinstance(error.__cause__, ImportError)
     )
-
-
-# A desktop's driver, and that of a Jetson's integrated GPU.
-_GPU_FILES = ("/proc/driver/nvidia/gpus", "/dev/nvhost-gpu", "/dev/nvgpu")
-_CPU_FILE = Path("/proc/cpuinfo")
-# x86: AVX-512 or AMX; ARM: the extension of that name.
-_BFLOAT16 = re.compile(r"\b(avx512_bf16|amx_bf16|bf16)\b")
 
 
 def has_nvidia_gpu() -> bool:

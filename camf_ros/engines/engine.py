@@ -242,7 +242,7 @@ class Inspector:
         return tuple(amounts)
 
     def logits(self, infrared: Picture, visible: Picture) -> NDArray[np.float32]:
-        """Scores (infrared, visible) of both pictures, (2, 2); raises EngineError, for example on a size that is too small."""
+        """Scores (infrared, visible) of both pictures, (2, 2); raises EngineError if the runtime fails."""
         _check_pair(infrared, visible)
         inputs: Arrays = {INFRARED: infrared, VISIBLE: visible}
         if self._blends:

@@ -15,9 +15,15 @@ from numpy.typing import NDArray
 
 from camf_ros.settings.source_check import SourceCheckSettings
 from camf_ros.source_check.measured import LEAST_DETAIL, LEAST_STRUCTURE
-from camf_ros.source_check.measures import FrameWatch, Measures, measure, sample, too_few, unsuitable
+from camf_ros.source_check.measures import FrameWatch, Measures, measure, too_few, unsuitable
 from camf_ros.source_check.source_model import SourceModel, log_odds, probability
 
+Picture = NDArray[np.uint8]
+
+# With one camera wrong both are of one kind, and neither order is more likely. Where the order is right by 4 to 1 or
+# more, the scene only looks odd to both: on validation pairs this took a false alarm away and few right ones.
+_ORDERED = log_odds(0.8)
+_NAMES = {"thermal": "thermal", "rgb": "RGB"}
 #: Kinds of findings.
 SWAPPED = "swapped"
 THERMAL_VISIBLE = "thermal looks visible"
@@ -98,14 +104,6 @@ class DecayingMean:
         return min(self._time - self._start, self._time_constant)
 
 
-Picture = NDArray[np.uint8]
-
-# With one camera wrong both are of one kind, and neither order is more likely. Where the order is right by 4 to 1 or
-# more, the scene only looks odd to both: on validation pairs this took a false alarm away and few right ones.
-_ORDERED = log_odds(0.8)
-_NAMES = {"thermal": "thermal", "rgb": "RGB"}
-
-
 class _Camera:
     """What is known of one camera."""
 
@@ -116,7 +114,6 @@ class _Camera:
 
     def restart(self) -> None:
         self.scores = DecayingMean(self._time_constant)
-        self.sample: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,6 @@ class SourceCheck:
     """
 
     def __init__(self, model: SourceModel, settings: SourceCheckSettings | None = None) -> None:
-        """Start without evidence."""
         self._model = model
         self._settings = settings or SourceCheckSettings()
         self._cameras = {name: _Camera(self._settings.time_constant) for name in _NAMES}
@@ -182,8 +178,7 @@ class SourceCheck:
         reason = unsuitable(image)
         if reason or image is None:
             return _Look(None, reason, covered=False, difference=None, frozen=frozen, frames=frames)
-        measures = measure(image, camera.sample)
-        camera.sample = sample(image)
+        measures = measure(image)
         covered = measures.detail < LEAST_DETAIL or measures.structure < LEAST_STRUCTURE
         reason = self._model.weakness or ("the picture has no structure" if covered else "") or self._too_small(image)
         if not reason:

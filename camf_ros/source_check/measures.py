@@ -33,7 +33,6 @@ class Measures:
     deviation: float  #: Standard deviation of the pixels, grey levels
     black: float  #: Share of pixels that are black in all channels, 0 to 1
     white: float  #: Share of pixels that are white in all channels, 0 to 1
-    unchanged: float | None  #: Share of pixels that are as at the look before, 0 to 1; None at the first look
     colour: float  #: Mean difference between the strongest and the weakest channel, grey levels
     detail: float  #: Standard deviation of what is finer than 16 pixels after an average over 4 x 4, grey levels
     structure: float  #: Which share of the deviation is left after an average over 8 x 8, 0 to about 1; noise has 1/8
@@ -58,19 +57,13 @@ def too_few(shape: tuple[int, ...], needed: int) -> str:
     return f"{shape[1]} x {shape[0]} pixels are too few, {needed} a side are needed"
 
 
-def sample(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pixels on a regular grid, copied."""
+def measure(image: NDArray[np.uint8]) -> Measures:
+    """Measure a picture that :func:`unsuitable` accepts."""
     down, right = (max(1, side // _GRID) for side in image.shape[:2])
-    return np.array(image[::down, ::right], np.uint8)
-
-
-def measure(image: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> Measures:
-    """Measure a picture that :func:`unsuitable` accepts; ``before`` is :func:`sample` of the look before."""
-    pixels = sample(image)
+    pixels = np.array(image[::down, ::right], np.uint8)
     strongest, weakest = (pixels, pixels) if image.ndim == 2 else (pixels.max(axis=2), pixels.min(axis=2))
     grey = RgbPicture(pixels).luminance.astype(np.float32)
     deviation = float(grey.std())
-    comparable = before is not None and before.shape == pixels.shape
     small = _reduced(image)
     fine = RgbPicture(small).luminance.astype(np.float32)
     coarse = _averaged(fine, _COARSE // _FINE)
@@ -81,7 +74,6 @@ def measure(image: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -
         deviation=deviation,
         black=float((strongest <= _BLACK).mean()),
         white=float((weakest >= _WHITE).mean()),
-        unchanged=float((pixels == before).mean()) if comparable else None,
         colour=0.0 if small.ndim == 2 else float((small.max(axis=2) - small.min(axis=2)).mean()),
         detail=float(band.std()),
         structure=middle / deviation if deviation > 0 else 0.0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -19,7 +19,18 @@ from camf_ros.errors import CamfError
 from camf_ros.imaging.luminance import Visible
 from camf_ros.models import find_model
 from camf_ros.network.architecture import MIN_FEATURE_SIZE, Architecture, BlendArchitecture
+from camf_ros.network.model_info import ModelInfo
 from camf_ros.source_check.measured import CALIBRATIONS
+
+#: Side of a crop in training, pixels.
+SIDE = 128
+# Usual shorter side of the training pictures. A far larger picture shows too little in a crop, and too softly.
+_SHORT_SIDE = 400
+# Steps of the sequence of places (Roberts' R2, from the plastic number): it covers the square evenly at any length.
+_PLASTIC = 1.32471795724474602596
+_STEPS = (1 / _PLASTIC, 1 / _PLASTIC**2)
+#: A classifier that is right in fewer of its single crops is not asked: half of them is chance.
+LEAST_ACCURACY = 0.7
 
 
 @dataclass(frozen=True)
@@ -66,15 +77,6 @@ def log_odds(probability: float) -> float:
     return math.log(probability / (1 - probability))
 
 
-#: Side of a crop in training, pixels.
-SIDE = 128
-# Usual shorter side of the training pictures. A far larger picture shows too little in a crop, and too softly.
-_SHORT_SIDE = 400
-# Steps of the sequence of places (Roberts' R2, from the plastic number): it covers the square evenly at any length.
-_PLASTIC = 1.32471795724474602596
-_STEPS = (1 / _PLASTIC, 1 / _PLASTIC**2)
-
-
 @dataclass(frozen=True)
 class CropSides:
     """Which sides of a crop a network and its classifier take, pixels."""
@@ -119,13 +121,6 @@ def crop_at(image: NDArray[np.uint8], number: int, side: int) -> NDArray[np.uint
     if factor == 1:
         return part
     return np.asarray(cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-if TYPE_CHECKING:
-    from camf_ros.network.model_info import ModelInfo
-
-#: A classifier that is right in fewer of its single crops is not asked: half of them is chance.
-LEAST_ACCURACY = 0.7
 
 
 class Classifier(Protocol):

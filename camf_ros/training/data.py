@@ -23,6 +23,13 @@ from camf_ros.imaging.pairs import SUFFIXES, find_pairs, is_picture
 from camf_ros.training.config import CropsRecipe
 
 GreyImage = NDArray[np.uint8]
+_Batch = NDArray[np.float32]
+
+# Contrast and brightness (grey levels) of varied crops, sizes of rescaled ones.
+_CONTRAST, _BRIGHTNESS, _SCALE = (0.5, 1.25), (-38, 38), (0.6, 1.6)
+# Share of the noise in which neighbouring pixels are alike, as after demosaicing and compression, and share of the
+# infrared noise with stripes along the columns, as of a microbolometer.
+_SOFT, _STRIPED = 0.3, 0.3
 
 
 @dataclass(frozen=True)
@@ -134,15 +141,6 @@ def random_crops(images: Sequence[GreyImage], count: int, side: int, rng: np.ran
             crop = crop[:, ::-1]
         row[0] = crop
     return torch.from_numpy(batch).float()
-
-
-_Batch = NDArray[np.float32]
-
-# Contrast and brightness (grey levels) of varied crops, sizes of rescaled ones.
-_CONTRAST, _BRIGHTNESS, _SCALE = (0.5, 1.25), (-38, 38), (0.6, 1.6)
-# Share of the noise in which neighbouring pixels are alike, as after demosaicing and compression, and share of the
-# infrared noise with stripes along the columns, as of a microbolometer.
-_SOFT, _STRIPED = 0.3, 0.3
 
 
 class PairCrops(NamedTuple):
