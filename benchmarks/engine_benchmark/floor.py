@@ -41,21 +41,13 @@ _FLOAT = 4
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution of a graph.
+    """One convolution of a graph."""
 
-    Attributes:
-        pictures: How many it is applied to at once: those of the batch times the groups.
-        inputs: Channels of one picture.
-        outputs: Likewise.
-        kernel: Its height and width.
-        size: (height, width) of what it gives.
-    """
-
-    pictures: int
-    inputs: int
+    pictures: int  #: How many it is applied to at once: those of the batch times the groups
+    inputs: int  #: Channels of one picture
     outputs: int
-    kernel: tuple[int, int]
-    size: tuple[int, int]
+    kernel: tuple[int, int]  #: Its height and width
+    size: tuple[int, int]  #: (height, width) of what it gives
 
     @property
     def flops(self) -> int:
@@ -64,17 +56,11 @@ class Convolution:
 
 
 class Floor(NamedTuple):
-    """Least time of one pair.
+    """Least time of one pair."""
 
-    Attributes:
-        convolutions: Seconds, wall and processor.
-        blending: Likewise; 0 for a network that does not blend.
-        flops: Floating point operations of the convolutions.
-    """
-
-    convolutions: Sample
-    blending: Sample
-    flops: int
+    convolutions: Sample  #: Seconds, wall and processor
+    blending: Sample  #: Likewise; 0 for a network that does not blend
+    flops: int  #: Floating point operations of the convolutions
 
 
 def floor_of(model: str, width: int, height: int, precision: str, threads: int) -> Floor:

@@ -34,36 +34,22 @@ _REMEDY = "see benchmarks/engines.py --help for the format"
 
 @dataclass(frozen=True)
 class PeerInput:
-    """How a network takes one of the two pictures.
+    """How a network takes one of the two pictures."""
 
-    Attributes:
-        name: Of the ONNX input.
-        channels: 1 for grey, 3 for colour.
-        low: Value of black.
-        high: Value of white.
-    """
-
-    name: str
-    channels: int
-    low: float
-    high: float
+    name: str  #: Of the ONNX input
+    channels: int  #: 1 for grey, 3 for colour
+    low: float  #: Value of black
+    high: float  #: Value of white
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One network of the list.
+    """One network of the list."""
 
-    Attributes:
-        name: For people.
-        file: ONNX file, which is there.
-        parameters: How many it has, if the list says so.
-        inputs: First infrared, then visible.
-    """
-
-    name: str
-    file: Path
-    parameters: int | None
-    inputs: tuple[PeerInput, PeerInput]
+    name: str  #: For people
+    file: Path  #: ONNX file, which is there
+    parameters: int | None  #: How many it has, if the list says so
+    inputs: tuple[PeerInput, PeerInput]  #: First infrared, then visible
 
 
 def read_peers(path: Path) -> list[Peer]:

@@ -27,15 +27,10 @@ _MIB = 2**20
 
 @dataclass
 class Run:
-    """Result of one run.
+    """Result of one run."""
 
-    Attributes:
-        figures: As they go into the JSON file.
-        latencies: From stamp to reception in the order of the stamps, seconds.
-    """
-
-    figures: dict[str, Any]
-    latencies: NDArray[np.float64]
+    figures: dict[str, Any]  #: As they go into the JSON file
+    latencies: NDArray[np.float64]  #: From stamp to reception in the order of the stamps, seconds
 
     @property
     def rate(self) -> float:

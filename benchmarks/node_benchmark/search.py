@@ -22,18 +22,13 @@ _SETTLING = 0.1
 
 @dataclass
 class Search:
-    """Result of a search.
+    """Result of a search."""
 
-    Attributes:
-        runs: In the order in which they were made.
-        highest: Highest rate that was sent and of which the node dropped less than the tolerated share, pairs a
-            second; None if it was none.
-        limit: What ended it: ``node`` dropped pairs, ``driver`` could not send faster, or ``rates``: none was left.
-    """
-
-    runs: list[Run]
+    runs: list[Run]  #: In the order in which they were made
+    #: Highest rate that was sent and of which the node dropped less than the tolerated share, pairs a second; None if
+    #: it was none.
     highest: float | None
-    limit: str
+    limit: str  #: What ended it: ``node`` dropped pairs, ``driver`` could not send faster, or ``rates``: none was left
 
 
 def search(measure: Callable[[float], Run], *, start: float, most: float) -> Search:
