@@ -12,12 +12,12 @@ the unmoved pictures, and ``repeated_px`` how far the two results are apart, whi
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from script import write_json
 from tqdm import tqdm
 
 from camf_ros.calibration.align import Pair, Reach, Result, agree
@@ -124,8 +124,7 @@ def main() -> None:
         if trials:
             report[name] = {"model": model, **summary(trials), "each": trials}
             print(f"{name}, {model}: " + ", ".join(f"{key} {value:.2f}" for key, value in summary(trials).items()))
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.json, report)
 
 
 if __name__ == "__main__":

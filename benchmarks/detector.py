@@ -14,17 +14,16 @@ the same rounds, so that other work on the machine slows all of them alike.
 from __future__ import annotations
 
 import argparse
-import json
+import itertools
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from machine import cpu_name, usable_cores, versions
 from numpy.typing import NDArray
+from script import Station, machine, usable_cores, versions, write_json
 
 from camf_ros.detector_picture import Wanted
 from camf_ros.engines.choose import open_engine
@@ -33,7 +32,7 @@ from camf_ros.examples.finders import BrightSpots
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.detector import DetectorSettings
-from camf_ros.timing import Sample, ratio, take_turns
+from camf_ros.timing import ratio, take_turns
 from camf_scene import NightStreet
 from camf_scene.people import Box
 
@@ -94,32 +93,18 @@ def wanted(person: Box) -> bool:
     return person.bottom - person.top > LEAST_HEIGHT and person.left > 0 and person.right < SIZE[0]
 
 
-class Station:
-    """A pipeline that makes the same pictures of one pair over and over."""
+def frames(engine: Engine, thermal: NDArray[np.uint16], rgb: Picture, wanted: Wanted) -> Callable[[], None]:
+    """A call that makes some pictures of a pair, the next of its pipeline."""
+    pipeline, stamps = FusionPipeline(engine), itertools.count(1)
 
-    def __init__(self, engine: Engine, thermal: NDArray[np.uint16], rgb: Picture, wanted: Wanted) -> None:
-        """Warm it up."""
-        self._pipeline, self._pair, self._wanted = FusionPipeline(engine), (thermal, rgb), wanted
-        self._stamp = 0.0
-        self.call_seconds = min(sample.wall for sample in self.turn(5))
+    def frame() -> None:
+        prepared = pipeline.prepare(thermal, rgb, 0.1 * next(stamps))
+        if wanted.eyes:
+            pipeline.for_eyes(prepared)
+        if wanted.detector:
+            pipeline.for_detector(prepared)
 
-    def turn(self, calls: int) -> list[Sample]:
-        """So many frames, after one that wakes it up."""
-        self._frame()
-        samples = []
-        for _ in range(calls):
-            began, worked = time.perf_counter(), time.process_time()
-            self._frame()
-            samples.append(Sample(time.perf_counter() - began, time.process_time() - worked))
-        return samples
-
-    def _frame(self) -> None:
-        self._stamp += 0.1
-        prepared = self._pipeline.prepare(*self._pair, self._stamp)
-        if self._wanted.eyes:
-            self._pipeline.for_eyes(prepared)
-        if self._wanted.detector:
-            self._pipeline.for_detector(prepared)
+    return frame
 
 
 def cost(output: Path, models: list[str], seconds: float, threads: int) -> None:
@@ -134,7 +119,8 @@ def cost(output: Path, models: list[str], seconds: float, threads: int) -> None:
         engine = open_engine("openvino", find_model(model), threads=threads)
         for size in COST_SIZES:
             picture = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-            rounds = take_turns([Station(engine, thermal, picture, each) for each in WANTED.values()], seconds)
+            calls = [frames(engine, thermal, picture, each) for each in WANTED.values()]
+            rounds = take_turns([Station(call, warm_up=5, waking=1) for call in calls], seconds)
             for name, own in zip(WANTED, rounds, strict=True):
                 samples, quotient = [each for turn in own for each in turn], ratio(own, rounds[0])
                 wall, cpu = (1e3 * float(np.median(times)) for times in zip(*samples, strict=True))
@@ -155,13 +141,13 @@ def cost(output: Path, models: list[str], seconds: float, threads: int) -> None:
                 times = f"{wall:.1f} | {cpu:.1f} | {quotient.wall:.2f}, processor {quotient.cpu:.2f}"
                 print(f"| {model} | {size[0]}x{size[1]} | {name} | {times} |", flush=True)
     report = {
-        "machine": {"cpu": cpu_name(), "cores": usable_cores(), "load_before": round(load, 2)},
+        "machine": machine() | {"load_before": round(load, 2)},
         "versions": versions(),
         "threads": threads,
         "thermal": thermal.shape,
         "rows": rows,
     }
-    output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(output, report)
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ scored with it. Everything runs on one thread in float32.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from script import write_json
 from tqdm import tqdm
 
 from camf_ros.engines.choose import open_engine
@@ -380,7 +380,7 @@ def main() -> None:
             for name in matched
         }
         text = {"detector": detector.description, "model": engine.model_hash, "chosen": best, "variants": content}
-        arguments.json.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+        write_json(arguments.json, text)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ its blending take at least on this processor; see engine_benchmark/floor.py.
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -18,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from engine_benchmark.floor import floor_of
-from engine_benchmark.peer_network import PeerNetwork
-from engine_benchmark.peers import FORMAT, Peer, PeerInput, read_peers
+from engine_benchmark.peers import FORMAT, Peer, PeerInput, PeerNetwork, read_peers
 from engine_benchmark.plot import write_plot
-from machine import cpu_name, usable_cores, versions
+from script import cpu_name, machine, usable_cores, versions, write_json
 from tqdm import tqdm
 
 from camf_ros.cli.benchmark import COLUMNS, Row, add_arguments, cases, measure, table
@@ -97,7 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
             rows += [row | _floor(row, [reference, *others], skipped) for row in found]
     report = {
         "command": shlex.join(["python3", *sys.argv]),
-        "machine": {"cpu": cpu_name(), "cores": usable_cores()},
+        "machine": machine(),
         "versions": versions(),
         "device": arguments.device,
         "threads": arguments.threads,
@@ -108,8 +106,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "rows": rows,
         "skipped": skipped,
     }
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(report, indent=1, default=float) + "\n", encoding="utf-8")
+    write_json(arguments.json, report)
     if arguments.plot is not None and rows:
         write_plot(arguments.plot, rows, f"{cpu_name()}, {arguments.threads} threads", arguments.reference)
     print("\n".join(table(rows, (*COLUMNS, "x_floor", "cpu_x_floor"))))

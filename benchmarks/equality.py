@@ -13,7 +13,6 @@ Exit status: 1 if an engine is further from its network than its arithmetic allo
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from pathlib import Path
@@ -23,6 +22,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from script import write_json
 
 from camf_ros.engines.choose import ENGINES, open_engine
 from camf_ros.errors import CamfError
@@ -122,7 +122,7 @@ def main() -> int:
         versions = {"torch": torch.__version__, "cuda": torch.version.cuda, "opencv": cv2.__version__}
         content = {"device": arguments.device, "versions": versions, "rows": rows}
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_json(arguments.json, content)
     measured = [row for row in rows if "psnr_db" in row]
     too_far = [row for row in measured if not row["psnr_db"] >= row["least_db"]]
     for row in too_far:

@@ -17,6 +17,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from script import write_json
 
 from camf_ros.engines.choose import open_engine, open_inspector
 from camf_ros.explain.channels import reduced, strongest_channels
@@ -64,7 +65,7 @@ def main() -> None:
     pixels = {name: content(explanation, place)["place"] for name, place in ASKED.items()}
     report = {"example": {**content(explanation), "pixels": pixels}, "time": times(arguments.model, thermal, rgb)}
     print(json.dumps(report["time"], indent=1))
-    arguments.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     write_png(arguments.panel, render(explanation, PANEL_SIZE, ASKED["the man with the dog"]))
 
 

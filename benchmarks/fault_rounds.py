@@ -23,6 +23,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from node_benchmark.report import machine
+from script import write_json
 
 _ROOT = Path(__file__).resolve().parents[1]
 # As scripts/test starts it: neither the checkout nor launch_testing's plugin may come first.
@@ -32,11 +33,7 @@ _SPIN = "while True: pass"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the rounds.
-
-    Returns:
-        Exit status: 0 if every test of every round passed.
-    """
+    """Run the rounds; exit status 0 if every test of every round passed."""
     arguments = _parse(argv)
     report: dict[str, Any] = {"machine": machine(), "busy_processes": arguments.busy, "rounds": []}
     domain = random.randint(1, 101)
@@ -46,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             row = {"round": number, **_round(Path(scratch), log, 1 + (domain + number) % 101)}
             report["rounds"].append(row)
             print(json.dumps(row), flush=True)
-            if arguments.output:
-                arguments.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            write_json(arguments.output, report)
     return int(any(row["failed"] or not row["passed"] for row in report["rounds"]))
 
 

@@ -16,9 +16,7 @@ The third fuses these scenes in every mode, and measures how much people stand o
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,8 +24,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from machine import cpu_name, usable_cores, versions
 from numpy.typing import NDArray
+from script import Station, machine, versions, write_json
 
 from camf_ros.errors import CamfError
 from camf_ros.imaging.camera_model import Camera, Extrinsics
@@ -42,7 +40,7 @@ from camf_ros.imaging.warp import Rig
 from camf_ros.settings.fusion import FusionSettings
 from camf_ros.settings.registration import RegistrationSettings
 from camf_ros.settings.thermal import ThermalSettings
-from camf_ros.timing import Sample, ratio, take_turns
+from camf_ros.timing import ratio, take_turns
 from camf_scene import NightStreet
 
 RGB, THERMAL = (720, 1280), (512, 640)
@@ -53,24 +51,6 @@ MOMENTS = (4.0, 8.0, 12.0, 16.0)
 # Pixels around a person that are "around".
 RING = 12
 Call = Callable[[], object]
-
-
-class Station:
-    """A call that is timed."""
-
-    def __init__(self, call: Call) -> None:
-        """Warm it up."""
-        self._call = call
-        self.call_seconds = min(self.turn(3)).wall
-
-    def turn(self, calls: int) -> list[Sample]:
-        """Seconds of each call."""
-        times = []
-        for _ in range(calls):
-            started, worked = time.perf_counter(), time.process_time()
-            self._call()
-            times.append(Sample(time.perf_counter() - started, time.process_time() - worked))
-        return times
 
 
 class Bench:
@@ -371,14 +351,13 @@ def main() -> None:
             warp_rows(bench, Path(name))
             pair_rows(bench, Path(name), counts)
         report |= {
-            "machine": {"cpu": cpu_name(), "cores": usable_cores()},
+            "machine": machine(),
             "threads": arguments.threads,
             "rgb": RGB,
             "thermal": THERMAL,
             "rows": bench.rows,
         }
-    if arguments.output:
-        arguments.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
 
 
 if __name__ == "__main__":

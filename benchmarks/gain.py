@@ -10,10 +10,10 @@ all metrics and folders.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import cv2
+from script import write_json
 
 from camf_ros.engines.choose import open_engine
 from camf_ros.evaluation.metrics import METRICS, mean, score
@@ -57,7 +57,7 @@ def main() -> None:
     print({name: round(value, 2) for name, value in result.items()})
     if arguments.json:
         report = {"model": engine.model_name, "engine": engine.description, "mean_rank": result, "rows": rows}
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+        write_json(arguments.json, report)
 
 
 if __name__ == "__main__":

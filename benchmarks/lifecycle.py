@@ -10,7 +10,6 @@ and that nothing is left over.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
@@ -18,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from machine import cpu_name, usable_cores, versions
 from node_benchmark.processes import Processes, environment, node_command
+from script import machine, versions, write_json
 
 _PATIENCE = 120.0
 _ROUNDS = 2
@@ -44,13 +43,13 @@ def main() -> None:
         print(f"round {row['round']}  {row['state']:<14} {row['resident_mb']:8.0f} MB  {row['seconds']:6.2f} s")
     if arguments.json:
         report = {
-            "machine": {"cpu": cpu_name(), "cores": usable_cores()},
+            "machine": machine(),
             "versions": versions(),
             "model": arguments.model,
             "pairs": arguments.pairs,
             "rows": rows,
         }
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(arguments.json, report)
 
 
 def _rounds(process: psutil.Process, pairs: int) -> list[dict[str, Any]]:

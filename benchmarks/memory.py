@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from script import write_json
 
 from camf_ros.engines.choose import choose_engine
 from camf_ros.explain.explanation import Explainer
@@ -110,8 +111,7 @@ def main() -> None:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         measured.append({**row, "bytes_a_pixel": round(float(done.stdout.splitlines()[-1]), 1)})
         print(measured[-1], flush=True)
-    if arguments.output is not None:
-        arguments.output.write_text(json.dumps({"size": LARGE, "rows": measured}, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.output, {"size": LARGE, "rows": measured})
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from node_benchmark.measurement import TOLERATED, Bench, Run
 from node_benchmark.processes import BenchmarkError, Processes, Talk, environment, node_command
 from node_benchmark.report import machine, plot, table
 from node_benchmark.search import flat, given_rates, overload, search
+from script import write_json
 
 from camf_ros.settings.fusion import FusionSettings
 
@@ -41,11 +42,7 @@ _OVERLOAD = 2.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark.
-
-    Returns:
-        Exit status: 0 if everything that was asked for was measured.
-    """
+    """Run the benchmark; exit status 0 if everything that was asked for was measured."""
     arguments = _parse(argv)
     # A closed terminal and SIGTERM end the benchmark as Ctrl-C does: by way of the finally below.
     for number in _ENDS:
@@ -69,8 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         processes.stop()
     if report is not None:
         print(table(report))
-        if arguments.json:
-            arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(arguments.json, report)
         if arguments.plot:
             plot(report, arguments.plot)
     return status

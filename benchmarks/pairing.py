@@ -13,7 +13,6 @@ of a pair to the pair, ms. The JSON file has all of it for every slop.
 from __future__ import annotations
 
 import argparse
-import json
 from bisect import bisect
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 
 import message_filters
 from builtin_interfaces.msg import Time
+from script import write_json
 from std_msgs.msg import Header
 
 from camf_ros.nodes.camera_clock import CameraClock
@@ -200,7 +200,7 @@ def main() -> None:
             print(f"| {scene.name} | {policy} | {' | '.join(map(_cell, cells))} |")
     if arguments.json:
         settings = {"seconds": arguments.seconds, "max_delay_ms": 1e3 * _MAX_DELAY, "queue_size": _QUEUE}
-        arguments.json.write_text(json.dumps({"settings": settings, "rows": rows}, indent=1) + "\n")
+        write_json(arguments.json, {"settings": settings, "rows": rows})
 
 
 def _cell(value: object) -> str:

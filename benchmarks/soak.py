@@ -29,12 +29,12 @@ import psutil
 from node_benchmark.ends import now, ros_node
 from node_benchmark.processes import BenchmarkError, Processes, environment, node_command
 from node_benchmark.report import machine
+from script import write_json
+from soak_run.camera import draw
 from soak_run.cameras import CAMERAS, Cameras
-from soak_run.drawing import draw
 from soak_run.faults import Faults
 from soak_run.observer import Observer
-from soak_run.picture import plot
-from soak_run.windows import WARM_UP, Windows, verdict
+from soak_run.windows import WARM_UP, Windows, plot, verdict
 
 # Loading a runtime and a model.
 _START_PATIENCE = 120.0
@@ -44,11 +44,7 @@ _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the soak.
-
-    Returns:
-        Exit status: 0 if all went well.
-    """
+    """Run the soak; exit status 0 if all went well."""
     arguments = _parse(argv)
     for number in _ENDS:
         signal.signal(number, signal.default_int_handler)
@@ -77,8 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for problem in report.get("problems", []):
         _note(f"PROBLEM: {problem}")
         status = status or 1
-    if arguments.output:
-        arguments.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     if arguments.plot and report.get("windows"):
         plot(report, arguments.plot)
     return status

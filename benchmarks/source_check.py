@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from script import write_json
 from tqdm import tqdm
 
 from camf_ros.engines.choose import open_inspector
@@ -277,9 +278,7 @@ def main() -> None:
             "cost": cost(model),
             "folders": {folder: measure_folder(model, pairs, f"{name}, {folder}") for folder, pairs in folders.items()},
         }
-    if arguments.output is not None:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     for name, entry in report["models"].items():
         for folder, found in entry["folders"].items():
             print(f"{name}, {folder}: " + json.dumps(found["faults"]))

@@ -64,17 +64,9 @@ class Floor(NamedTuple):
 
 
 def floor_of(model: str, width: int, height: int, precision: str, threads: int) -> Floor:
-    """Measure what a floor needs, and compute it.
+    """Measure what a floor needs, and compute it, for ``float32``, ``bfloat16`` or ``float16``.
 
-    Args:
-        model: As :func:`camf_ros.models.find_model` takes it.
-        width: Of the pictures, pixels.
-        height: Likewise.
-        precision: ``float32``, ``bfloat16`` or ``float16``.
-        threads: CPU threads, at least 1.
-
-    Raises:
-        CamfError: If the model has no graph, or OpenVINO is not there or does not compute so.
+    Raises CamfError if the model has no graph, or OpenVINO is not there or does not compute so.
     """
     graph = find_model(model).read_graph()
     try:
@@ -140,8 +132,7 @@ def seconds_of_a_byte(width: int, height: int) -> Sample:
 def chain_seconds(layer: Convolution, precision: str, threads: int) -> Sample:
     """Time of one convolution in a chain of its like, in OpenVINO on the CPU: back and forth between both widths.
 
-    Raises:
-        EngineError: If OpenVINO fails.
+    Raises EngineError if OpenVINO fails.
     """
     import openvino  # noqa: PLC0415
 

@@ -1,13 +1,16 @@
-"""Fusion networks of others, as ONNX files that are timed in the same run: the file that lists them."""
+"""Fusion networks of others, as ONNX files that are timed in the same run, and the file that lists them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camf_ros.errors import DataError, shown
+import numpy as np
+
+from camf_ros.errors import DataError, EngineError, shown
 from camf_ros.settings.yaml_file import read_yaml
 
 #: For people; part of the help of benchmarks/engines.py.
@@ -53,14 +56,7 @@ class Peer:
 
 
 def read_peers(path: Path) -> list[Peer]:
-    """Read and check a list.
-
-    Args:
-        path: YAML file in the format of :data:`FORMAT`.
-
-    Raises:
-        DataError: If it cannot be read, or an entry is not as it has to be; names the entry and the value.
-    """
+    """Read and check a YAML list in the format of :data:`FORMAT`; a DataError names entry and value."""
     content = read_yaml(path, "list of networks", remedy=_REMEDY)
     if not isinstance(content, list) or not content:
         raise DataError(f"{path} holds {shown(content)}", expected="a list of networks", remedy=_REMEDY)
@@ -118,3 +114,42 @@ def _check_entries(where: str, entry: Any, needed: set[str], optional: set[str])
 
 def _wrong(where: str, key: str, value: Any, expected: str) -> DataError:
     return DataError(f"{where}: {key} is {shown(value)}", expected=expected, remedy=_REMEDY)
+
+
+class PeerNetwork:
+    """One of them in ONNX Runtime, on random pictures, infrared before visible in ``inputs``; see :data:`FORMAT`.
+
+    Raises EngineError if ONNX Runtime is not installed, cannot load the file, or finds other inputs in it.
+    """
+
+    def __init__(self, file: str, inputs: Sequence[PeerInput], *, width: int, height: int, threads: int) -> None:
+        try:
+            onnxruntime: Any = importlib.import_module("onnxruntime")  # only where there are peers
+        except ImportError as error:
+            raise EngineError(f"onnxruntime cannot be imported ({error})", remedy="pip install onnxruntime") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its errors have no common type of their own
+            raise EngineError(f"{file} cannot be loaded ({error})", expected="an ONNX network") from error
+        found = sorted(entry.name for entry in self._session.get_inputs())
+        if found != sorted(entry.name for entry in inputs):
+            raise EngineError(
+                f"{file} has the inputs {found}", expected=f"{[entry.name for entry in inputs]} as the list says"
+            )
+        random = np.random.default_rng(0)
+        self._feed: dict[str, Any] = {
+            entry.name: random.uniform(entry.low, entry.high, (1, entry.channels, height, width)).astype(np.float32)
+            for entry in inputs
+        }
+        self.description = "onnxruntime cpu float32"
+
+    def run(self) -> None:
+        """Fuse once; raises EngineError if it fails, for example for a size that it does not take."""
+        try:
+            self._session.run(None, self._feed)
+        except Exception as error:  # likewise
+            shapes = ", ".join(f"{name} {value.shape}" for name, value in self._feed.items())
+            raise EngineError(f"the network failed on {shapes} ({error})") from error

@@ -20,17 +20,7 @@ _LEAST_SPAN = 10.0
 
 
 def write_plot(path: Path, rows: Sequence[Row], title: str, reference: str) -> None:
-    """Draw and write it.
-
-    Args:
-        path: Ends in .png, .svg or .pdf.
-        rows: At least one.
-        title: What ran where.
-        reference: What the shares are of.
-
-    Raises:
-        DataError: If the file cannot be written.
-    """
+    """Draw at least one row and write it as .png, .svg or .pdf; shares are of ``reference``. Raises DataError."""
     pyplot = matplotlib_pyplot()
     # The order of the run, but networks of others after the models.
     rows = sorted(rows, key=lambda row: row["peer"])

@@ -13,17 +13,14 @@ import sys
 import time
 
 from rclpy.publisher import Publisher
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from camf_ros.nodes import topics
 from camf_ros.nodes.image_messages import image_message
 from camf_scene import NightStreet
-from node_benchmark.ends import answer, now, questions, ros_node, to_stamp
+from node_benchmark.ends import CAMERA_QOS, answer, now, questions, ros_node, to_stamp
 
-# As camera drivers publish.
-_QOS = QoSProfile(reliability=ReliabilityPolicy.BEST_EFFORT, history=HistoryPolicy.KEEP_LAST, depth=5)
 # So many different pairs, so far apart in the scene: enough that nothing is the same from one to the next.
 _FRAMES, _APART = 10, 0.1
 
@@ -63,8 +60,8 @@ def main() -> None:
     pairs = scene(int(sys.argv[1]), int(sys.argv[2]))
     with ros_node("driver") as node:
         cameras = (
-            node.create_publisher(Image, topics.THERMAL_IMAGE, _QOS),
-            node.create_publisher(Image, topics.RGB_IMAGE, _QOS),
+            node.create_publisher(Image, topics.THERMAL_IMAGE, CAMERA_QOS),
+            node.create_publisher(Image, topics.RGB_IMAGE, CAMERA_QOS),
         )
         while any(camera.get_subscription_count() == 0 for camera in cameras):
             time.sleep(0.1)

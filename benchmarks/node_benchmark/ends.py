@@ -13,7 +13,13 @@ from typing import Any
 import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+
+#: As camera drivers publish.
+CAMERA_QOS = QoSProfile(reliability=ReliabilityPolicy.BEST_EFFORT, history=HistoryPolicy.KEEP_LAST, depth=5)
+#: As RViz subscribes.
+LISTENER_QOS = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=10)
 
 
 def questions() -> Iterator[dict[str, Any]]:

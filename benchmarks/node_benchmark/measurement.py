@@ -58,11 +58,7 @@ class Bench:
         self.about: dict[str, str] = {}
 
     def warm_up(self) -> None:
-        """Send single pairs until the node has fused a few of this size.
-
-        Raises:
-            BenchmarkError: If nothing comes back.
-        """
+        """Send single pairs until the node has fused a few of this size; raises BenchmarkError if none comes back."""
         end = time.monotonic() + _FIRST_PATIENCE
         seen = 0
         while seen < _WARM_UP_PAIRS:
@@ -75,12 +71,9 @@ class Bench:
         self._take()
 
     def run(self, rate: float, pairs: int, meanwhile: Callable[[], None] = lambda: None) -> Run:
-        """Send pairs at a rate and wait until everything is back that will come.
+        """Send pairs at a rate (pairs a second) and wait until everything is back that will come.
 
-        Args:
-            rate: Pairs a second.
-            pairs: How many.
-            meanwhile: Called a few times a second while they are sent.
+        ``meanwhile`` is called a few times a second while they are sent.
         """
         before = self._node.cpu_times()
         sent = self._send(rate, pairs, meanwhile)

@@ -69,12 +69,7 @@ class Processes:
         self._ends: dict[int, signal.Signals] = {}
 
     def start(self, command: Sequence[str], *, talks: bool) -> subprocess.Popen[str]:
-        """Start a process.
-
-        Args:
-            command: Executable and arguments.
-            talks: Whether it is spoken to; one that is not writes to our standard error.
-        """
+        """Start a process; one that does not ``talk`` writes to our standard error."""
         # A node ends itself on SIGINT; on our own it would fall into an import and show as a traceback.
         end = signal.SIGTERM if talks else signal.SIGINT
         process = subprocess.Popen(
@@ -135,14 +130,9 @@ class Talk:
             raise BenchmarkError(f"the {self._name} has ended") from error
 
     def answer(self, patience: float, meanwhile: Callable[[], None] = lambda: None) -> dict[str, Any]:
-        """Wait for the next answer.
+        """Wait ``patience`` seconds for the next answer, and call ``meanwhile`` a few times a second.
 
-        Args:
-            patience: Seconds.
-            meanwhile: Called a few times a second.
-
-        Raises:
-            BenchmarkError: If none comes, or a process of the benchmark ends meanwhile.
+        Raises BenchmarkError if none comes, or a process of the benchmark ends meanwhile.
         """
         end = time.monotonic() + patience
         while True:

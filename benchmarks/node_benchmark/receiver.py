@@ -15,14 +15,11 @@ from camf_ros.msg import ChannelWeights
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from camf_ros.nodes import topics
-from node_benchmark.ends import answer, from_stamp, now, questions, ros_node
+from node_benchmark.ends import LISTENER_QOS, answer, from_stamp, now, questions, ros_node
 
-# As RViz subscribes.
-_QOS = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=10)
 # Seconds within which the end of the benchmark is noticed.
 _PAUSE = 0.1
 _ABOUT = ("engine", "model", "model hash")
@@ -38,8 +35,8 @@ class Records:
         self._images: list[tuple[int, int]] = []
         self._weights: list[tuple[int, float, float]] = []
         self._about: dict[str, str] = {}
-        node.create_subscription(Image, topics.FUSED_IMAGE, self._on_image, _QOS)
-        node.create_subscription(ChannelWeights, _WEIGHTS, self._on_weights, _QOS)
+        node.create_subscription(Image, topics.FUSED_IMAGE, self._on_image, LISTENER_QOS)
+        node.create_subscription(ChannelWeights, _WEIGHTS, self._on_weights, LISTENER_QOS)
         node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, 10)
 
     def _on_image(self, message: Image) -> None:

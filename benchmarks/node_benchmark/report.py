@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from machine import cpu_name
+from script import cpu_name
+
+from camf_ros.cli.explanation_figure import matplotlib_pyplot
 
 _COLUMNS = (
     "pairs/s",
@@ -85,10 +87,7 @@ def _number(value: float | None, digits: int = 1) -> str:
 
 def plot(report: dict[str, Any], path: Path) -> None:
     """Latency and share of dropped pairs against the rate."""
-    import matplotlib as mpl  # noqa: PLC0415 (only for this)
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    plt = matplotlib_pyplot()
 
     rows = sorted(report["rates"], key=lambda row: float(row["sent_rate"]))
     rows += [report["overload"]] if report["overload"] else []

@@ -34,10 +34,7 @@ class Search:
 def search(measure: Callable[[float], Run], *, start: float, most: float) -> Search:
     """Find the highest rate: up by half each time, then between the last that passed and the first that did not.
 
-    Args:
-        measure: Makes one run.
-        start: First rate, pairs a second. If it is too much already, lower ones follow, down to a tenth.
-        most: No rate above it is tried.
+    If the first rate, ``start``, is too much already, lower ones follow, down to a tenth. None is above ``most``.
     """
     runs: list[Run] = []
     passed, failed, limit = 0.0, float("inf"), "rates"
@@ -72,9 +69,8 @@ def given_rates(measure: Callable[[float], Run], rates: Sequence[float]) -> Sear
 def overload(run: Run) -> dict[str, Any]:
     """A run at more than the node can take: whether pairs wait longer and longer.
 
-    Returns:
-        Its figures, with the median latency of the first and of the last third of the images that came back, ms, and
-        the ratio of the two; None where too few came back.
+    Adds to its figures the median latency, ms, of the first and of the last third of the images that came back, and
+    their ratio; None where too few came back.
     """
     size = run.latencies.size // _THIRDS
     first, last = (
@@ -91,17 +87,10 @@ def overload(run: Run) -> dict[str, Any]:
 
 
 def flat(bench: Bench, *, rate: float, pairs: int, note: Callable[[str], None]) -> dict[str, Any]:
-    """Many pairs at a steady rate: whether the node's memory grows.
+    """Many pairs at a steady rate: whether the node's memory grows; ``note`` is told about the progress.
 
-    Args:
-        bench: The running node.
-        rate: Pairs a second.
-        pairs: How many.
-        note: Told about the progress.
-
-    Returns:
-        The figures of the run; memory once a second as (pairs due by then, resident MiB, not shared MiB); and of
-        both the :func:`slope`.
+    Adds to the figures of the run memory once a second as (pairs due by then, resident MiB, not shared MiB), and of
+    both the :func:`slope`.
     """
     started = time.monotonic()
     samples: list[tuple[float, float, float]] = []

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
-from node_benchmark.ends import now, to_stamp
+from node_benchmark.ends import CAMERA_QOS, LISTENER_QOS, now, to_stamp
 from node_benchmark.processes import BenchmarkError
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
 from camf_ros.nodes import topics
+from soak_run.camera import messages_of
 from soak_run.cameras import CAMERAS, Cameras
-from soak_run.drawing import messages_of
-from soak_run.observer import CAMERA_QOS, LISTENER, Observer
+from soak_run.observer import Observer
 
 # Longer than missing_timeout, so that a camera that is gone is noticed.
 _GONE = 2.0
@@ -27,18 +27,9 @@ _SECOND = 1_000_000_000
 
 
 class Faults:
-    """All of them, by name."""
+    """All of them, by name, and the messages that they inject; ``period`` of the cameras is in ns."""
 
     def __init__(self, observer: Observer, cameras: Cameras, file: Path, period: int, seed: int) -> None:
-        """Prepare the messages that will be injected.
-
-        Args:
-            observer: Where time passes.
-            cameras: To be killed.
-            file: With their frames.
-            period: Of the cameras, ns.
-            seed: Of what is random.
-        """
         self._observer, self._cameras, self._period = observer, cameras, period
         self._random = random.Random(seed)
         node = observer.node
@@ -155,7 +146,7 @@ class Faults:
         context = rclpy.Context()
         context.init()
         node = rclpy.create_node("sleeper", context=context)
-        node.create_subscription(Image, topics.FUSED_IMAGE, lambda _: None, LISTENER)
+        node.create_subscription(Image, topics.FUSED_IMAGE, lambda _: None, LISTENER_QOS)
         self._observer.spin(_GONE)
         node.destroy_node()
         context.shutdown()

@@ -8,21 +8,16 @@ from typing import Any
 
 from camf_ros.msg import ChannelWeights
 from diagnostic_msgs.msg import DiagnosticArray
-from node_benchmark.ends import from_stamp, now
+from node_benchmark.ends import LISTENER_QOS, from_stamp, now
 from node_benchmark.processes import BenchmarkError
 from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from camf_ros.nodes import topics
 
-#: As camera drivers publish.
-CAMERA_QOS = QoSProfile(reliability=ReliabilityPolicy.BEST_EFFORT, history=HistoryPolicy.KEEP_LAST, depth=5)
-#: As RViz subscribes.
-LISTENER = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=10)
 _PATIENCE = 60.0
 _SPIN = 0.05
 _NODE = "fusion"
@@ -38,13 +33,7 @@ class Observer:
     """
 
     def __init__(self, node: Node, period: int, meanwhile: Callable[[], None]) -> None:
-        """Subscribe.
-
-        Args:
-            node: Of the soak itself.
-            period: Of the cameras, ns: what has a stamp between its multiples was injected.
-            meanwhile: Called while time passes.
-        """
+        """Subscribe; what has a stamp between multiples of the cameras' ``period`` (ns) was injected."""
         self.node, self._period, self._meanwhile = node, period, meanwhile
         self._executor = SingleThreadedExecutor(context=node.context)
         self._executor.add_node(node)
@@ -52,14 +41,14 @@ class Observer:
         self.newest = 0
         self.latencies: list[float] = []
         self._images: dict[int, int] = {}
-        node.create_subscription(Image, topics.FUSED_IMAGE, self._on_image, LISTENER)
+        node.create_subscription(Image, topics.FUSED_IMAGE, self._on_image, LISTENER_QOS)
         weights = topics.CHANNEL_WEIGHTS.replace("~", _NODE)
-        node.create_subscription(ChannelWeights, weights, self._on_weights, LISTENER)
+        node.create_subscription(ChannelWeights, weights, self._on_weights, LISTENER_QOS)
         node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, 10)
 
     def _on_image(self, message: Image) -> None:
         self._images[from_stamp(message.header.stamp)] = now()
-        while len(self._images) > 2 * LISTENER.depth:
+        while len(self._images) > 2 * LISTENER_QOS.depth:
             del self._images[next(iter(self._images))]
 
     def _on_weights(self, message: ChannelWeights) -> None:
@@ -93,11 +82,7 @@ class Observer:
         return self.spin_until(lambda: self.newest > moment, patience)
 
     def call(self, kind: Any, name: str, **fields: object) -> Any:
-        """Ask a service of the fusion node.
-
-        Raises:
-            BenchmarkError: If it does not answer.
-        """
+        """Ask a service of the fusion node; raises BenchmarkError if it does not answer."""
         client = self.node.create_client(kind, f"{_NODE}/{name}")
         try:
             if not client.wait_for_service(_PATIENCE):

@@ -1,16 +1,18 @@
-"""The node's process and its latency, window by window, and whether they stay what they are."""
+"""The node's process and its latency, window by window, whether they stay what they are, and their plot."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 from node_benchmark.search import slope
 
+from camf_ros.cli.explanation_figure import matplotlib_pyplot
 from soak_run.observer import Observer
 
 #: Length of a window, seconds.
@@ -32,14 +34,9 @@ _COUNTS = {
 
 
 class Windows:
-    """Closes a window whenever one is over."""
+    """Closes a window of the node's process whenever one is over."""
 
     def __init__(self, process: psutil.Process) -> None:
-        """Begin with the first.
-
-        Args:
-            process: Of the node.
-        """
         self._process = process
         self._began = self._opened = time.monotonic()
         self.rows: list[dict[str, Any]] = []
@@ -82,16 +79,10 @@ class Windows:
 def verdict(
     rows: Sequence[dict[str, Any]], *, slope_bound: float, latency_bound: float, more_bound: int
 ) -> dict[str, Any]:
-    """What is flat and what is not.
+    """Figures of the windows after the warm-up, and under ``problems`` a sentence for each that is out of bounds.
 
-    Args:
-        rows: All windows.
-        slope_bound: Most that the floor of memory may rise, MiB an hour.
-        latency_bound: Most that the median latency of the last third may be of that of the first.
-        more_bound: So many more threads and open files are allowed in the last third than in the first.
-
-    Returns:
-        Figures of the windows after the warm-up, and under ``problems`` a sentence for each that is out of bounds.
+    The floor of memory may rise by ``slope_bound`` MiB an hour. The median latency of the last third may be
+    ``latency_bound`` times that of the first, and it may have ``more_bound`` more threads and open files.
     """
     settled = [row for row in rows if row["end_s"] > WARM_UP * rows[-1]["end_s"]]
     third = max(1, len(settled) // 3)
@@ -131,3 +122,46 @@ def verdict(
 def _median(rows: Sequence[dict[str, Any]], key: str) -> float | None:
     values = [row[key] for row in rows if row[key] is not None]
     return float(np.median(values)) if values else None
+
+
+def plot(report: dict[str, Any], path: Path) -> None:
+    """Memory, latency, threads and files, and what came of the pairs, over time."""
+    plt = matplotlib_pyplot()
+
+    rows = report["windows"]
+    minutes = [row["end_s"] / 60 for row in rows]
+    figure, (memory, latency, counts, pairs) = plt.subplots(
+        4, 1, sharex=True, figsize=(10, 10), height_ratios=(2, 2, 1, 1.5)
+    )
+    memory.plot(minutes, [row["rss_mib"] for row in rows], label="resident")
+    memory.plot(minutes, [row["private_mib"] for row in rows], label="of it not shared")
+    memory.set(ylabel="memory, MiB", ylim=(0, None))
+    for percent, style in ((50, "-"), (95, ":")):
+        latency.plot(minutes, [row[f"latency_p{percent}_ms"] for row in rows], style, label=f"p{percent}")
+    latency.set(ylabel="latency, ms", ylim=(0, None))
+    for key, label in (("threads", "threads"), ("open_files", "open files")):
+        counts.plot(minutes, [row[key] for row in rows], label=label)
+    counts.set(ylabel="count", ylim=(0, None))
+    for key, label in (
+        ("fused", "fused"),
+        ("dropped", "dropped"),
+        ("rejected", "rejected"),
+        ("rgb_alone", "RGB alone"),
+        ("thermal_alone", "thermal alone"),
+    ):
+        pairs.plot(minutes, [row[key] for row in rows], label=label)
+    pairs.set(ylabel="so far", xlabel="minutes", yscale="symlog", ylim=(0, None))
+    moments = [fault["moment_s"] / 60 for fault in report["faults"]]
+    for axes in (memory, latency, counts, pairs):
+        axes.grid(alpha=0.3)
+        # Each fault as a tick on the lower edge.
+        axes.plot(moments, [0] * len(moments), "|", color="black", transform=axes.get_xaxis_transform())
+        axes.axvline(report["warm_up"] * report["seconds"] / 60, color="grey", linestyle=":")
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
+    memory.set_title(
+        f"{report['model']}, {report['rate']:g} pairs a second, {report['width']} x {report['height']}, "
+        f"{len(report['faults'])} faults (ticks)\n{report['machine']['processor']}, {report['machine']['cores']} cores"
+    )
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from engine_benchmark.peer_network import PeerNetwork
-from engine_benchmark.peers import FORMAT, PeerInput, read_peers
+from engine_benchmark.peers import FORMAT, PeerInput, PeerNetwork, read_peers
 from small_onnx import write_average
 
 from camf_ros.errors import DataError, EngineError

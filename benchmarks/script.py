@@ -1,13 +1,18 @@
-"""Where a benchmark ran: processor, cores, versions."""
+"""What the benchmarks share: where one ran, its JSON file, and a call that is timed in turns with others."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from camf_ros.resources import version
+from camf_ros.timing import Sample
 
 _DISTRIBUTIONS = ("torch", "openvino", "onnxruntime", "onnxruntime-gpu", "tensorrt")
 _CPU_FACTS = Path("/proc/cpuinfo")
@@ -42,3 +47,34 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def machine() -> dict[str, object]:
+    """Processor, and physical cores that this process may use."""
+    return {"cpu": cpu_name(), "cores": usable_cores()}
+
+
+def write_json(path: Path | None, report: Any) -> None:
+    """Write a report; without a path nothing."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report, indent=1, default=float) + "\n", encoding="utf-8")
+
+
+class Station:
+    """A call that is timed; see :func:`camf_ros.timing.take_turns`. ``waking`` calls before each turn do not count."""
+
+    def __init__(self, call: Callable[[], object], *, warm_up: int = 3, waking: int = 0) -> None:
+        self._call, self._waking = call, waking
+        self.call_seconds = min(sample.wall for sample in self.turn(warm_up))
+
+    def turn(self, calls: int) -> list[Sample]:
+        """Wall and processor time of each call."""
+        for _ in range(self._waking):
+            self._call()
+        samples = []
+        for _ in range(calls):
+            began, worked = time.perf_counter(), time.process_time()
+            self._call()
+            samples.append(Sample(time.perf_counter() - began, time.process_time() - worked))
+        return samples
