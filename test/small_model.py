@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,3 +60,13 @@ def open_small(path: Path) -> FusionEngine:
     engine = open_engine("torch", find_model(str(path)), device="cpu", precision="float32", threads=1)
     assert isinstance(engine, FusionEngine)
     return engine
+
+
+class Bomb:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Path.touch, (self.trace,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +316,23 @@ def test_size_cache_forgets_what_was_not_used_for_longest() -> None:
     cache.get(prepare, 2, 2)
     assert made[-1] == (2, 2)
     assert len(made) == 5
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_engine_is_in_no_ring(name: str, small_model: Path) -> None:
+    """It holds threads and memory that Python's garbage collector cannot see: once let go, it is gone."""
+    pytest.importorskip(name)
+
+    def used() -> weakref.ref[object]:
+        engine = open_engine(name, find_model(str(small_model)), device="cpu", precision="float32", threads=1)
+        for side in (32, 48):
+            engine.fuse(*np.zeros((2, side, side), np.uint8))
+        return weakref.ref(engine)
+
+    used()  # what a runtime keeps of its first use is not the engine's
+    gc.collect()
+    gc.disable()
+    try:
+        assert used()() is None
+    finally:
+        gc.enable()

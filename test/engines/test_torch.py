@@ -1,4 +1,4 @@
-"""PyTorch as a runtime: precisions, and one CUDA graph for each size, with a stand-in where there is no GPU."""
+"""PyTorch as a runtime: devices, precisions, and one CUDA graph a size, with a stand-in where there is no GPU."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from camf_ros.engines.torch import TorchRuntime
 from camf_ros.errors import ParameterError
 from camf_ros.models import find_model
 from camf_ros.network.checkpoint import load_checkpoint
+from camf_ros.network.inference import choose_device, has_fast_bfloat16
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -132,3 +133,31 @@ def test_what_is_remembered_is_for_one_thread(small_model: Path) -> None:
     before = {name: value.copy() for name, value in first.items()}
     runtime.run(inputs(2))
     assert all(np.array_equal(first[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "cuda:x", "cuda:-1", "meta", "mps", "auto "])
+def test_unknown_device(name: str) -> None:
+    with pytest.raises(ParameterError, match=r"device is .*expected auto, cpu, cuda or cuda:N"):
+        choose_device(name)
+
+
+def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
+    for name in ("cuda", "cuda:1"):
+        with pytest.raises(ParameterError, match="no GPU"):
+            choose_device(name)
+
+
+def test_with_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert choose_device("auto") == choose_device("cuda") == torch.device("cuda")
+    assert choose_device("cuda:0") == torch.device("cuda:0")
+    assert choose_device("cpu") == torch.device("cpu")
+    with pytest.raises(ParameterError, match="cuda:7"):
+        choose_device("cuda:7")
+
+
+def test_bfloat16_question_has_an_answer() -> None:
+    assert has_fast_bfloat16(torch.device("cpu")) in (True, False)

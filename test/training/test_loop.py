@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from small_model import Bomb
 from small_training import BLEND, write_data, write_recipe
 from torch import Tensor, nn
+from trainings import Killed, bits, log, without_times
 
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.training import loop
@@ -22,15 +23,6 @@ from camf_ros.training.loop import Stage, Trainer, warm_cosine
 from camf_ros.training.recipe_run import check_data, train
 
 RECIPE = {"name": "x", "steps": 7}
-
-
-class Killed(BaseException):
-    """Not an Exception: like a kill, nothing in the program may catch it."""
-
-
-@pytest.fixture
-def state_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_SAVE_EVERY", -1.0)
 
 
 def make_stage(
@@ -67,27 +59,15 @@ def kill_at(last: int) -> Callable[[int], None]:
     return before
 
 
-def bits(stage: Stage) -> dict[str, bytes]:
-    return {name: value.numpy().tobytes() for name, value in stage.module.state_dict().items()}
-
-
-def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def figures(result: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in result.items() if name != "seconds"}
-
-
 @pytest.fixture
 def unbroken(tmp_path: Path) -> tuple[dict[str, bytes], dict[str, float]]:
     """Weights and figures of a run that nobody disturbed."""
     stage = make_stage()
-    start = bits(stage)
+    start = bits(stage.module)
     result = Trainer(tmp_path / "unbroken", RECIPE, quiet=True).run(stage)
-    assert bits(stage) != start
+    assert bits(stage.module) != start
     assert result["seconds"] > 0
-    return bits(stage), figures(result)
+    return bits(stage.module), without_times(result)
 
 
 @pytest.mark.parametrize("kills", [[3], [1], [6], [2, 5], [1, 2, 3, 4, 5, 6]])
@@ -101,7 +81,7 @@ def test_resumed_run_ends_bit_equal(
     stage = make_stage(before=steps.append)
     result = Trainer(tmp_path / "run", RECIPE, quiet=True).run(stage)
     assert steps == list(range(kills[-1], 7)), "finished steps are not done again"
-    assert (bits(stage), figures(result)) == unbroken
+    assert (bits(stage.module), without_times(result)) == unbroken
 
 
 def test_kill_before_the_first_state_starts_anew(
@@ -111,7 +91,7 @@ def test_kill_before_the_first_state_starts_anew(
         Trainer(tmp_path / "run", RECIPE, quiet=True).run(make_stage(before=kill_at(4)))
     stage = make_stage()
     result = Trainer(tmp_path / "run", RECIPE, quiet=True).run(stage)
-    assert (bits(stage), figures(result)) == unbroken
+    assert (bits(stage.module), without_times(result)) == unbroken
 
 
 def test_kill_while_a_state_is_written_leaves_the_last_one(
@@ -135,7 +115,7 @@ def test_kill_while_a_state_is_written_leaves_the_last_one(
     stage = make_stage(before=steps.append)
     Trainer(tmp_path / "run", RECIPE, quiet=True).run(stage)
     assert steps[0] == 3
-    assert bits(stage) == unbroken[0]
+    assert bits(stage.module) == unbroken[0]
 
 
 def test_finished_stage_is_not_trained_again(
@@ -145,7 +125,7 @@ def test_finished_stage_is_not_trained_again(
     stage = make_stage(before=steps.append)
     result = Trainer(tmp_path / "unbroken", RECIPE, quiet=True).run(stage)
     assert steps == []
-    assert (bits(stage), figures(result)) == unbroken
+    assert (bits(stage.module), without_times(result)) == unbroken
 
 
 def test_time_counts_all_runs(tmp_path: Path, state_after_every_step: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,10 +170,10 @@ def test_stages_have_states_of_their_own(tmp_path: Path) -> None:
 
 def test_validation_and_log(tmp_path: Path) -> None:
     result = Trainer(tmp_path, RECIPE, quiet=True).run(make_stage(steps=41, validate_every=15))
-    validated = [entry for entry in lines(tmp_path) if "sum" in entry]
+    validated = [entry for entry in log(tmp_path) if "sum" in entry]
     assert [entry["step"] for entry in validated] == [15, 30, 41]
     assert validated[-1]["sum"] == result["sum"]
-    losses = [entry for entry in lines(tmp_path) if "loss" in entry]
+    losses = [entry for entry in log(tmp_path) if "loss" in entry]
     assert [entry["step"] for entry in losses] == [20, 40]
     assert all(entry["stage"] == "stage" and entry["rate"] > 0 and entry["time"] > 0 for entry in losses)
 
@@ -327,14 +307,6 @@ def test_damaged_state(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     with pytest.raises(DataError, match="delete it to train this stage again") as caught:
         Trainer(tmp_path, RECIPE, quiet=True).run(make_stage())
     assert str(path) in str(caught.value)
-
-
-class Bomb:
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return Path.touch, (self.trace,)
 
 
 def test_state_cannot_run_code(tmp_path: Path) -> None:

@@ -1,0 +1,171 @@
+"""Losses of gradients, contrast and brightness against slow versions of them, and what they are there for."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from loss_pictures import BLURS, Loss, Picture, batch, one_loss, person, picture, triples
+from numpy.typing import NDArray
+
+from camf_ros.training.fusion_losses import brightness_loss, contrast_loss, gradient_loss
+
+
+def plain_gradient(infrared: Picture, visible: Picture, fused: Picture, boost: float) -> float:
+    """Pixel by pixel, from its left and its upper neighbour."""
+
+    def slope(image: NDArray[Any], row: int, column: int) -> tuple[float, float]:
+        here = float(image[row, column])
+        return here - float(image[row, column - 1]), here - float(image[row - 1, column])
+
+    total, height, width = 0.0, *infrared.shape
+    for row in range(1, height):
+        for column in range(1, width):
+            own, other = slope(infrared, row, column), slope(visible, row, column)
+            goal = own if np.hypot(*own) >= np.hypot(*other) else other
+            got = slope(fused, row, column)
+            total += abs(got[0] - boost * goal[0]) + abs(got[1] - boost * goal[1])
+    return total / ((height - 1) * (width - 1))
+
+
+@pytest.mark.parametrize("boost", [1.0, 1.15])
+def test_gradient_loss(boost: float) -> None:
+    for triple in triples(1.5):
+        small = [image[:20, :25] for image in triple]
+        loss = float(gradient_loss(*(batch(image) for image in small), boost))
+        assert loss == pytest.approx(plain_gradient(*small, boost), rel=1e-5)
+
+
+def test_copy_of_one_camera_does_not_satisfy_the_gradient() -> None:
+    """Each source has detail where the other has none: only a picture with both is without loss."""
+    left, right = (batch(picture(seed, 3, 96, 192)) for seed in (1, 2))
+    left[..., 96:], right[..., :96] = 128, 128
+    both = torch.cat((left[..., :96], right[..., 96:]), dim=-1)
+    lost = {
+        name: float(gradient_loss(left, right, made))
+        for name, made in (("left", left), ("right", right), ("both", both))
+    }
+    assert lost["both"] < 0.1 * min(lost["left"], lost["right"])
+    # Nor does the average, which halves everything, nor a negative.
+    assert float(gradient_loss(left, right, (left + right) / 2)) > 5 * lost["both"]
+    flat = torch.full_like(both, 128)
+    assert float(gradient_loss(left, right, 255 - both)) > 1.9 * float(gradient_loss(left, right, flat))
+
+
+def plain_contrast(infrared: Picture, visible: Picture, fused: Picture, aim: float) -> float:
+    """Square by square, at every half side; what is beyond the border is in no mean."""
+    losses, (height, width) = [], infrared.shape
+    for side in (8, 16, 32):
+        lost = []
+        for top in range(0, height - side + 1, side // 2):
+            for left in range(0, width - side + 1, side // 2):
+                inner = slice(top, top + side), slice(left, left + side)
+                outer = slice(max(0, top - side), top + 2 * side), slice(max(0, left - side), left + 2 * side)
+                one, other, own = (float(x[inner].mean() - x[outer].mean()) for x in (infrared, visible, fused))
+                wanted = one if abs(one) >= abs(other) else other
+                lost.append(max(0.0, aim * abs(wanted) - np.sign(wanted) * own))
+        losses.append(np.mean(lost))
+    return float(np.mean(losses))
+
+
+@pytest.mark.parametrize("aim", [1.0, 1.1])
+@pytest.mark.parametrize("blur", BLURS)
+def test_contrast_loss(blur: float, aim: float) -> None:
+    for triple in triples(blur):
+        loss = float(contrast_loss(*(batch(image) for image in triple), aim))
+        assert loss == pytest.approx(plain_contrast(*triple, aim), rel=1e-4, abs=1e-4)
+
+
+def test_weaker_camera_s_contrast_is_not_enough() -> None:
+    """Nor is the stronger one's with the other sign; that one itself costs nothing, nor does more of it."""
+    infrared, visible = person(200, 60), person(110, 120)
+    stronger = float(contrast_loss(infrared, visible, infrared))
+    average = float(contrast_loss(infrared, visible, (infrared + visible) / 2))
+    weaker = float(contrast_loss(infrared, visible, visible))
+    negative = float(contrast_loss(infrared, visible, 255 - infrared))
+    assert stronger == pytest.approx(0, abs=1e-4)
+    # Half of 140 less half of 10, all of 140 and another 10, twice 140: contrasts add up.
+    assert average / weaker == pytest.approx(75 / 150, rel=1e-3)
+    assert negative / weaker == pytest.approx(280 / 150, rel=1e-3)
+    assert weaker > 1
+    assert float(contrast_loss(visible, infrared, visible)) == weaker, "it does not matter which camera is which"
+    # More contrast is as good; a greater aim asks for more.
+    assert float(contrast_loss(infrared, visible, person(230, 40))) == pytest.approx(0, abs=1e-4)
+    assert float(contrast_loss(infrared, visible, infrared, 1.5)) == pytest.approx(weaker * 70 / 150, rel=1e-3)
+
+
+def plain_brightness(infrared: Picture, visible: Picture, fused: Picture) -> float:
+    """Square by square of 8 x 8; evenness is the variance of all pixels of the squares around it."""
+    height, width = (side // 8 for side in infrared.shape)
+    total = 0.0
+    for row in range(height):
+        for column in range(width):
+            here = slice(8 * row, 8 * row + 8), slice(8 * column, 8 * column + 8)
+            around = (
+                slice(8 * max(0, row - 1), 8 * min(height, row + 2)),
+                slice(8 * max(0, column - 1), 8 * min(width, column + 2)),
+            )
+            level = visible[here].mean()
+            even = np.exp(-infrared[around].var() / 400 - visible[around].var() / 60)
+            total += even / (1 + np.exp(-(level - 150) / 10)) * abs(fused[here].mean() - level)
+    return float(total / (height * width))
+
+
+def sky(level: float, seed: int = 5) -> Picture:
+    """An upper half of one level with a little noise, above rough ground."""
+    noise = np.random.default_rng(seed).normal(0, 2, (80, 96))
+    image = level + noise
+    image[40:] = 90 + 20 * noise[40:]
+    return np.asarray(image.clip(0, 255).round().astype(np.uint8))
+
+
+def test_brightness_loss() -> None:
+    pictures = [sky(20, 1), sky(220, 2), sky(165, 3), sky(150, 4), picture(1, 8, 80, 96), picture(2, 1.5, 80, 96)]
+    found = []
+    for triple in product(pictures, repeat=3):
+        found.append(one_loss(brightness_loss, triple))
+        assert found[-1] == pytest.approx(plain_brightness(*triple), rel=1e-3, abs=1e-4)
+    assert max(found) > 50
+
+
+def test_grey_sky_costs_brightness() -> None:
+    """Half of the picture is sky, bright and even in visible and black in infrared."""
+    infrared, visible = batch(sky(20, 1)), batch(sky(220, 2))
+    grey = float(brightness_loss(infrared, visible, batch(sky(120, 3))))
+    assert 20 < grey < 0.5 * 100
+    assert float(brightness_loss(infrared, visible, (infrared + visible) / 2)) == pytest.approx(grey, rel=0.1)
+    assert float(brightness_loss(infrared, visible, infrared)) > 1.9 * grey
+    assert float(brightness_loss(infrared, visible, visible)) == 0
+    # Brighter than it is there is as wrong.
+    assert float(brightness_loss(infrared, visible, visible + 20)) > 0.1 * grey
+
+
+def test_brightness_is_asked_for_in_bright_even_parts_alone() -> None:
+    flat = torch.full((1, 1, 96, 96), 220.0)
+    warm = person(200, 60)
+    # Where infrared shows something nothing is asked, and everything where it is even.
+    lost = flat.clone().requires_grad_()
+    brightness_loss(warm, flat, lost - 50).backward()
+    assert lost.grad is not None
+    places = lost.grad[0, 0].abs() / lost.grad.abs().max()
+    assert float(places[40:56, 40:56].max()) < 0.01
+    assert float(places[:24].min()) > 0.99
+    # Nothing in a dark part, nor in a rough one.
+    dark, rough = torch.full_like(flat, 60), batch(picture(1, 1.5, 96, 96)) + 90
+    for visible in (dark, rough):
+        assert float(brightness_loss(flat, visible, visible - 50)) < 0.01 * float(
+            brightness_loss(flat, flat, flat - 50)
+        )
+
+
+@pytest.mark.parametrize("loss", [contrast_loss, brightness_loss], ids=lambda loss: loss.__name__)
+def test_gradients_of_contrast_and_brightness_are_finite(loss: Loss) -> None:
+    for level in (0.0, 93.0, 255.0):
+        flat = torch.full((1, 1, 64, 64), level)
+        fused = flat.clone().requires_grad_()
+        loss(flat, flat, fused).backward()
+        assert fused.grad is not None
+        assert bool(torch.isfinite(fused.grad).all())
