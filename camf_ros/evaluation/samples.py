@@ -19,6 +19,9 @@ from camf_ros.imaging.thermal import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 
+#: The fused luminance of the pictures that a sample has: infrared, visible, and fused where that exists; (H, W) uint8.
+Method = Callable[..., GreyImage]
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -108,10 +111,6 @@ def _infrared_grey(path: Path) -> GreyImage:
         # Levels of this picture alone.
         return ThermalFrontEnd(FusionSettings().thermal).apply(image, stamp=0.0)
     return Visible(rgb_of(image, str(path))).luminance
-
-
-#: The fused luminance of the pictures that a sample has: infrared, visible, and fused where that exists; (H, W) uint8.
-Method = Callable[..., GreyImage]
 
 
 def given(_infrared: GreyImage, _visible: GreyImage, fused: GreyImage) -> GreyImage:

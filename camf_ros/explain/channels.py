@@ -7,14 +7,11 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from camf_ros.engines.engine import Inspector
+from camf_ros.explain.parts import Map, Picture
 from camf_ros.imaging.blending import Amounts, Blender
 from camf_ros.network.architecture import BlendArchitecture
-
-Picture = NDArray[np.uint8]
-Map = NDArray[np.float32]
 
 
 class Channel(NamedTuple):

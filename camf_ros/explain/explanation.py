@@ -7,19 +7,25 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from camf_ros.engines.choose import open_inspector
 from camf_ros.errors import EngineError, ParameterError
 from camf_ros.explain.channels import Channel, reduced, strongest_channels
-from camf_ros.explain.parts import Level, Parts, fused_pictures, levels_of, parts_of, seen_by_both, share_of
+from camf_ros.explain.parts import (
+    Level,
+    Map,
+    Parts,
+    Picture,
+    fused_pictures,
+    levels_of,
+    parts_of,
+    seen_by_both,
+    share_of,
+)
 from camf_ros.fused_frame import FusedFrame
 from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.models import Model
 from camf_ros.network.architecture import BlendArchitecture
-
-Picture = NDArray[np.uint8]
-Map = NDArray[np.float32]
 
 #: Longer side of the pictures from which channels are left out, pixels.
 DEFAULT_LIMIT = 320

@@ -22,9 +22,7 @@ from camf_ros.source_check.source_model import (
     Calibration,
     CropSides,
     log_odds,
-    probability,
     read_source_model,
-    source_model,
 )
 from camf_scene import NightStreet
 
@@ -179,21 +177,6 @@ def test_equal_streams_give_equal_reports() -> None:
     assert reports[0] == reports[1]
 
 
-@given(value=st.floats(-1e6, 1e6), slope=st.floats(0, 100), offset=st.floats(-10, 10), pairs=st.integers(1, 10**6))
-def test_probabilities_stay_between_and_no_surer_than_what_was_seen(
-    value: float, slope: float, offset: float, pairs: int
-) -> None:
-    calibration = Calibration(slope, offset, slope, pairs)
-    for odds in (calibration.infrared(value), calibration.swapped(value, -value)):
-        assert 1 / (pairs + 2) <= probability(odds) * (1 + 1e-9)
-        assert probability(odds) <= (pairs + 1) / (pairs + 2) * (1 + 1e-9)
-
-
-@given(st.floats(-30, 30))
-def test_log_odds_and_back(odds: float) -> None:
-    assert log_odds(probability(odds)) == pytest.approx(odds, rel=1e-2, abs=1e-9)
-
-
 @given(st.lists(st.tuples(st.floats(-100, 100), st.floats(0, 50)), min_size=1, max_size=30), st.floats(0.1, 100))
 def test_decaying_mean_is_the_weighted_mean(steps: list[tuple[float, float]], constant: float) -> None:
     mean, now, times = DecayingMean(constant), 0.0, []
@@ -206,39 +189,6 @@ def test_decaying_mean_is_the_weighted_mean(steps: list[tuple[float, float]], co
     wanted = sum(w * value for w, (value, _) in zip(weights, steps, strict=True)) / sum(weights)
     assert mean.value == pytest.approx(wanted, rel=1e-9, abs=1e-9)
     assert 0 <= mean.span <= constant
-
-
-@pytest.mark.parametrize("name", [name for name in shipped_models() if find_model(name).info().training])
-def test_shipped_models_are_calibrated_and_strong_enough(name: str) -> None:
-    """All but those whose training is not told of."""
-    found = read_source_model(name)
-    assert found.calibrated
-    assert found.weakness == ""
-    assert found.calibration.slope > 0
-    assert found.calibration.joint > 0
-
-
-def test_calibrations_are_of_shipped_models() -> None:
-    assert set(CALIBRATIONS) == {find_model(name).info().hash for name in CALIBRATED}
-
-
-@pytest.mark.parametrize(
-    ("metrics", "says"),
-    [
-        ({}, "nobody measured"),
-        ({"classifier": {"accuracy": 0.6}}, "is right in 60% of its crops"),
-        ({"classifier": {"accuracy": 0.9}, "fusion": {"accuracy": 0.5}}, "is right in 50% of its crops"),
-        ({"classifier": {"accuracy": float("nan")}}, "is right in nan"),
-        ({"classifier": {"accuracy": 0.6}, "fusion": {"accuracy": 0.8}}, ""),
-        ({"classifier": {"accuracy": 0.8}, "folds": [0.1], "fusion": {}}, ""),
-    ],
-)
-def test_weak_classifiers_are_known_by_their_training(metrics: dict[str, object], says: str) -> None:
-    info = find_model("camf-lite").info()
-    training = {"metrics": metrics}
-    found = source_model(ByBrightness(), replace(info, training=training, hash="another"))
-    assert found.weakness.startswith(says) if not says else says in found.weakness
-    assert not found.calibrated
 
 
 def test_a_classifier_that_cannot_be_opened_is_not_asked() -> None:

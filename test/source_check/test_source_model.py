@@ -1,9 +1,10 @@
-"""Crops are what each network takes, and what comes out is the classifier's answer about each of them."""
+"""The classifier: crops are what each network takes, its answers become probabilities, and a weak one is known."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import ByBrightness, model, textured
 
-from camf_ros.models import find_model
+from camf_ros.models import find_model, shipped_models
 from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
 from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.network.inference import inspection
-from camf_ros.source_check.source_model import SIDE, CropSides, crop_at, read_source_model
+from camf_ros.source_check.measured import CALIBRATIONS
+from camf_ros.source_check.source_model import (
+    SIDE,
+    Calibration,
+    CropSides,
+    crop_at,
+    log_odds,
+    probability,
+    read_source_model,
+    source_model,
+)
 
 PAPER, BLEND = CropSides.of(PaperArchitecture()), CropSides.of(BlendArchitecture())
 
@@ -94,6 +105,54 @@ def test_is_the_network(name: str, shape: tuple[int, ...]) -> None:
 
 def test_no_runtime_is_imported() -> None:
     runtimes = {"torch", "openvino", "onnxruntime", "rclpy"}
-    code = f"import sys, camf_ros.source_check; print(sorted({runtimes} & set(sys.modules)))"
+    code = f"import sys, camf_ros.source_check.check; print(sorted({runtimes} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@given(value=st.floats(-1e6, 1e6), slope=st.floats(0, 100), offset=st.floats(-10, 10), pairs=st.integers(1, 10**6))
+def test_probabilities_stay_between_and_no_surer_than_what_was_seen(
+    value: float, slope: float, offset: float, pairs: int
+) -> None:
+    calibration = Calibration(slope, offset, slope, pairs)
+    for odds in (calibration.infrared(value), calibration.swapped(value, -value)):
+        assert 1 / (pairs + 2) <= probability(odds) * (1 + 1e-9)
+        assert probability(odds) <= (pairs + 1) / (pairs + 2) * (1 + 1e-9)
+
+
+@given(st.floats(-30, 30))
+def test_log_odds_and_back(odds: float) -> None:
+    assert log_odds(probability(odds)) == pytest.approx(odds, rel=1e-2, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_models() if find_model(name).info().training])
+def test_shipped_models_are_calibrated_and_strong_enough(name: str) -> None:
+    """All but those whose training is not told of."""
+    found = read_source_model(name)
+    assert found.calibrated
+    assert found.weakness == ""
+    assert found.calibration.slope > 0
+    assert found.calibration.joint > 0
+
+
+def test_calibrations_are_of_shipped_models() -> None:
+    assert set(CALIBRATIONS) <= {find_model(name).info().hash for name in shipped_models()}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "says"),
+    [
+        ({}, "nobody measured"),
+        ({"classifier": {"accuracy": 0.6}}, "is right in 60% of its crops"),
+        ({"classifier": {"accuracy": 0.9}, "fusion": {"accuracy": 0.5}}, "is right in 50% of its crops"),
+        ({"classifier": {"accuracy": float("nan")}}, "is right in nan"),
+        ({"classifier": {"accuracy": 0.6}, "fusion": {"accuracy": 0.8}}, ""),
+        ({"classifier": {"accuracy": 0.8}, "folds": [0.1], "fusion": {}}, ""),
+    ],
+)
+def test_weak_classifiers_are_known_by_their_training(metrics: dict[str, object], says: str) -> None:
+    info = find_model("camf-lite").info()
+    training = {"metrics": metrics}
+    found = source_model(ByBrightness(), replace(info, training=training, hash="another"))
+    assert found.weakness.startswith(says) if not says else says in found.weakness
+    assert not found.calibrated
