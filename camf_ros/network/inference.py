@@ -146,29 +146,26 @@ def inspection(network: Network) -> BlendInspection | PaperInspection:
     return BlendInspection(network) if isinstance(network, BlendNetwork) else PaperInspection(network)
 
 
+def _convolution(weight: Tensor, bias: Tensor, *, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """A layer with these values that, but for its stride, keeps the size."""
+    outputs, inputs, kernel = weight.shape[:3]
+    layer = nn.Conv2d(groups * inputs, outputs, kernel, stride=stride, padding=kernel // 2, groups=groups)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        cast(Tensor, layer.bias).copy_(bias)
+    return layer
+
+
 def _doubled(layer: nn.Conv2d) -> nn.Conv2d:
     """One layer for both pictures side by side, each in its half of the channels."""
-    result = nn.Conv2d(
-        2 * layer.in_channels,
-        2 * layer.out_channels,
-        layer.kernel_size,  # type: ignore[arg-type]
-        stride=layer.stride,  # type: ignore[arg-type]
-        padding=layer.padding,  # type: ignore[arg-type]
-        groups=2,
+    return _convolution(
+        layer.weight.repeat(2, 1, 1, 1), cast(Tensor, layer.bias).repeat(2), stride=layer.stride[0], groups=2
     )
-    with torch.no_grad():
-        result.weight.copy_(layer.weight.repeat(2, 1, 1, 1))
-        result.bias.copy_(layer.bias.repeat(2))  # type: ignore[union-attr]
-    return result
 
 
 def _both_cameras(hidden: nn.Conv2d, w: Tensor) -> nn.Conv2d:
     """Hidden layer of both cameras' heads on unweighted features [F_ir, F_vis]: infrared's channels, then visible's."""
-    result = nn.Conv2d(hidden.in_channels, 2 * hidden.out_channels, 3, padding=1)
-    with torch.no_grad():
-        result.weight.copy_(torch.cat(_weighted(hidden.weight, w)))
-        result.bias.copy_(hidden.bias.repeat(2))  # type: ignore[union-attr]
-    return result
+    return _convolution(torch.cat(_weighted(hidden.weight, w)), cast(Tensor, hidden.bias).repeat(2))
 
 
 def _weighted(weight: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
@@ -180,12 +177,7 @@ def _weighted(weight: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
 
 def _by_level(infrared: Tensor, visible: Tensor, bias: Tensor) -> nn.Conv2d:
     """1x1 layer that gives, level by level, what is said of infrared and of visible."""
-    levels, inputs = infrared.shape[:2]
-    result = nn.Conv2d(inputs, 2 * levels, 1)
-    with torch.no_grad():
-        result.weight.copy_(torch.stack((infrared, visible), dim=1).reshape(2 * levels, inputs, 1, 1))
-        result.bias.copy_(bias.repeat_interleave(2))  # type: ignore[union-attr]
-    return result
+    return _convolution(torch.stack((infrared, visible), dim=1).flatten(0, 1), bias.repeat_interleave(2))
 
 
 def choose_device(name: str) -> torch.device:

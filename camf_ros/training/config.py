@@ -29,15 +29,33 @@ _HELD_OUT = (
 )
 
 
+def _weight(default: float, text: str) -> float:
+    return setting(default, text, minimum=0, maximum=1e6)
+
+
+def _share(default: float, text: str) -> float:
+    return setting(default, text, minimum=0, maximum=1)
+
+
+def _rate(default: float, text: str) -> float:
+    return setting(default, text, minimum=1e-9, maximum=1)
+
+
+def _kept(default: float, text: str) -> float:
+    return setting(default, text, minimum=0, maximum=0.9999)
+
+
+def _steps(default: int, text: str = "Optimiser steps.") -> int:
+    return setting(default, text, minimum=1, maximum=_MOST)
+
+
 @dataclass(frozen=True)
 class AutoEncoderRecipe:
     """Stage 1 of the paper: reconstruct grey images."""
 
     images: tuple[str, ...] = setting((), "Folders below the data folder, searched recursively for pictures.")
-    validation: float = setting(
-        0.1, "Share of the pictures kept for validation, chosen by a hash of the file name.", minimum=0, maximum=0.9999
-    )
-    steps: int = setting(20000, "Optimiser steps.", minimum=1, maximum=_MOST)
+    validation: float = _kept(0.1, "Share of the pictures kept for validation, chosen by a hash of the file name.")
+    steps: int = _steps(20000)
     batch: int = setting(32, "Crops a step.", minimum=1, maximum=65536)
     crop: int = setting(
         256,
@@ -46,22 +64,15 @@ class AutoEncoderRecipe:
         maximum=_LARGEST_CROP,
         unit="pixels",
     )
-    learning_rate: float = setting(
-        1e-4,
-        "Adam, peak value; warmed up over the first steps, then a cosine down to final_rate of it.",
-        minimum=1e-9,
-        maximum=1,
+    learning_rate: float = _rate(
+        1e-4, "Adam, peak value; warmed up over the first steps, then a cosine down to final_rate of it."
     )
-    final_rate: float = setting(1.0, "Share of the learning rate that is left at the end.", minimum=0, maximum=1)
+    final_rate: float = _share(1.0, "Share of the learning rate that is left at the end.")
     initialisation: str = setting(
         "he", "How encoder and decoder begin; the paper's authors have glorot.", choices=("he", "glorot")
     )
-    mse_weight: float = setting(
-        5.0, "Weight of the mean squared error in the loss; the paper has 5.", minimum=0, maximum=1e6
-    )
-    laplacian_weight: float = setting(
-        1.0, "Weight of the mean squared error of the Laplacians; the paper has 1.", minimum=0, maximum=1e6
-    )
+    mse_weight: float = _weight(5.0, "Weight of the mean squared error in the loss; the paper has 5.")
+    laplacian_weight: float = _weight(1.0, "Weight of the mean squared error of the Laplacians; the paper has 1.")
 
 
 @dataclass(frozen=True)
@@ -69,15 +80,15 @@ class ClassifierRecipe:
     """Stage 2 of the paper: tell infrared features from visible ones, encoder frozen."""
 
     pairs: tuple[str, ...] = setting((), "Folders below the data folder with infrared and visible in them.")
-    validation: float = setting(0.1, "Share of the pairs kept for validation.", minimum=0, maximum=0.9999)
-    steps: int = setting(20000, "Optimiser steps.", minimum=1, maximum=_MOST)
+    validation: float = _kept(0.1, "Share of the pairs kept for validation.")
+    steps: int = _steps(20000)
     batch: int = setting(16, "Crops a step, an even number: half of them are infrared.", minimum=2, maximum=65536)
     crop: int = setting(256, "Side of the square crops.", minimum=_SMALLEST_CROP, maximum=_LARGEST_CROP, unit="pixels")
-    learning_rate: float = setting(1e-4, "RMSProp.", minimum=1e-9, maximum=1)
+    learning_rate: float = _rate(1e-4, "RMSProp.")
     folds: int = setting(
         5, "Folds of the cross-validation that measures the accuracy; 0 leaves it out.", minimum=0, maximum=1000
     )
-    fold_steps: int = setting(2000, "Optimiser steps of each fold.", minimum=1, maximum=_MOST)
+    fold_steps: int = _steps(2000, "Optimiser steps of each fold.")
 
     def __post_init__(self) -> None:
         _check_even("classifier.batch", self.batch)
@@ -96,24 +107,14 @@ class CropsRecipe:
         maximum=_LARGEST_CROP,
         unit="pixels",
     )
-    rescale: float = setting(
-        0.0, "Share of the crops that are enlarged or reduced, by 0.6 to 1.6.", minimum=0, maximum=1
+    rescale: float = _share(0.0, "Share of the crops that are enlarged or reduced, by 0.6 to 1.6.")
+    vary: float = _share(0.3, "Share of the crops whose contrast and brightness are changed, source by source.")
+    blank: float = _share(0.03, "Share of the pairs in which one source is made blank.")
+    invert: float = _share(
+        0.5, "Share of the crops whose infrared is inverted: both polarities, white-hot and black-hot."
     )
-    vary: float = setting(
-        0.3, "Share of the crops whose contrast and brightness are changed, source by source.", minimum=0, maximum=1
-    )
-    blank: float = setting(0.03, "Share of the pairs in which one source is made blank.", minimum=0, maximum=1)
-    invert: float = setting(
-        0.5,
-        "Share of the crops whose infrared is inverted: both polarities, white-hot and black-hot.",
-        minimum=0,
-        maximum=1,
-    )
-    noise: float = setting(
-        0.3,
-        "Share of the crops with the noise of a sensor, source by source; the losses compare with the clean ones.",
-        minimum=0,
-        maximum=1,
+    noise: float = _share(
+        0.3, "Share of the crops with the noise of a sensor, source by source; the losses compare with the clean ones."
     )
     sigma: float = setting(
         8.0, "Largest standard deviation of the noise; the smallest is 1.", minimum=1, maximum=128, unit="grey levels"
@@ -124,14 +125,11 @@ class CropsRecipe:
 class JointClassifierRecipe:
     """Stage 1 of a blending network: encoder and classifier learn together to tell infrared from visible."""
 
-    steps: int = setting(800, "Optimiser steps.", minimum=1, maximum=_MOST)
+    steps: int = _steps(800)
     batch: int = setting(16, "Crops a step, an even number: half of them are infrared.", minimum=2, maximum=65536)
-    learning_rate: float = setting(1e-3, "Adam.", minimum=1e-9, maximum=1)
-    linear_rate: float = setting(
-        2e-2,
-        "Adam, of the linear layer that the class activation weights are read off: they are to differ.",
-        minimum=1e-9,
-        maximum=1,
+    learning_rate: float = _rate(1e-3, "Adam.")
+    linear_rate: float = _rate(
+        2e-2, "Adam, of the linear layer that the class activation weights are read off: they are to differ."
     )
 
     def __post_init__(self) -> None:
@@ -148,45 +146,34 @@ class FusionRecipe:
         "those of the classifier shuffled within each scale.",
         choices=("read", "equal", "shuffled"),
     )
-    steps: int = setting(2000, "Optimiser steps.", minimum=1, maximum=_MOST)
+    steps: int = _steps(2000)
     batch: int = setting(8, "Pairs of crops a step.", minimum=1, maximum=65536)
-    learning_rate: float = setting(
-        3e-3,
-        "Adam, peak value; warmed up over the first steps, then a cosine down to final_rate of it.",
-        minimum=1e-9,
-        maximum=1,
+    learning_rate: float = _rate(
+        3e-3, "Adam, peak value; warmed up over the first steps, then a cosine down to final_rate of it."
     )
-    final_rate: float = setting(0.01, "Share of the learning rate that is left at the end.", minimum=0, maximum=1)
-    validate_every: int = setting(1000, "Steps between two validations.", minimum=1, maximum=_MOST)
-    information_weight: float = setting(1.5, "Weight of the loss of visual information (VIF).", minimum=0, maximum=1e6)
-    edge_weight: float = setting(5.0, "Weight of the loss of edges (Qabf).", minimum=0, maximum=1e6)
-    difference_weight: float = setting(
-        1.5, "Weight of what the fused picture lacks of the sources' intensities (SCD).", minimum=0, maximum=1e6
-    )
-    structure_weight: float = setting(2.5, "Weight of the loss of structure (SSIM).", minimum=0, maximum=1e6)
-    gradient_weight: float = setting(
-        0.3, "Weight of the differences from the larger of both gradients, at full size.", minimum=0, maximum=1e6
-    )
+    final_rate: float = _share(0.01, "Share of the learning rate that is left at the end.")
+    validate_every: int = _steps(1000, "Steps between two validations.")
+    information_weight: float = _weight(1.5, "Weight of the loss of visual information (VIF).")
+    edge_weight: float = _weight(5.0, "Weight of the loss of edges (Qabf).")
+    difference_weight: float = _weight(1.5, "Weight of what the fused picture lacks of the sources' intensities (SCD).")
+    structure_weight: float = _weight(2.5, "Weight of the loss of structure (SSIM).")
+    gradient_weight: float = _weight(0.3, "Weight of the differences from the larger of both gradients, at full size.")
     gradient_boost: float = setting(
         1.15, "By how much that gradient is multiplied to be the goal.", minimum=0, maximum=10
     )
-    contrast_weight: float = setting(
-        0.2, "Weight of the contrast to the surroundings that is lost, at the size of people.", minimum=0, maximum=1e6
+    contrast_weight: float = _weight(
+        0.2, "Weight of the contrast to the surroundings that is lost, at the size of people."
     )
     contrast_aim: float = setting(
         1.1, "Share of the stronger source's contrast that is asked for.", minimum=0, maximum=10
     )
-    brightness_weight: float = setting(
-        0.2, "Weight of the brightness that bright even parts of the visible picture lose.", minimum=0, maximum=1e6
+    brightness_weight: float = _weight(
+        0.2, "Weight of the brightness that bright even parts of the visible picture lose."
     )
-    range_weight: float = setting(
-        0.05, "Weight of what is outside the grey levels 0 to 255 and will be cut off.", minimum=0, maximum=1e6
-    )
-    classifier_weight: float = setting(
+    range_weight: float = _weight(0.05, "Weight of what is outside the grey levels 0 to 255 and will be cut off.")
+    classifier_weight: float = _weight(
         0.1,
         "Weight of the frozen classifier's cross-entropy, which keeps the weights' meaning while the encoder learns.",
-        minimum=0,
-        maximum=1e6,
     )
 
     def __post_init__(self) -> None:
@@ -237,9 +224,7 @@ class BlendRecipe:
     name: str = setting("", "Model name; the checkpoint is called after it.")
     seed: int = setting(1, "Seed of initialisation and of every random choice.", minimum=0, maximum=2**31 - 1)
     pairs: tuple[str, ...] = setting((), "Folders below the data folder with infrared and visible in them.")
-    validation: float = setting(
-        0.1, "Share of the pairs kept for validation, chosen by a hash of the file name.", minimum=0, maximum=0.9999
-    )
+    validation: float = _kept(0.1, "Share of the pairs kept for validation, chosen by a hash of the file name.")
     held_out: tuple[str, ...] = setting((), _HELD_OUT)
     crops: CropsRecipe = part(CropsRecipe)
     classifier: JointClassifierRecipe = part(JointClassifierRecipe)
