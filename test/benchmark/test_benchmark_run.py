@@ -10,8 +10,8 @@ from typing import Any
 
 import cv2
 import engines
-import machine
 import pytest
+import script
 import yaml
 from engine_benchmark.plot import write_plot
 from small_onnx import write_average
@@ -137,16 +137,16 @@ def test_plot(tmp_path: Path) -> None:
 def test_threads_of_a_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, siblings in enumerate(("0,2", "1,3", "0,2")):
         (tmp_path / str(number)).write_text(siblings + "\n")
-    monkeypatch.setattr(machine, "_SIBLINGS", f"{tmp_path}/{{}}")
+    monkeypatch.setattr(script, "_SIBLINGS", f"{tmp_path}/{{}}")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
-    assert machine.usable_cores() == 2
-    monkeypatch.setattr(machine, "_SIBLINGS", f"{tmp_path}/no/{{}}")
-    assert machine.usable_cores() == 3
+    assert script.usable_cores() == 2
+    monkeypatch.setattr(script, "_SIBLINGS", f"{tmp_path}/no/{{}}")
+    assert script.usable_cores() == 3
 
 
 def test_cpu_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = tmp_path / "cpuinfo"
-    monkeypatch.setattr(machine, "_CPU_FACTS", facts)
-    assert machine.cpu_name()
+    monkeypatch.setattr(script, "_CPU_FACTS", facts)
+    assert script.cpu_name()
     facts.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2: x\n")
-    assert machine.cpu_name() == "Some CPU @ 2: x"
+    assert script.cpu_name() == "Some CPU @ 2: x"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from small_model import make_small_network
 
 from camf_ros.engines.choose import open_engine
 from camf_ros.engines.engine import EngineOutput
@@ -16,7 +16,6 @@ from camf_ros.imaging.blending import Blender, Coverage, padding
 from camf_ros.imaging.registration import Aligned
 from camf_ros.imaging.warp import resized
 from camf_ros.models import find_model
-from camf_ros.network.architecture import BlendArchitecture
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import save_checkpoint
 from camf_ros.pipeline import FusionPipeline
@@ -100,13 +99,7 @@ def fused(
 
 def network(seed: int = 7) -> BlendNetwork:
     """A blending network of a few channels whose amounts differ from place to place."""
-    random = torch.Generator().manual_seed(seed)
-    result = BlendNetwork(BlendArchitecture(encoder=(3, 4, 5, 6), heads=(4, 4, 4, 4)))
-    with torch.no_grad():
-        for name, parameter in result.named_parameters():
-            scale = 0.1 if name.endswith("bias") else (2 / parameter[0].numel()) ** 0.5
-            parameter.copy_(torch.randn(parameter.shape, generator=random) * scale)
-    return result.eval().requires_grad_(False)
+    return make_small_network(seed, heads=(4, 4, 4, 4))
 
 
 def model(folder: Path) -> Path:
