@@ -12,7 +12,7 @@ from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, DataError
 from camf_ros.evaluation.detection_labels import LabelledImage
 from camf_ros.evaluation.samples import Sample, average
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline

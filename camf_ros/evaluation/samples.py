@@ -15,7 +15,7 @@ from camf_ros.evaluation.metrics import check_size
 from camf_ros.files import SOURCES, is_picture
 from camf_ros.imaging.luminance import GreyImage, RgbPicture
 from camf_ros.imaging.picture_files import read_picture, rgb_of
-from camf_ros.imaging.thermal import ThermalFrontEnd
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion import FusionSettings
 
@@ -110,7 +110,7 @@ def _infrared_grey(path: Path) -> GreyImage:
     if image.ndim == 2:
         # Levels of this picture alone.
         return ThermalFrontEnd(FusionSettings().thermal).apply(image, stamp=0.0)
-    return Visible(rgb_of(image, str(path))).luminance
+    return RgbPicture(rgb_of(image, str(path))).luminance
 
 
 def given(_infrared: GreyImage, _visible: GreyImage, fused: GreyImage) -> GreyImage:

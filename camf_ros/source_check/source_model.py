@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import CamfError
-from camf_ros.imaging.luminance import Visible
+from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.models import find_model
 from camf_ros.network.architecture import MIN_FEATURE_SIZE, Architecture, BlendArchitecture
 from camf_ros.network.model_info import ModelInfo
@@ -117,7 +117,7 @@ def crop_at(image: NDArray[np.uint8], number: int, side: int) -> NDArray[np.uint
     span = side * factor
     down, right = place(number)
     top, left = round(down * (image.shape[0] - span)), round(right * (image.shape[1] - span))
-    part = Visible(np.ascontiguousarray(image[top : top + span, left : left + span])).luminance
+    part = RgbPicture(np.ascontiguousarray(image[top : top + span, left : left + span])).luminance
     if factor == 1:
         return part
     return np.asarray(cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA), np.uint8)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camf_ros.errors import DataError
-from camf_ros.imaging.pairs import SUFFIXES, find_pairs, is_picture
+from camf_ros.files import SUFFIXES, find_pairs, is_picture
 from camf_ros.training.config import CropsRecipe
 
 GreyImage = NDArray[np.uint8]
