@@ -45,6 +45,8 @@ def card_facts(checkpoint: Checkpoint) -> str:
         f"| SHA-256 of the data | `{training.get('data_hash', '')}` |",
         f"| PyTorch, device | {training.get('torch', '')}, {training.get('device', '')} |",
     ]
+    if recipe.get("terms"):
+        lines.append(f"| terms of the data | {recipe['terms']} |")
     if "pairs" in recipe:
         lines.append(f"| pairs | {_value(recipe['pairs'])} |")
     if recipe:

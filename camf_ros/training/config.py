@@ -192,6 +192,7 @@ class PaperRecipe:
 
     name: str = setting("", "Model name; the checkpoint is called after it.")
     seed: int = setting(1, "Seed of initialisation and of every random choice.", minimum=0, maximum=2**31 - 1)
+    terms: str = setting("", "Terms of use of the data, as far as they are known. The model carries them.")
     held_out: tuple[str, ...] = setting((), _HELD_OUT)
     autoencoder: AutoEncoderRecipe = part(AutoEncoderRecipe)
     classifier: ClassifierRecipe = part(ClassifierRecipe)
@@ -223,6 +224,7 @@ class BlendRecipe:
 
     name: str = setting("", "Model name; the checkpoint is called after it.")
     seed: int = setting(1, "Seed of initialisation and of every random choice.", minimum=0, maximum=2**31 - 1)
+    terms: str = setting("", "Terms of use of the data, as far as they are known. The model carries them.")
     pairs: tuple[str, ...] = setting((), "Folders below the data folder with infrared and visible in them.")
     validation: float = _kept(0.1, "Share of the pairs kept for validation, chosen by a hash of the file name.")
     held_out: tuple[str, ...] = setting((), _HELD_OUT)
