@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from camf_ros.engines.choose import choose_engine
 from camf_ros.evaluation.samples import by_model, find_samples
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 LEAST = 8.0
 Grey = NDArray[np.uint8]

@@ -31,7 +31,7 @@ from camf_ros.engines.engine import Engine
 from camf_ros.examples.finders import BrightSpots
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.detector import DetectorSettings
+from camf_ros.settings.demo_settings import DetectorSettings
 from camf_ros.timing import ratio, take_turns
 from camf_scene import NightStreet
 from camf_scene.people import Box

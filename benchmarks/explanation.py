@@ -29,7 +29,7 @@ from camf_ros.imaging.picture_files import write_png
 from camf_ros.imaging.warp import resized
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_scene import NightStreet
 
 #: Moment of the example, seconds, and size of its panel: as wide as a page.

@@ -37,9 +37,9 @@ from camf_ros.imaging.thermal.defects import DeadPixels
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.imaging.thermal.scene import noise_of
 from camf_ros.imaging.warp import Rig
-from camf_ros.settings.fusion import FusionSettings
-from camf_ros.settings.registration import RegistrationSettings
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.fusion_settings import FusionSettings
+from camf_ros.settings.registration_settings import RegistrationSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 from camf_ros.timing import ratio, take_turns
 from camf_scene import NightStreet
 

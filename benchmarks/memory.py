@@ -25,7 +25,7 @@ from camf_ros.explain.explanation import Explainer
 from camf_ros.imaging.camera_messages import rgb_frame, thermal_frame
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.table import build
 
 SMALL, LARGE = (48, 64), (960, 1280)

@@ -32,7 +32,7 @@ from node_benchmark.report import machine, plot, table
 from node_benchmark.search import flat, given_rates, overload, search
 from script import write_json
 
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Loading a runtime, a model and, on some engines, building for the device.

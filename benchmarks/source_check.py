@@ -30,7 +30,7 @@ from camf_ros.files import find_pairs
 from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.models import find_model
-from camf_ros.settings.source_check import SourceCheckSettings
+from camf_ros.settings.fusion_settings import SourceCheckSettings
 from camf_ros.source_check import check as kinds
 from camf_ros.source_check.check import SourceCheck
 from camf_ros.source_check.source_model import Classifier, SourceModel, accuracy, source_model

@@ -22,7 +22,7 @@ from camf_ros.engines.choose import choose_engine
 from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.picture_strip import Triple, picture_strip
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_scene import NightStreet
 
 MOMENTS = (4.0, 8.0, 12.0)

@@ -11,7 +11,7 @@ from camf_ros.imaging.blending import Amounts
 from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.registration import Aligned
 from camf_ros.imaging.warp import Size
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 
 class PreparedPair(NamedTuple):

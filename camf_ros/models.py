@@ -8,7 +8,7 @@ from pathlib import Path
 from camf_ros.errors import CheckpointError
 from camf_ros.network.model_info import Graph, ModelInfo, read_checkpoint_info, read_graph
 from camf_ros.resources import share_file
-from camf_ros.settings.fusion import AUTO
+from camf_ros.settings.fusion_settings import AUTO
 
 # What "auto" stands for where nothing chooses.
 _DEFAULT = "camf"

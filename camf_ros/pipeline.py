@@ -23,8 +23,8 @@ from camf_ros.imaging.raw_image import Image, check_rgb, check_thermal
 from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd, ThermalState, put_right
 from camf_ros.imaging.warp import Rig, Size, resized
-from camf_ros.settings.fusion import FusionSettings
-from camf_ros.settings.registration import RegistrationSettings
+from camf_ros.settings.fusion_settings import FusionSettings
+from camf_ros.settings.registration_settings import RegistrationSettings
 from camf_ros.steady_gain import SteadyGain
 
 # Nothing is known about the cameras.

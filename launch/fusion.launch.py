@@ -24,7 +24,7 @@ from camf_ros.nodes.launching import (
     text,
     topic,
 )
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.table import specs
 
 SETTINGS = specs(FusionSettings)

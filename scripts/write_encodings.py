@@ -18,7 +18,7 @@ from camf_ros.imaging.encodings import (
     Kind,
 )
 from camf_ros.imaging.raw_image import MAX_PIXELS
-from camf_ros.settings.fusion import CompressedSettings
+from camf_ros.settings.fusion_settings import CompressedSettings
 
 _WIDTH = 120
 

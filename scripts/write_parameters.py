@@ -12,12 +12,9 @@ from typing import Any
 
 import yaml
 
-from camf_ros.settings.detector import DetectorSettings
-from camf_ros.settings.fusion import FusionSettings
-from camf_ros.settings.monitor import MonitorSettings
-from camf_ros.settings.source import SourceSettings
-from camf_ros.settings.spec import Spec
-from camf_ros.settings.table import specs
+from camf_ros.settings.demo_settings import DetectorSettings, MonitorSettings, SourceSettings
+from camf_ros.settings.fusion_settings import FusionSettings
+from camf_ros.settings.table import Spec, specs
 
 #: Nodes of this package and their settings.
 NODES: Mapping[str, type[Any]] = {

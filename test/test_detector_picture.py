@@ -21,9 +21,9 @@ from camf_ros.imaging.registration_file import RegistrationFile, write_registrat
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.imaging.warp import resized
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
-from camf_ros.settings.registration import RegistrationSettings
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.fusion_settings import FusionSettings
+from camf_ros.settings.registration_settings import RegistrationSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 THERMAL, RGB = (26, 33), (41, 58)
 Picture = NDArray[np.uint8]

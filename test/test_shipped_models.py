@@ -13,7 +13,7 @@ from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.training.card import card_facts
 from camf_scene import NightStreet
 

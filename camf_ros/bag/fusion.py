@@ -27,7 +27,7 @@ from camf_ros.pairing.matchers import ExactMatcher, Matcher, NearestMatcher
 from camf_ros.pairing.stamps import StampRule
 from camf_ros.pairing.stream import CAMERAS, OTHER, ImagePair, LoneFrame, PairStream
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings, PairingSettings
+from camf_ros.settings.fusion_settings import FusionSettings, PairingSettings
 
 _FRAMES: dict[tuple[str, str], Callable[[Any, MemoryBudget], Any]] = {
     ("thermal", "raw"): thermal_frame,

@@ -16,7 +16,7 @@ from camf_ros.detector_picture import Wanted
 from camf_ros.engines.engine import Engine
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 #: Goes through the messages and tells how far; gets them and how many there are.
 Progress = Callable[[Iterable[Recorded], int], Iterable[Recorded]]

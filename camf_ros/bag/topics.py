@@ -11,7 +11,7 @@ from camf_ros.bag.reader import BagError, BagReader
 from camf_ros.bag.types import CAMERA_INFO, CHANNEL_WEIGHTS, COMPRESSED_IMAGE, IMAGE, TRANSFORMS
 from camf_ros.detector_picture import Wanted
 from camf_ros.nodes import topics
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 #: Names where nobody says otherwise: those of a fusion node without a namespace.
 THERMAL, RGB, FUSED, DETECTOR, WEIGHTS = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from camf_ros.cli.engine_options import engine_of
 from camf_ros.cli.settings_options import add_picture_option, add_settings_options, settings_of, wanted_of
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 if TYPE_CHECKING:
     from camf_ros.bag.fusion import Tally

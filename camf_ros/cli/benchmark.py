@@ -17,7 +17,7 @@ from camf_ros.cli.sizes import picture_sizes
 from camf_ros.engines.choose import ENGINES, check_device
 from camf_ros.errors import CamfError, ParameterError
 from camf_ros.models import find_model, shipped_models
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.table import specs
 from camf_ros.timing import Case, Rounds, Timed, process, ratio, take_turns
 

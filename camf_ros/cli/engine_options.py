@@ -8,7 +8,7 @@ import logging
 from camf_ros.engines.choose import ENGINES, choose_engine, open_engine
 from camf_ros.engines.engine import Engine
 from camf_ros.models import find_model
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 _logger = logging.getLogger(__name__)
 

@@ -92,7 +92,7 @@ def _method(arguments: argparse.Namespace) -> tuple[str, Method]:
         return arguments.baseline, BASELINES[arguments.baseline]
     if arguments.fused is not None:
         return arguments.fused.resolve().name, given
-    from camf_ros.settings.fusion import FusionSettings
+    from camf_ros.settings.fusion_settings import FusionSettings
     from camf_ros.settings.table import build
 
     settings = build(FusionSettings, {} if arguments.gain is None else {"gain": arguments.gain})

@@ -131,7 +131,7 @@ def refuse(problems: Iterable[str]) -> int:
 def _sources(arguments: argparse.Namespace) -> tuple[dict[str, Source], list[Source]]:
     """What is scored, first, and what it is compared with, by name; and those of them that are folders."""
     from camf_ros.evaluation.detection_pictures import BASELINES, of_folder, of_model
-    from camf_ros.settings.fusion import FusionSettings
+    from camf_ros.settings.fusion_settings import FusionSettings
 
     sources: dict[str, Source] = {}
     folders: list[Source] = []

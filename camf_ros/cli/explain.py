@@ -13,7 +13,7 @@ from camf_ros.cli.outputs import Guard, make_folder, write_json
 from camf_ros.cli.settings_options import add_settings_options, settings_of
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.explain.explanation import DEFAULT_LIMIT
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 if TYPE_CHECKING:
     from camf_ros.explain.explanation import Explanation, Place

@@ -10,7 +10,7 @@ from pathlib import Path
 from camf_ros.cli.sizes import picture_sizes
 from camf_ros.errors import CheckpointError, DataError, EngineError, ParameterError
 from camf_ros.models import CHECKPOINT, GRAPH, INSPECTION, Model, find_model
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 _logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import yaml
 from camf_ros.cli.engine_options import add_engine_options
 from camf_ros.detector_picture import Wanted
 from camf_ros.errors import ParameterError
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.parameter_file import read_parameters
 from camf_ros.settings.table import build
 

@@ -15,7 +15,7 @@ from camf_ros.imaging.memory_budget import MemoryBudget
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of, write_png
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 
 class StillsJob:

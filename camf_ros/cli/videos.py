@@ -20,7 +20,7 @@ from camf_ros.imaging.picture_files import rgb_of, thermal_of
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.video_files import VideoReader
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 # Frames a second where neither video names a rate, as numbered pictures do not.
 _RATE = 25.0

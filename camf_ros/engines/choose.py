@@ -18,7 +18,7 @@ from camf_ros.engines.engine import Engine, FusionEngine, Inspector, Runtime
 from camf_ros.errors import CamfError, CheckpointError, EngineError, ParameterError
 from camf_ros.models import Model, find_model
 from camf_ros.network.model_info import ModelInfo
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 #: Names of all engines.
 ENGINES = ("torch", "openvino", "onnxruntime", "tensorrt")

@@ -16,7 +16,7 @@ from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 Picture = NDArray[np.uint8]
 #: The pictures that the detector is given for one scene, one for each pass; (H, W, 3) red, green, blue, or (H, W).

@@ -17,7 +17,7 @@ from camf_ros.imaging.luminance import GreyImage, RgbPicture
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 #: The fused luminance of the pictures that a sample has: infrared, visible, and fused where that exists; (H, W) uint8.
 Method = Callable[..., GreyImage]

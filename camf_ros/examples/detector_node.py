@@ -32,7 +32,7 @@ from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
 from camf_ros.nodes.running import run_node
 from camf_ros.nodes.throttled_log import ThrottledLog
 from camf_ros.nodes.worker import Worker
-from camf_ros.settings.detector import DetectorSettings
+from camf_ros.settings.demo_settings import DetectorSettings
 
 CHANNEL_WEIGHTS = "fusion/channel_weights"
 BEARINGS = "detections/bearings"

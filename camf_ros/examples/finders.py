@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.evaluation.onnx_detector import OnnxDetector
-from camf_ros.settings.detector import DetectorSettings
+from camf_ros.settings.demo_settings import DetectorSettings
 
 # Old and new OpenCV have these names; its type stubs do not.
 _OPENCV: Any = cv2

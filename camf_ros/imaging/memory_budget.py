@@ -15,7 +15,7 @@ from pathlib import Path
 
 from camf_ros.errors import ImageError
 from camf_ros.imaging.warp import Size
-from camf_ros.settings.registration import RegistrationSettings
+from camf_ros.settings.registration_settings import RegistrationSettings
 
 #: Bytes a pixel: of a frame of each camera, decoded and made ready, beside its message.
 THERMAL_PIXEL, RGB_PIXEL = 45, 25

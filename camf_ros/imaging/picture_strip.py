@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from camf_ros.imaging.camera_model import scaling
 from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 _TILE_WIDTH, _GAP, _TITLE = 640, 6, 30
 _BACKGROUND, _INK = 24, 235

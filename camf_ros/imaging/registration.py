@@ -18,7 +18,7 @@ from camf_ros.imaging.blending import Coverage
 from camf_ros.imaging.memory_budget import side_by_side, sizes_of
 from camf_ros.imaging.registration_file import RegistrationFile, read_registration
 from camf_ros.imaging.warp import CameraMaps, Rig, Size, Warp, lacks, resized, text
-from camf_ros.settings.registration import RegistrationSettings
+from camf_ros.settings.registration_settings import RegistrationSettings
 
 Picture = NDArray[np.uint8]
 _Move = Callable[[Picture], Picture]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from camf_ros.errors import RegistrationError
 from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
 from camf_ros.imaging.registration_file import RegistrationFile
-from camf_ros.settings.registration import RegistrationSettings
+from camf_ros.settings.registration_settings import RegistrationSettings
 
 Matrix = NDArray[np.float64]
 #: (height, width).

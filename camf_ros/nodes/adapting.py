@@ -22,7 +22,7 @@ from camf_ros.nodes.engine_loader import ENGINE_SETTINGS, EngineLoader, load
 from camf_ros.nodes.fuser import FusedPair, Fuser, Running
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import AUTO, FusionSettings
+from camf_ros.settings.fusion_settings import AUTO, FusionSettings
 
 # A candidate is timed on so many frames, or for so many seconds: one frame at least, after one that prepares.
 _FRAMES, _SECONDS = 5, 1.0

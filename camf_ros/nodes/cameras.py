@@ -9,7 +9,7 @@ from camf_ros.imaging.warp import Rig
 from camf_ros.nodes import topics
 from camf_ros.nodes.camera_infos import CameraInfos, camera_of
 from camf_ros.nodes.transforms import CameraTransforms
-from camf_ros.settings.registration import RegistrationSettings
+from camf_ros.settings.registration_settings import RegistrationSettings
 
 
 class Cameras:

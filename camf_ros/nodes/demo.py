@@ -20,7 +20,7 @@ from pathlib import Path
 
 from camf_ros.nodes.middleware import profile_to_set
 from camf_ros.resources import share_file
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 # A node answers SIGINT at once, but may have an inference to finish; after 30 s it ends itself and says what hangs.
 _GRACE = 35.0

@@ -26,7 +26,7 @@ from camf_ros.nodes.parameters import NodeParameters
 from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
 from camf_ros.nodes.running import run_node
 from camf_ros.nodes.statistics import Summary, summarise
-from camf_ros.settings.monitor import MonitorSettings
+from camf_ros.settings.demo_settings import MonitorSettings
 
 # Input frames that are kept until the fused picture made of them comes back.
 _KEPT = 150

@@ -15,7 +15,7 @@ from camf_ros.nodes.qos import publish
 from camf_ros.nodes.statistics import Snapshot
 from camf_ros.pairing.presence import Missing
 from camf_ros.pairing.stream import OTHER
-from camf_ros.settings.fusion import FusionSettings, Thresholds
+from camf_ros.settings.fusion_settings import FusionSettings, Thresholds
 from camf_ros.source_check.check import SourceReport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR

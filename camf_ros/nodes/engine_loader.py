@@ -12,7 +12,7 @@ from camf_ros.errors import CamfError
 from camf_ros.imaging.warp import Size
 from camf_ros.models import find_model
 from camf_ros.nodes.fuser import Fuser, Running
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 _T = TypeVar("_T")
 

@@ -17,7 +17,7 @@ from camf_ros.nodes.background import Background
 from camf_ros.nodes.fuser import FusedPair, Fuser
 from camf_ros.nodes.image_messages import image_message
 from camf_ros.nodes.qos import publish
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 
 class Explaining:

@@ -6,7 +6,7 @@ import message_filters
 
 from camf_ros.nodes.stamped import Stamped
 from camf_ros.pairing.matchers import Candidate, JumpWatch, Match, Matcher
-from camf_ros.settings.fusion import PairingSettings
+from camf_ros.settings.fusion_settings import PairingSettings
 
 
 class FilterMatcher(Matcher):

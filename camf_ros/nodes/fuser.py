@@ -31,7 +31,7 @@ from camf_ros.nodes.pairing import ImagePair, LoneFrame
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.pairing.stream import OTHER
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 # Seconds between two looks at the memory of an accelerator, which its driver may take a while to tell: in the worker's
 # thread, because nothing may hold up the executor's.

@@ -35,7 +35,7 @@ from camf_ros.nodes.source_watch import SourceWatch
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.nodes.throttled_log import ThrottledLog
 from camf_ros.nodes.wrong_transitions import refuse_wrong_transitions
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 # Seconds between two looks at whether the candidate that runs is the right one.
 _ADAPTATION_PERIOD = 0.5

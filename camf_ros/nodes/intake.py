@@ -14,7 +14,7 @@ from camf_ros.nodes.pairing import ImagePair, LoneFrame, Pairing
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.nodes.worker import Worker
 from camf_ros.pairing.presence import Missing
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 _Item = ImagePair | LoneFrame
 

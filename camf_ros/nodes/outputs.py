@@ -23,7 +23,7 @@ from camf_ros.nodes.compressed_messages import compressed_message
 from camf_ros.nodes.image_messages import float_array, image_message
 from camf_ros.nodes.pairing import ImagePair, LoneFrame
 from camf_ros.nodes.qos import publish
-from camf_ros.settings.fusion import CompressedSettings
+from camf_ros.settings.fusion_settings import CompressedSettings
 
 _SOURCES = {topics.THERMAL: ChannelWeights.SOURCE_THERMAL, topics.RGB: ChannelWeights.SOURCE_RGB}
 

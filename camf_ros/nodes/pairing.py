@@ -23,7 +23,7 @@ from camf_ros.pairing.matchers import NearestMatcher
 from camf_ros.pairing.presence import Missing
 from camf_ros.pairing.stamps import StampRule
 from camf_ros.pairing.stream import ImagePair, LoneFrame, PairStream
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 __all__ = ["ImagePair", "LoneFrame", "Pairing", "seconds"]
 

@@ -14,8 +14,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from camf_ros.errors import CamfError, ParameterError
-from camf_ros.settings.spec import Spec
-from camf_ros.settings.table import build, specs
+from camf_ros.settings.table import Spec, build, specs
 
 _S = TypeVar("_S")
 # What ROS itself declares, later or on some distributions only.

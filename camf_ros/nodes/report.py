@@ -27,7 +27,7 @@ from camf_ros.nodes.memory import resident_megabytes
 from camf_ros.nodes.silence import SilenceWatch
 from camf_ros.nodes.source_watch import SourceWatch
 from camf_ros.nodes.statistics import Statistics
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.source_check.check import SourceReport
 
 

@@ -11,7 +11,7 @@ from camf_ros.nodes import topics
 from camf_ros.nodes.statistics import Snapshot
 from camf_ros.pairing.presence import Missing
 from camf_ros.pairing.stream import OTHER
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 _MISSING = {
     "silent": "sends nothing",

@@ -22,7 +22,7 @@ from camf_ros.nodes.image_messages import image_message
 from camf_ros.nodes.parameters import NodeParameters
 from camf_ros.nodes.running import run_node
 from camf_ros.nodes.source_material import FolderMaterial, SceneMaterial, SourceMaterial
-from camf_ros.settings.source import SourceSettings
+from camf_ros.settings.demo_settings import SourceSettings
 
 _ENCODINGS = {(2, "uint8"): "mono8", (2, "uint16"): "mono16", (3, "uint8"): "rgb8"}
 # How long before its time a timer is asked to wake: finer than any camera's jitter.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from camf_ros.nodes.background import Background
 from camf_ros.nodes.fuser import Fuser
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.source_check.check import SourceCheck, SourceReport
 from camf_ros.source_check.source_model import read_source_model
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from camf_ros.pairing.nearest import NearestPair, NearestStamps
-from camf_ros.settings.fusion import PairingSettings
+from camf_ros.settings.fusion_settings import PairingSettings
 
 # A stamp this much before the newest one is not late: the clock went back, as when a recording starts anew.
 _JUMP = 1_000_000_000

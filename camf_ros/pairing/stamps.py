@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from camf_ros.settings.fusion import PairingSettings
+from camf_ros.settings.fusion_settings import PairingSettings
 
 _NANO = 1_000_000_000
 

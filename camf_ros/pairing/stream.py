@@ -12,7 +12,7 @@ from camf_ros.errors import CamfError
 from camf_ros.pairing.matchers import Candidate, Match, Matcher
 from camf_ros.pairing.presence import Missing, Presence
 from camf_ros.pairing.stamps import seconds
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 #: Both cameras; a matcher's first stream is the first one.
 CAMERAS = ("thermal", "rgb")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.settings.source_check import SourceCheckSettings
+from camf_ros.settings.fusion_settings import SourceCheckSettings
 from camf_ros.source_check.measured import LEAST_DETAIL, LEAST_STRUCTURE
 from camf_ros.source_check.measures import FrameWatch, Measures, measure, too_few, unsuitable
 from camf_ros.source_check.source_model import SourceModel, log_odds, probability

@@ -15,8 +15,7 @@ from typing import Any
 
 from camf_ros.errors import CamfError, DataError, ParameterError
 from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture, from_dict, to_dict
-from camf_ros.settings.spec import KEY, part, setting
-from camf_ros.settings.table import build
+from camf_ros.settings.table import KEY, build, part, setting
 from camf_ros.settings.yaml_file import read_yaml
 
 # Below these sides the classifier's 'valid' stages have nothing left of features at 1/4 and at 1/8 of the size.

@@ -16,7 +16,7 @@ from camf_ros.bag.fusion import Tally
 from camf_ros.bag.job import BagJob
 from camf_ros.bag.topics import BagTopics
 from camf_ros.engines.engine import Engine
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.table import build
 
 

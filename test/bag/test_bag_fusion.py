@@ -43,7 +43,7 @@ from camf_ros.imaging.camera_model import Extrinsics
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.pairing.stamps import seconds
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 Fuse = Any
 STORAGES = pytest.mark.parametrize("storage", ["mcap", "sqlite3"])

@@ -176,7 +176,7 @@ from pathlib import Path
 from camf_ros.bag.job import BagJob
 from camf_ros.engines.choose import open_engine
 from camf_ros.models import find_model
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 def slow(messages, count):
     for message in messages:
         print("message", flush=True)

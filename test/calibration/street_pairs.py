@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from camf_ros.calibration.align import Pair
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 from camf_scene.night_street import NightStreet
 
 SIZE = (288, 512)

@@ -11,7 +11,7 @@ from fusing import Array, Fuse
 from small_model import open_small
 
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from camf_ros.engines.choose import ENGINES, choose_engine, open_engine
 from camf_ros.engines.engine import EngineOutput
 from camf_ros.errors import CheckpointError, EngineError, ParameterError
 from camf_ros.models import Model, find_model
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.table import specs
 
 

@@ -50,7 +50,7 @@ def test_fusion(engine: str, small_model: Path) -> None:
 import numpy as np
 from camf_ros.engines.choose import choose_engine
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 settings = FusionSettings(model=sys.argv[2], device="cpu", threads=1)
 chosen = choose_engine(settings)
 frame = FusionPipeline(chosen.engine, settings).fuse(np.eye(40, dtype=np.uint8) * 200, np.eye(60, dtype=np.uint8), 1.0)

@@ -13,7 +13,7 @@ from camf_ros.errors import DataError
 from camf_ros.evaluation.samples import average, check_samples, find_samples, given, maximum
 from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 SHAPE = (44, 50)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from camf_ros.examples.bearing import bearing, turn_to
 from camf_ros.examples.finders import BrightSpots, Finding
 from camf_ros.imaging.camera_model import Camera
-from camf_ros.settings.detector import DetectorSettings
+from camf_ros.settings.demo_settings import DetectorSettings
 
 K = (500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0)
 LENSES = {

@@ -19,8 +19,8 @@ from camf_ros.models import find_model
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import save_checkpoint
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.fusion_settings import FusionSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 Picture = NDArray[np.uint8]
 LEVELS, CHANNELS = 5, 18

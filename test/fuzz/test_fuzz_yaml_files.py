@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from camf_ros.errors import CamfError, DataError
 from camf_ros.imaging.registration_file import RegistrationFile, read_registration, write_registration
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.parameter_file import read_parameters
 from camf_ros.settings.table import build, specs
 from camf_ros.settings.yaml_file import MAX_SIZE

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 from camf_scene import NightStreet
 
 

@@ -32,7 +32,7 @@ from camf_ros.imaging.memory_budget import (
 )
 from camf_ros.imaging.picture_files import read_picture
 from camf_ros.imaging.raw_image import check
-from camf_ros.settings.registration import RegistrationSettings
+from camf_ros.settings.registration_settings import RegistrationSettings
 
 FIGURES = Path(__file__).resolve().parents[2] / "docs/figures/memory.json"
 MB = 10**6

@@ -18,7 +18,7 @@ from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
 from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.imaging.warp import Rig, resized
-from camf_ros.settings.registration import RegistrationSettings
+from camf_ros.settings.registration_settings import RegistrationSettings
 
 THERMAL, RGB = (30, 40), (36, 52)
 # Thermal pixel to RGB pixel: a turn, a zoom, a shift and a little perspective.

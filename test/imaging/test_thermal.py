@@ -17,7 +17,7 @@ from camf_ros.errors import ImageError, ParameterError
 from camf_ros.imaging.thermal.defects import single_holes
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.imaging.thermal.scene import NOISE_LEVELS, noise_of
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 # So small a least span limits nothing.
 NO_LIMIT = 1e-6

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from camf_ros.imaging.thermal.agc import NODES, curves
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 CLAHE = ThermalSettings(agc="clahe", dead_pixels="off", least_span=1.0)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from camf_ros.imaging.thermal.defects import WARNING, DeadPixels
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd, put_right
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 SWAPPED = ThermalSettings(byte_order="swapped")
 

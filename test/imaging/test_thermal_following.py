@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 FOLLOWING = ["linear", "plateau", "clahe"]
 RAW = [np.uint16, np.float32]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from camf_ros.errors import ImageError
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd, put_right
 from camf_ros.imaging.thermal.scene import find_no_scene
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 Picture = NDArray[Any]
 HEIGHT, WIDTH = 240, 320

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.imaging.thermal.plateau import equalisation, guided_filter
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 COUNTS = st.integers(0, 65000).flatmap(lambda low: st.lists(st.integers(low, low + 500), min_size=1, max_size=60))
 EVERY = range(65536)

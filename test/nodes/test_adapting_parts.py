@@ -12,8 +12,8 @@ from camf_ros.nodes import adapting
 from camf_ros.nodes.adapting import Adapting, first_choice
 from camf_ros.nodes.fuser import Running
 from camf_ros.nodes.statistics import Work
-from camf_ros.settings.fusion import FusionSettings
-from camf_ros.settings.registration import RegistrationSettings
+from camf_ros.settings.fusion_settings import FusionSettings
+from camf_ros.settings.registration_settings import RegistrationSettings
 
 AUTO = FusionSettings(model="auto", diagnostics_period=1.0)
 # Seconds of a frame with each model, at full and at a smaller size.

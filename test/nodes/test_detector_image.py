@@ -17,8 +17,8 @@ from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.nodes import topics
 from camf_ros.nodes.image_messages import image_message
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.fusion_settings import FusionSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 pytestmark = pytest.mark.ros
 

@@ -10,7 +10,7 @@ import pytest
 from camf_ros.errors import CamfError
 from camf_ros.nodes import engine_loader
 from camf_ros.nodes.engine_loader import EngineLoader, load
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 # Against a hang.
 PATIENCE = 10.0

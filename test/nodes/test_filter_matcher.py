@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from camf_ros.nodes.filter_matcher import FilterMatcher
 from camf_ros.pairing.matchers import Candidate, ExactMatcher, Matcher
-from camf_ros.settings.fusion import PairingSettings
+from camf_ros.settings.fusion_settings import PairingSettings
 
 pytestmark = pytest.mark.ros
 

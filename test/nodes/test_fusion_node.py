@@ -15,7 +15,7 @@ from camf_ros.engines.choose import choose_engine
 from camf_ros.models import find_model
 from camf_ros.nodes.image_messages import image_message
 from camf_ros.pipeline import FusionPipeline
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 
 pytestmark = pytest.mark.ros
 

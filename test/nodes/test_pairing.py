@@ -13,7 +13,7 @@ from sensor_msgs.msg import Image
 
 from camf_ros.nodes import topics
 from camf_ros.nodes.pairing import ImagePair, LoneFrame, Pairing
-from camf_ros.settings.fusion import FusionSettings, PairingSettings
+from camf_ros.settings.fusion_settings import FusionSettings, PairingSettings
 
 pytestmark = pytest.mark.ros
 

@@ -13,7 +13,7 @@ from camf_ros.pairing.matchers import Candidate, ExactMatcher, Matcher, NearestM
 from camf_ros.pairing.nearest import NearestStamps
 from camf_ros.pairing.stamps import StampRule
 from camf_ros.pairing.stream import CAMERAS, ImagePair, LoneFrame, PairStream
-from camf_ros.settings.fusion import FusionSettings, PairingSettings
+from camf_ros.settings.fusion_settings import FusionSettings, PairingSettings
 
 MS = 1_000_000
 

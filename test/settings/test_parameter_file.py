@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from camf_ros.errors import CamfError, DataError
 from camf_ros.resources import share_file
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.parameter_file import read_parameters
 from camf_ros.settings.table import build
 

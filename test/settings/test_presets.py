@@ -13,7 +13,7 @@ import yaml
 from camf_ros.errors import DataError
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.resources import share_file
-from camf_ros.settings.fusion import FusionSettings
+from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.parameter_file import preset_file, read_parameters
 from camf_ros.settings.table import build
 

@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camf_ros.errors import ParameterError
-from camf_ros.settings.fusion import FusionSettings
-from camf_ros.settings.spec import Spec, Value
-from camf_ros.settings.table import build, specs
+from camf_ros.settings.fusion_settings import FusionSettings
+from camf_ros.settings.table import Spec, Value, build, specs
 
 ROOT = Path(__file__).resolve().parents[2]
 documents = load("scripts/write_parameters.py")

@@ -14,8 +14,8 @@ from made_up import ByBrightness, Picture, coloured, model, textured
 from camf_ros.errors import CamfError
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.models import find_model, shipped_models
-from camf_ros.settings.source_check import SourceCheckSettings
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.fusion_settings import SourceCheckSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 from camf_ros.source_check.check import DecayingMean, SourceCheck, SourceReport
 from camf_ros.source_check.measured import CALIBRATIONS
 from camf_ros.source_check.source_model import (

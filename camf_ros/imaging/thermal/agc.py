@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.imaging.thermal.scene import Raw, Scene, stride
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 Levels = tuple[float, float]
 

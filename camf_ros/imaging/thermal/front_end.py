@@ -16,7 +16,7 @@ from camf_ros.imaging.thermal.agc import Levels, LinearStretch, TemperatureRange
 from camf_ros.imaging.thermal.defects import WARNING, DeadPixels, filled, looks_swapped, single_holes, swapped
 from camf_ros.imaging.thermal.plateau import PlateauEqualisation
 from camf_ros.imaging.thermal.scene import NoScene, Raw, Scene, find_no_scene, measure, stride
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 
 class _Mode(Protocol):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from camf_ros.imaging.thermal.agc import Following, Levels
 from camf_ros.imaging.thermal.scene import Raw, Scene
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 _COUNTS = 65536
 # Steps of the grid of float values: a fraction of the noise is lost in none.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import ImageError
-from camf_ros.settings.thermal import ThermalSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
 #: Raw values: counts or temperatures.
 Raw = NDArray[np.uint16 | np.float32]

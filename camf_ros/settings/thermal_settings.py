@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from camf_ros.errors import ParameterError
-from camf_ros.settings.spec import setting
+from camf_ros.settings.table import setting
 
 _CROP = 4096
 
