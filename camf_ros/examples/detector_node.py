@@ -16,11 +16,10 @@ from geometry_msgs.msg import Point, Pose, PoseArray, Quaternion
 from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
 from camf_ros.errors import CamfError
-from camf_ros.examples import boxes
-from camf_ros.examples.bearing import bearing, turn_to
-from camf_ros.examples.finders import BrightSpots, Finder, Finding, Objects
+from camf_ros.examples.finders import BrightSpots, Finder, Finding, Objects, bearing, turn_to
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
 from camf_ros.nodes.camera_infos import camera_of
@@ -33,6 +32,11 @@ from camf_ros.nodes.running import run_node
 from camf_ros.nodes.throttled_log import ThrottledLog
 from camf_ros.nodes.worker import Worker
 from camf_ros.settings.demo_settings import DetectorSettings
+
+try:
+    from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
+except ImportError:  # it is no part of ROS itself
+    Detection2DArray = None
 
 CHANNEL_WEIGHTS = "fusion/channel_weights"
 BEARINGS = "detections/bearings"
@@ -87,7 +91,7 @@ class DetectorNode(Node):  # type: ignore[misc]
         self._sources: int | None = None
         self._bearings = self.create_publisher(PoseArray, BEARINGS, OUTPUT)
         self._picture = self.create_publisher(Image, PICTURE, OUTPUT)
-        self._boxes = self.create_publisher(boxes.MESSAGE, BOXES, OUTPUT) if boxes.MESSAGE else None
+        self._boxes = self.create_publisher(Detection2DArray, BOXES, OUTPUT) if Detection2DArray else None
 
         self._worker.start()
         # Exact: the fusion node gives the three messages of a picture one header.
@@ -138,7 +142,7 @@ class DetectorNode(Node):  # type: ignore[misc]
         # Also when nothing was found: who listens knows that this picture was looked at.
         self._publish_bearings(seen, findings)
         if self._boxes:
-            self._boxes.publish(boxes.message(seen.image.header, findings))
+            self._boxes.publish(boxes_message(seen.image.header, findings))
         if self._picture.get_subscription_count():
             drawn = _drawn(image, findings, SOURCES[seen.weights.sources])
             self._picture.publish(image_message(drawn, "rgb8", seen.image.header))
@@ -165,6 +169,21 @@ class DetectorNode(Node):  # type: ignore[misc]
 def _arrow(direction: tuple[float, float, float]) -> Pose:
     x, y, z, w = turn_to(direction)
     return Pose(position=Point(), orientation=Quaternion(x=x, y=y, z=z, w=w))
+
+
+def boxes_message(header: Header, findings: list[Finding]) -> Any:
+    """vision_msgs/Detection2DArray of the findings in one picture, under its header."""
+    return Detection2DArray(header=header, detections=[_detection(header, finding) for finding in findings])
+
+
+def _detection(header: Header, finding: Finding) -> Any:
+    hypothesis = ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = finding.label
+    hypothesis.hypothesis.score = finding.score
+    result = Detection2D(header=header, results=[hypothesis])
+    result.bbox.center.position.x, result.bbox.center.position.y = finding.column, finding.row
+    result.bbox.size_x, result.bbox.size_y = finding.width, finding.height
+    return result
 
 
 def _drawn(image: NDArray[np.uint8], findings: list[Finding], sources: str) -> NDArray[np.uint8]:

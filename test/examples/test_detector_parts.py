@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camf_ros.examples.bearing import bearing, turn_to
-from camf_ros.examples.finders import BrightSpots, Finding
+from camf_ros.examples.finders import BrightSpots, Finding, bearing, turn_to
 from camf_ros.imaging.camera_model import Camera
 from camf_ros.settings.demo_settings import DetectorSettings
 
@@ -81,7 +80,8 @@ def test_neither_darkness_nor_what_is_too_dim_or_too_small_is_a_spot() -> None:
 def test_boxes_hold_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages with the fields of vision_msgs since Humble."""
     std_msgs = pytest.importorskip("std_msgs.msg", reason="needs ROS 2: run scripts/test, which brings it")
-    boxes = importlib.import_module("camf_ros.examples.boxes")
+    pytest.importorskip("camf_ros.msg", reason="needs the built messages: run scripts/setup")
+    node = importlib.import_module("camf_ros.examples.detector_node")
 
     def box() -> SimpleNamespace:
         centre = SimpleNamespace(position=SimpleNamespace(x=0.0, y=0.0), theta=0.0)
@@ -92,9 +92,9 @@ def test_boxes_hold_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Detection2D", lambda **fields: SimpleNamespace(bbox=box(), **fields)),
         ("Detection2DArray", SimpleNamespace),
     ):
-        monkeypatch.setattr(boxes, name, make, raising=False)
+        monkeypatch.setattr(node, name, make, raising=False)
     header = std_msgs.Header(frame_id="rgb")
-    message = boxes.message(header, [Finding(30.5, 20.0, 8.0, 16.0, "person", 0.75)])
+    message = node.boxes_message(header, [Finding(30.5, 20.0, 8.0, 16.0, "person", 0.75)])
     assert message.header == header
     (found,) = message.detections
     assert found.header == header

@@ -51,7 +51,7 @@ HOMES = {
         "examples",
         "timing.py",
     ),
-    "vision_msgs": ("examples/boxes.py",),
+    "vision_msgs": ("examples/detector_node.py",),
     "camf_scene": ("nodes/source_material.py",),
     "launch": ("nodes/launching.py",),
     "launch_ros": ("nodes/launching.py",),
