@@ -48,6 +48,7 @@ setup(
     install_requires=[
         "numpy>=1.21",
         "opencv-python-headless>=4.5",
+        "Pillow>=9.0",
         "PyYAML>=5.4",
         "tqdm>=4.57",
     ],

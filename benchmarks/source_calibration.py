@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from camf_ros.engines.choose import open_inspector
-from camf_ros.files import find_pairs
+from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.models import find_model, shipped_models
 from camf_ros.source_check.measures import measure

@@ -26,8 +26,8 @@ from script import write_json
 from tqdm import tqdm
 
 from camf_ros.engines.choose import open_inspector
-from camf_ros.files import find_pairs
 from camf_ros.imaging.luminance import RgbPicture
+from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.models import find_model
 from camf_ros.settings.fusion_settings import SourceCheckSettings

@@ -1,15 +1,25 @@
 """The errors that callers of this package can expect.
 
-Each names the offending value, what was expected, and what to do about it. A node counts them by
-:attr:`CamfError.reason`; every other exception is a bug.
+Each one is raised with a message that names the offending value, what was expected, and what to do about it.
+A node counts them by :attr:`CamfError.reason`; everything that is not a :class:`CamfError` is a bug.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 
 _SHOWN = 120
+# Characters of one part of a message. Our own lists of names are longer than any value that is worth reading.
+_LONGEST = {"what": 400, "expected": 1200, "remedy": 400}
+# Where the name to install is not the name to import.
+_DISTRIBUTIONS = {
+    "PIL": "Pillow",
+    "cv2": "opencv-python-headless",
+    "google": "protobuf",
+    "skimage": "scikit-image",
+    "yaml": "PyYAML",
+}
 
 
 def shown(value: object) -> str:
@@ -18,7 +28,28 @@ def shown(value: object) -> str:
         text = repr(value)
     except ValueError:  # a whole number with more digits than Python likes to write
         return "far too large"
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+    return _cut(text, _SHOWN)
+
+
+def plain(text: str, longest: int = _LONGEST["what"]) -> str:
+    """One line of text that a terminal and a log can take: escaped where it does not print, cut where it is long."""
+    line = " ".join(text[: 16 * longest].split())
+    return _cut("".join(one if one.isprintable() else ascii(one)[1:-1] for one in line), longest)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 6]} [...]"
+
+
+def to_install(error: ImportError, otherwise: str = "", own: Container[str] = ()) -> str:
+    """The pip command for the module that an import lacks, which may be a dependency of the one that was asked for.
+
+    ``otherwise`` where that is one of the library's ``own`` modules, or where the library is there and does not load.
+    """
+    module = (error.name or "").partition(".")[0]
+    if not module or module in own or not isinstance(error, ModuleNotFoundError):
+        return otherwise
+    return f"pip install {_DISTRIBUTIONS.get(module, module)}"
 
 
 class CamfError(Exception):
@@ -30,14 +61,18 @@ class CamfError(Exception):
     camera = ""
 
     def __init__(self, what: str, *, expected: str = "", remedy: str = "") -> None:
-        """Of the offending value with where it came from, what would have been accepted, and what the reader can do."""
-        parts = [what.rstrip(".")]
+        """Compose the message: one line, without control characters, each part cut where it is very long.
+
+        Args:
+            what: The offending value and where it came from.
+            expected: What would have been accepted.
+            remedy: What the reader can do about it.
+        """
+        parts = {"what": what, "expected": expected, "remedy": remedy}
+        lines = {name: plain(text, _LONGEST[name]).rstrip(".") for name, text in parts.items() if text}
         if expected:
-            parts.append(f"expected {expected.rstrip('.')}")
-        if remedy:
-            parts.append(remedy.rstrip("."))
-        # One line each, also where a library that is quoted speaks in several.
-        super().__init__(" ".join("; ".join(parts).split()))
+            lines["expected"] = f"expected {lines['expected']}"
+        super().__init__("; ".join(lines.values()))
 
 
 @contextmanager

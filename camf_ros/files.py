@@ -1,61 +1,82 @@
-"""Files: written whole, and folders of picture pairs: the same name in ``infrared`` and in ``visible``."""
+"""Files that are written: whole or not at all, and never over an input."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from camf_ros.errors import DataError
 
-#: File name endings of pictures.
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
-#: Subfolders of a folder of pairs.
-SOURCES = ("infrared", "visible")
+# Characters of a file's name that its temporary name keeps, so that this is not too long where that is not.
+_KEPT = 60
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside a file, to be written by the caller; then renamed to the file's.
+
+    After an error, or if nothing was written, the earlier file is as it was, and the temporary one is gone. Links are
+    followed. What is no regular file, such as /dev/stdout or a FIFO, is written directly.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            yield target
+            return
+        # With the same ending: some libraries choose the format by it.
+        temporary = target.with_name(f".{target.stem[:_KEPT]}.{os.getpid()}.tmp{target.suffix}")
+        yield temporary
+        if temporary.exists():
+            if target.exists():
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written ({error.strerror or error})", remedy="free some space, or name another output"
+        ) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside its place and rename it there: what was there stays until the new one is complete."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    """Write a file as :func:`replacing` does; raises DataError."""
+    with replacing(path) as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
-def is_picture(path: Path) -> bool:
-    """Whether a path is a file that is called like a picture."""
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+def write_json(path: Path, content: object) -> None:
+    """Write a file for programs as :func:`replacing` does; raises DataError."""
+    write_whole(path, f"{json.dumps(content, indent=1)}\n".encode())
 
 
-def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """All pairs of a folder, (infrared, visible), sorted by name; the endings of a name may differ.
-
-    Raises DataError if a subfolder is missing, there are no pictures, or a picture has no counterpart.
-    """
-    infrared, visible = (_by_name(folder / source) for source in SOURCES)
-    alone = sorted(infrared.keys() ^ visible.keys())
-    if alone:
-        raise DataError(
-            f"{folder}: no counterpart for {', '.join(alone[:5])}{' and others' if len(alone) > 5 else ''}",
-            expected=f"pictures of equal names in {' and '.join(SOURCES)}",
-        )
-    if not infrared:
-        raise DataError(f"{folder}: {' and '.join(SOURCES)} hold no pictures", expected=f"{sorted(SUFFIXES)}")
-    return [(infrared[name], visible[name]) for name in sorted(infrared)]
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; raises DataError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be made ({error.strerror})", remedy="name another output") from error
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}", expected=f"subfolders {' and '.join(SOURCES)}")
-    result: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if not is_picture(path):
-            continue
-        if path.stem in result:
-            raise DataError(
-                f"{folder} has both {result[path.stem].name} and {path.name}", expected="one picture of each name"
-            )
-        result[path.stem] = path
-    return result
+class Guard:
+    """Knows the inputs of a run as the file system does, so that links and spellings are seen through."""
+
+    def __init__(self, inputs: Iterable[Path]) -> None:
+        self._inputs = {(status.st_dev, status.st_ino) for path in inputs if path.exists() for status in [path.stat()]}
+
+    def check(self, output: Path) -> Path:
+        """The output, which may exist already; raises DataError if it is an input."""
+        if output.exists():
+            status = output.stat()
+            if (status.st_dev, status.st_ino) in self._inputs:
+                raise DataError(f"the output {output} is an input", remedy="name another output")
+        return output

@@ -76,8 +76,14 @@ def find_model(name: str) -> Model:
     Raises CheckpointError if there is no such model.
     """
     if name.endswith((CHECKPOINT, GRAPH)):
-        path = Path(name).expanduser()
-        if not path.is_file():
+        try:
+            path = Path(name).expanduser()
+            there = path.is_file()
+        except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a zero byte
+            raise CheckpointError(
+                f"model {name} cannot be looked up ({error})", expected="the path of a file"
+            ) from error
+        if not there:
             raise CheckpointError(f"there is no model file {path}", remedy="check the path")
         stem = path.name.removesuffix(CHECKPOINT).removesuffix(INSPECTION).removesuffix(GRAPH)
         return _files(name, path.parent, stem)

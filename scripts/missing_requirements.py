@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The extras of setup.py that bring them.
 EXTRAS = ("openvino", "export")
 # Where the module's name is not the distribution's.
-MODULES = {"opencv-python-headless": "cv2", "PyYAML": "yaml"}
+MODULES = {"opencv-python-headless": "cv2", "Pillow": "PIL", "PyYAML": "yaml"}
 
 
 def main() -> int:

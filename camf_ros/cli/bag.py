@@ -8,8 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from camf_ros.cli.engine_options import engine_of
-from camf_ros.cli.settings_options import add_picture_option, add_settings_options, settings_of, wanted_of
+from camf_ros.cli.options import (
+    add_output,
+    add_picture_option,
+    add_quiet,
+    add_settings_options,
+    engine_of,
+    settings_of,
+    wanted_of,
+)
 from camf_ros.settings.fusion_settings import FusionSettings
 
 if TYPE_CHECKING:
@@ -21,7 +28,7 @@ _logger = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2: a folder, or one .mcap or .db3 file")
-    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help="folder of the new recording")
+    add_output(parser, "OUT", "folder of the new recording", required=True)
     parser.add_argument("--storage", choices=("mcap", "sqlite3"), help="of the new recording (default: as BAG)")
     parser.add_argument("--fused-only", action="store_true", help="leave the recorded topics out")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is a recording")
@@ -40,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--distro", default="", metavar="NAME", help="ROS 2 distribution of BAG, where BAG does not say what it is"
     )
     add_settings_options(parser)
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_quiet(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from camf_ros.cli.outputs import Guard, make_folder, write_json
-from camf_ros.cli.sizes import picture_sizes
+from camf_ros.cli.options import add_quiet, picture_sizes
 from camf_ros.engines.choose import ENGINES, check_device
 from camf_ros.errors import CamfError, ParameterError
+from camf_ros.files import Guard, make_folder, write_json
 from camf_ros.models import find_model, shipped_models
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.table import specs
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, default=0, metavar="N", help="CPU threads of a case (default: the engine's choice)")
     add("--seconds", type=float, default=3.0, metavar="S", help="for a case and the reference (default: %(default)s)")
     add("--json", type=Path, metavar="FILE", help="write everything to this file too")
-    add("--quiet", action="store_true", help="no progress bar")
+    add_quiet(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

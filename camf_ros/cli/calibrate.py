@@ -10,8 +10,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from camf_ros.cli.outputs import Guard, make_folder
+from camf_ros.cli.options import add_data, add_output, add_quiet
 from camf_ros.errors import DataError, ParameterError
+from camf_ros.files import Guard, make_folder
 
 if TYPE_CHECKING:
     from camf_ros.calibration.align import Pair
@@ -38,16 +39,11 @@ class _Found(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder with infrared/ and visible/ pictures of equal names, recorded by the two cameras",
-    )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write this .yaml for registration.file")
+    add_data(parser, ", recorded by the two cameras")
+    add_output(parser, "FILE", "write this .yaml for registration.file")
     parser.add_argument("--overlay", type=Path, metavar="FILE", help="write a .png of one pair before and after")
     parser.add_argument(
+        "-m",
         "--model",
         default="auto",
         choices=("auto", "similarity", "affine", "homography", "rotation"),
@@ -74,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pairs", type=int, default=32, metavar="N", help="use so many, evenly out of all (default: %(default)s)"
     )
     parser.add_argument("--force", action="store_true", help="write the file although the result is not trusted")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_quiet(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camf_ros.cli.engine_options import add_engine_options, engine_of
 from camf_ros.cli.evaluate_detector import add_detector_options, refuse, run_detector
+from camf_ros.cli.options import add_data, add_engine_options, add_quiet, engine_of
 
 if TYPE_CHECKING:
     from camf_ros.evaluation.samples import Method
@@ -16,15 +16,10 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder with infrared/ and visible/ pictures of equal names",
-    )
+    add_data(parser)
     method = parser.add_mutually_exclusive_group(required=True)
-    method.add_argument("--model", metavar="NAME", help="fuse with a shipped model, or a .safetensors or .onnx file")
+    text = "fuse with a shipped model, or a .safetensors or .onnx file"
+    method.add_argument("-m", "--model", metavar="NAME", help=text)
     method.add_argument("--fused", type=Path, metavar="DIR", help="folder of fused pictures with the same names")
     method.add_argument(
         "--baseline",
@@ -37,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="G",
         help="constant gain of camf-paper's fusion rule (default: automatic, of each pair)",
     )
-    add_engine_options(parser, engine="auto", precision="float32", why="alike on every machine")
+    add_engine_options(parser, precision="float32", why="alike on every machine")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, unrounded, to this file too")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_quiet(parser)
     add_detector_options(parser)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from camf_ros.cli.engine_options import engine_of
-from camf_ros.cli.sizes import picture_sizes
-from camf_ros.errors import DataError, ParameterError
+from camf_ros.cli.options import engine_of, picture_sizes
+from camf_ros.errors import ParameterError
+from camf_ros.files import make_folder, write_json
 
 if TYPE_CHECKING:
     from camf_ros.evaluation.detection_labels import Labels, ScoredClass
@@ -211,11 +210,8 @@ def _write_json(
             for part, each in rows.items()
         },
     }
-    try:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{arguments.json} cannot be written ({error})", remedy="name another file") from error
+    make_folder(arguments.json.parent)
+    write_json(arguments.json, content)
 
 
 def _row(classes: Sequence[ScoredClass], row: Row) -> dict[str, Any]:

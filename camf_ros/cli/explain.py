@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camf_ros.cli.engine_options import engine_of
-from camf_ros.cli.outputs import Guard, make_folder, write_json
-from camf_ros.cli.settings_options import add_settings_options, settings_of
+from camf_ros.cli.options import add_output, add_settings_options, engine_of, settings_of
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.explain.explanation import DEFAULT_LIMIT
+from camf_ros.files import Guard, make_folder, write_json
 from camf_ros.settings.fusion_settings import FusionSettings
 
 if TYPE_CHECKING:
@@ -24,9 +23,9 @@ _logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("infrared", type=Path, metavar="THERMAL", help="picture: grey, 16-bit counts, or float TIFF")
-    parser.add_argument("visible", type=Path, metavar="RGB", help="picture of the other camera")
-    parser.add_argument("--output", type=Path, metavar="FIGURE", help="figure for print: a .png, .pdf or .svg")
+    parser.add_argument("thermal", type=Path, metavar="THERMAL", help="picture: grey, 16-bit counts, or float TIFF")
+    parser.add_argument("rgb", type=Path, metavar="RGB", help="picture of the other camera")
+    add_output(parser, "FIGURE", "figure for print: a .png, .pdf or .svg")
     parser.add_argument("--panel", type=Path, metavar="PNG", help="the panel that the node publishes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
     parser.add_argument(
@@ -86,8 +85,8 @@ def _fused(arguments: argparse.Namespace, settings: FusionSettings) -> FusedFram
     from camf_ros.pipeline import FusionPipeline
 
     budget = MemoryBudget.of(settings.memory_limit)
-    thermal = thermal_of(read_picture(arguments.infrared, budget), str(arguments.infrared))
-    rgb = rgb_of(read_picture(arguments.visible, budget), str(arguments.visible))
+    thermal = thermal_of(read_picture(arguments.thermal, budget), str(arguments.thermal))
+    rgb = rgb_of(read_picture(arguments.rgb, budget), str(arguments.rgb))
     pipeline = FusionPipeline(engine_of(arguments), settings, budget=budget, tell=_logger.info)
     pipeline.keep_amounts = True
     frame = pipeline.fuse(thermal, rgb, stamp=0.0)
@@ -100,7 +99,7 @@ def _checked_outputs(arguments: argparse.Namespace, pixel: Sequence[int] | None)
     from camf_ros.cli.explanation_figure import SUFFIXES
 
     endings = (("output", SUFFIXES), ("panel", (".png",)), ("json", None))
-    guard = Guard([arguments.infrared, arguments.visible])
+    guard = Guard([arguments.thermal, arguments.rgb])
     outputs: list[Path] = []
     for option, suffixes in endings:
         path: Path | None = getattr(arguments, option)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from camf_ros.errors import DataError, EngineError
+from camf_ros.errors import EngineError, to_install
 from camf_ros.explain.canvas import DIVERGING
 from camf_ros.explain.explanation import Explanation
 from camf_ros.explain.panel import change_scale, change_view, level_names, pictures
 from camf_ros.explain.summary import channel_lines, percent
+from camf_ros.files import replacing
 
 #: Endings of the files that can be written.
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -36,7 +37,8 @@ def matplotlib_pyplot() -> Any:
         import matplotlib
     except ImportError as error:
         raise EngineError(
-            f"a plot needs matplotlib, which cannot be imported ({error})", remedy="pip install matplotlib"
+            f"a plot needs matplotlib, which cannot be imported ({error})",
+            remedy=to_install(error, "pip install --force-reinstall matplotlib"),
         ) from error
     matplotlib.use("agg")
     from matplotlib import pyplot
@@ -45,11 +47,7 @@ def matplotlib_pyplot() -> Any:
 
 
 def write_figure(path: Path, explanation: Explanation) -> None:
-    """Draw an explanation.
-
-    Args:
-        path: Ends in .png, .pdf or .svg.
-        explanation: What to show.
+    """Draw an explanation into a file that ends in .png, .pdf or .svg.
 
     Raises:
         EngineError: If matplotlib is not installed.
@@ -113,9 +111,7 @@ def _save(pyplot: Any, figure: Any, path: Path) -> None:
     try:
         # Without the time of writing: equal runs write equal files.
         date = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[path.suffix.lower()]
-        with pyplot.rc_context({"svg.hashsalt": path.suffix}):
-            figure.savefig(path, dpi=_DOTS_PER_INCH, metadata=date)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error})", remedy="name another file") from error
+        with replacing(path) as temporary, pyplot.rc_context({"svg.hashsalt": path.suffix}):
+            figure.savefig(temporary, dpi=_DOTS_PER_INCH, metadata=date)
     finally:
         pyplot.close(figure)

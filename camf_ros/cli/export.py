@@ -7,8 +7,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from camf_ros.cli.sizes import picture_sizes
+from camf_ros.cli.options import add_output, picture_sizes
 from camf_ros.errors import CheckpointError, DataError, EngineError, ParameterError
+from camf_ros.files import make_folder, replacing, write_whole
 from camf_ros.models import CHECKPOINT, GRAPH, INSPECTION, Model, find_model
 from camf_ros.settings.fusion_settings import FusionSettings
 
@@ -23,11 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=FusionSettings().model,
         help="a .safetensors file, or name of a shipped model (default: %(default)s)",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE.onnx",
-        help="where the graph that fuses goes; the one that explains goes beside it (default: beside the checkpoint)",
+    add_output(
+        parser,
+        "FILE.onnx",
+        "where the graph that fuses goes; the one that explains goes beside it (default: beside the checkpoint)",
     )
     parser.add_argument(
         "--openvino", type=Path, metavar="FILE.xml", help="write OpenVINO's own format instead, and a .bin beside it"
@@ -51,13 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise ParameterError(f"{path} does not end in {suffix}", remedy=f"name it {path.with_suffix(suffix).name}")
     sizes = picture_sizes("--sizes", arguments.sizes)
     model = find_model(arguments.model)
-    try:
-        if arguments.output or not (arguments.openvino or arguments.build_only):
-            _write_graphs(model, arguments.output, half=arguments.half)
-        if arguments.openvino:
-            _write_openvino(model, arguments.openvino, half=arguments.half)
-    except OSError as error:
-        raise DataError(f"the model cannot be written ({error})", remedy="choose another place") from error
+    if arguments.output or not (arguments.openvino or arguments.build_only):
+        _write_graphs(model, arguments.output, half=arguments.half)
+    if arguments.openvino:
+        _write_openvino(model, arguments.openvino, half=arguments.half)
     if arguments.build_only:
         _build(model, arguments, sizes)
     return 0
@@ -69,13 +66,12 @@ def _write_graphs(model: Model, output: Path | None, *, half: bool) -> None:
     if half and output is None:
         # Beside the checkpoint lies what CPUs run.
         raise ParameterError("--half is given without a file", remedy="name it with --output FILE.onnx")
-    from camf_ros.files import write_whole
     from camf_ros.network.checkpoint import load_checkpoint
     from camf_ros.network.onnx_export import export, fusion_graph
 
     checkpoint = load_checkpoint(model.checkpoint)
     path = output or model.checkpoint.with_suffix(GRAPH)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     if half:
         write_whole(path, fusion_graph(checkpoint, half=True))
         _logger.info("wrote %s", path)
@@ -88,12 +84,17 @@ def _write_openvino(model: Model, path: Path, *, half: bool) -> None:
     import openvino
 
     graph = model.read_graph()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        # It would round the weights to float16 without being asked.
-        openvino.save_model(openvino.Core().read_model(graph.data), path, compress_to_fp16=half)
-    except RuntimeError as error:
-        raise OSError(f"{path}: {error}") from error
+    make_folder(path.parent)
+    weights = path.with_suffix(".bin")
+    with replacing(weights) as new_weights, replacing(path) as new_path:
+        try:
+            # It would round the weights to float16 without being asked.
+            openvino.save_model(openvino.Core().read_model(graph.data), new_path, compress_to_fp16=half)
+        except RuntimeError as error:
+            raise DataError(f"{path} cannot be written ({error})", remedy="free some space, or name another") from error
+        finally:
+            if (written := new_path.with_suffix(".bin")) != new_weights and written.exists():
+                written.replace(new_weights)
     _logger.info("wrote %s and its .bin", path)
 
 

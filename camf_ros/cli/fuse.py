@@ -6,45 +6,58 @@ import argparse
 import logging
 from pathlib import Path
 
-from camf_ros.cli.engine_options import engine_of
-from camf_ros.cli.settings_options import add_picture_option, add_settings_options, settings_of, wanted_of
-from camf_ros.errors import DataError
+from tqdm import tqdm
+
+from camf_ros.cli.fuse_videos import Outcome, VideoJob
+from camf_ros.cli.options import (
+    add_output,
+    add_picture_option,
+    add_quiet,
+    add_settings_options,
+    engine_of,
+    settings_of,
+    wanted_of,
+)
+from camf_ros.engines.engine import Engine
+from camf_ros.errors import CamfError, DataError
+from camf_ros.files import Guard, make_folder
+from camf_ros.imaging.memory_budget import MemoryBudget
+from camf_ros.imaging.pairs import paired
+from camf_ros.imaging.picture_files import FORMATS, is_picture, read_picture, rgb_of, thermal_of, write_png
+from camf_ros.imaging.registration import PlannedRegistration
+from camf_ros.pipeline import FusionPipeline
+from camf_ros.settings.fusion_settings import FusionSettings
 
 _logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("infrared", metavar="INFRARED", help="picture, folder, or video (also frame_%%04d.png)")
-    parser.add_argument("visible", metavar="VISIBLE", help="likewise; pictures of folders are paired by their names")
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="OUT", help="name of a .png, a folder, or for videos an .mp4"
-    )
+    parser.add_argument("thermal", metavar="THERMAL", help="picture, folder, or video (also frame_%%04d.png)")
+    parser.add_argument("rgb", metavar="RGB", help="likewise; pictures of folders are paired by their names")
+    add_output(parser, "OUT", "name of a .png, a folder, or for videos an .mp4", required=True)
     add_picture_option(parser, both=False)
     add_settings_options(parser, steady=", from the pictures; steady in a video")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_quiet(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fuse; tell what was fused, and what was skipped and why."""
-    # Before PyTorch is imported: a wrong path is told at once.
-    from camf_ros.cli import stills, videos
-
     settings = settings_of(arguments)
-    for source in (arguments.infrared, arguments.visible):
+    for source in (arguments.thermal, arguments.rgb):
         # Numbered pictures and streams are found by who reads them.
         if "%" not in source and "://" not in source and not Path(source).exists():
             raise DataError(f"{source} does not exist", remedy="check the path")
-    kind = _kind(arguments.infrared)
-    if (other := _kind(arguments.visible)) != kind:
+    kind, other = _kind(arguments.thermal), _kind(arguments.rgb)
+    if other != kind:
         raise DataError(
-            f"{arguments.infrared} is a {kind} and {arguments.visible} a {other}", expected="two inputs of one kind"
+            f"{arguments.thermal} is a {kind} and {arguments.rgb} a {other}", expected="two inputs of one kind"
         )
-    job: stills.StillsJob | videos.VideoJob
+    job: StillsJob | VideoJob
     if kind == "video":
-        job = videos.VideoJob(arguments.infrared, arguments.visible, arguments.output)
+        job = VideoJob(arguments.thermal, arguments.rgb, arguments.output)
     else:
-        job = stills.StillsJob(Path(arguments.infrared), Path(arguments.visible), arguments.output)
+        job = StillsJob(Path(arguments.thermal), Path(arguments.rgb), arguments.output)
 
     engine = engine_of(arguments)
     outcome = job.run(engine, settings, for_detector=wanted_of(arguments).detector, quiet=arguments.quiet)
@@ -57,9 +70,71 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _kind(source: str) -> str:
-    from camf_ros.files import is_picture
-
     path = Path(source)
     if path.is_dir():
         return "folder"
+    if path.is_fifo() or path.is_socket():  # opening one waits for who writes
+        raise DataError(f"{source} is no regular file", expected="a picture, a folder of pictures, or a video")
     return "picture" if is_picture(path) else "video"
+
+
+class StillsJob:
+    """Two pictures, or two folders with pictures of equal names.
+
+    Each pair is fused on its own: no thermal level and no gain carries over from one to the next.
+    """
+
+    def __init__(self, thermal: Path, rgb: Path, output: Path) -> None:
+        """Find the pictures.
+
+        ``output`` is the name of a .png, or for folders the folder that gets NAME.png for each pair.
+
+        Raises:
+            DataError: If there is nothing to fuse, or the output does not fit or is an input.
+        """
+        self._outcome = Outcome()
+        self._pairs: list[tuple[Path, Path, Path]] = []
+        if thermal.is_dir():
+            self._find(thermal, rgb, output)
+        elif output.suffix.lower() != ".png" or output.is_dir():
+            raise DataError(f"the output is {output}", expected="the name of a .png file for one fused picture")
+        else:
+            Guard([thermal, rgb]).check(output)
+            self._pairs.append((thermal, rgb, output))
+
+    def run(self, engine: Engine, settings: FusionSettings, *, for_detector: bool, quiet: bool) -> Outcome:
+        """Fuse them; ``for_detector``: write the picture for detectors, not the one for eyes."""
+        # Its maps are the same for pictures of one size.
+        registration = PlannedRegistration.checked(settings.registration)
+        budget = MemoryBudget.of(settings.memory_limit)
+        for thermal_file, rgb_file, output in tqdm(self._pairs, desc="fusing", unit="picture", disable=quiet):
+            make_folder(output.parent)
+            try:
+                thermal = thermal_of(read_picture(thermal_file, budget), str(thermal_file))
+                rgb = rgb_of(read_picture(rgb_file, budget), str(rgb_file))
+                pipeline = FusionPipeline(engine, settings, registration, budget=budget, tell=self._outcome.note)
+                prepared = pipeline.prepare(thermal, rgb, stamp=0.0)
+                fused = (pipeline.for_detector if for_detector else pipeline.for_eyes)(prepared).image
+            except CamfError as error:
+                self._outcome.skip(thermal_file.stem, str(error))
+                continue
+            write_png(output, fused)
+            self._outcome.fused += 1
+        return self._outcome
+
+    def _find(self, thermal: Path, rgb: Path, output: Path) -> None:
+        if output.exists() and not output.is_dir():
+            raise DataError(f"the output {output} is a file", expected="a folder for the fused pictures of folders")
+        folders = (thermal, rgb)
+        Guard(folders).check(output)
+        found = paired(folders)
+        for folder, others in found.ignored.items():
+            names = ", ".join(path.name for path in others)
+            self._outcome.notes.append(f"not pictures, ignored in {folder}: {names}")
+        guard = Guard(found.files)
+        for name, reason in found.problems.items():
+            self._outcome.skip(name, reason)
+        for name, (first, second) in found.pairs.items():
+            self._pairs.append((first, second, guard.check(output / f"{name}.png")))
+        if not self._pairs and not self._outcome.skipped:
+            raise DataError(f"there are no pictures in {thermal} and {rgb}", expected=FORMATS)

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from camf_ros.cli import bag, benchmark, calibrate, evaluate, explain, export, fuse, info, train
-from camf_ros.errors import CamfError
+from camf_ros.errors import CamfError, DataError, plain, to_install
 from camf_ros.resources import version
 
 # One module a subcommand; each has ``add_arguments(parser)`` and ``run(arguments) -> exit status``.
 _COMMANDS = {
-    "info": info,
-    "train": train,
-    "fuse": fuse,
-    "bag": bag,
-    "explain": explain,
-    "evaluate": evaluate,
-    "calibrate": calibrate,
-    "benchmark": benchmark,
-    "export": export,
+    module.__name__.rpartition(".")[2]: module
+    for module in (info, train, fuse, bag, explain, evaluate, calibrate, benchmark, export)
 }
+
+
+class _Parser(argparse.ArgumentParser):
+    """Repeats what was typed only as far as a terminal can take it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(plain(message))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all subcommands."""
-    parser = argparse.ArgumentParser(prog="camf", description="Fuse infrared and visible images with CAMF.")
+    parser = _Parser(prog="camf", description="Fuse infrared and visible images with CAMF.")
     parser.add_argument("--version", action="version", version=f"camf_ros {version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in _COMMANDS.items():
@@ -51,18 +53,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        return int(_COMMANDS[arguments.command].run(arguments))
+        status = int(_COMMANDS[arguments.command].run(arguments))
+        sys.stdout.flush()
     except CamfError as error:
-        print(f"camf {arguments.command}: {error}", file=sys.stderr)
-        return 1
+        return _failed(arguments, str(error))
     except ModuleNotFoundError as error:
-        # PyTorch is no dependency of the installation: which build of it fits, the machine's owner knows.
-        remedy = "install PyTorch: pip install torch" if error.name == "torch" else f"pip install {error.name}"
-        print(f"camf {arguments.command}: {error.name} is not installed; {remedy}", file=sys.stderr)
+        return _failed(arguments, f"{error.name} is not installed; {to_install(error)}")
+    except BrokenPipeError:  # who reads has seen enough, as with | head
+        _close_output()
         return 1
+    except OSError as error:
+        # A name that is too long, a folder that may not be read, an output that takes no more.
+        if error.filename is None:
+            _close_output()
+        where = error.filename if error.filename is not None else "the output"
+        return _failed(arguments, str(DataError(f"{where} cannot be used ({error.strerror or error})")))
     except KeyboardInterrupt:
-        print(f"camf {arguments.command}: interrupted", file=sys.stderr)
-        return 130
+        return _failed(arguments, "interrupted", 130)
+    return status
+
+
+def _failed(arguments: argparse.Namespace, text: str, status: int = 1) -> int:
+    print(f"camf {arguments.command}: {text}", file=sys.stderr)
+    return status
+
+
+def _close_output() -> None:
+    """What could not be written is dropped; Python would try again at its end, and complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

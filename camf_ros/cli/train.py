@@ -6,6 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
+from camf_ros.cli.options import add_output
 from camf_ros.errors import ParameterError
 from camf_ros.resources import share_file
 
@@ -19,13 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "each batch is divided among the N processes."
     )
     parser.add_argument("recipe", help="YAML file, or the name of one in config/training (such as camf)")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with the recipe's data folders")
+    text = "folder with the recipe's data folders"
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=text)
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder of states and log (default: runs/NAME)")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="checkpoint (default: RUN/NAME.safetensors); NAME.onnx and NAME.inspect.onnx are written beside it",
+    add_output(
+        parser,
+        "FILE",
+        "checkpoint (default: RUN/NAME.safetensors); NAME.onnx and NAME.inspect.onnx are written beside it",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of each process (default: PyTorch's)")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.engines.engine import Engine, FusionEngine, Inspector, Runtime
-from camf_ros.errors import CamfError, CheckpointError, EngineError, ParameterError
+from camf_ros.errors import CamfError, CheckpointError, EngineError, ParameterError, to_install
 from camf_ros.models import Model, find_model
 from camf_ros.network.model_info import ModelInfo
 from camf_ros.settings.fusion_settings import FusionSettings
@@ -119,7 +119,8 @@ def _open(
         raise
     except ImportError as error:
         raise EngineError(
-            f"engine {name} cannot be imported ({error})", remedy=f"pip install {_PACKAGES[name]}"
+            f"engine {name} cannot be imported ({error})",
+            remedy=to_install(error, f"pip install {_PACKAGES[name]}", own={*_PACKAGES, "safetensors"}),
         ) from error
     except Exception as error:  # whatever a broken installation raises: the next engine may work
         raise EngineError(f"engine {name} cannot be started ({error})", remedy="use another engine") from error

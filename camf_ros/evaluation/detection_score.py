@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.errors import CamfError
+from camf_ros.errors import CamfError, to_install
 from camf_ros.evaluation.detection_labels import Labels, ScoredClass
 from camf_ros.evaluation.onnx_detector import Detections
 
@@ -38,7 +38,8 @@ def pycocotools() -> tuple[Any, Any]:
         from pycocotools.cocoeval import COCOeval  # noqa: PLC0415
     except ImportError as error:
         raise CamfError(
-            f"pycocotools cannot be imported ({error})", remedy="install it: pip install 'pycocotools>=2.0.8'"
+            f"pycocotools cannot be imported ({error})",
+            remedy=to_install(error, "install it: pip install 'pycocotools>=2.0.8'", own={"pycocotools"}),
         ) from error
     return COCO, COCOeval
 

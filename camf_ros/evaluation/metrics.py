@@ -6,7 +6,6 @@ A is the infrared picture, B the visible one, F the fused one: (H, W) uint8 grey
 from __future__ import annotations
 
 import importlib
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -16,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.errors import CamfError, DataError, ImageError
+from camf_ros import files
+from camf_ros.errors import CamfError, ImageError, to_install
 from camf_ros.imaging.luminance import GreyImage
 
 _Array = NDArray[np.float64]
@@ -184,7 +184,11 @@ def scikit_image(module: str) -> Any:
     except ImportError as error:
         raise CamfError(
             f"scikit-image cannot be imported ({error})",
-            remedy="install it: pip install 'scikit-image>=0.18', or on Ubuntu: apt install python3-skimage",
+            remedy=to_install(
+                error,
+                "install it: pip install 'scikit-image>=0.18', or on Ubuntu: apt install python3-skimage",
+                own={"skimage"},
+            ),
         ) from error
 
 
@@ -258,8 +262,5 @@ def table(scores: Scores) -> str:
 def write_json(path: Path, method: str, scores: Scores) -> None:
     """Write method, means and the scores of every picture, unrounded; raises DataError if that fails."""
     content = {"method": method, "mean": mean(scores.values()), "images": scores}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error})", remedy="name another file") from error
+    files.make_folder(path.parent)
+    files.write_json(path, content)

@@ -12,9 +12,9 @@ import numpy as np
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, DataError
 from camf_ros.evaluation.metrics import check_size
-from camf_ros.files import SOURCES, is_picture
 from camf_ros.imaging.luminance import GreyImage, RgbPicture
-from camf_ros.imaging.picture_files import read_picture, rgb_of
+from camf_ros.imaging.pairs import SOURCES
+from camf_ros.imaging.picture_files import is_picture, read_picture, rgb_of, thermal_of
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
@@ -106,11 +106,8 @@ def _grey(path: Path) -> GreyImage:
 
 
 def _infrared_grey(path: Path) -> GreyImage:
-    image = read_picture(path)
-    if image.ndim == 2:
-        # Levels of this picture alone.
-        return ThermalFrontEnd(FusionSettings().thermal).apply(image, stamp=0.0)
-    return RgbPicture(rgb_of(image, str(path))).luminance
+    # Levels of this picture alone.
+    return ThermalFrontEnd(FusionSettings().thermal).apply(thermal_of(read_picture(path), str(path)), stamp=0.0)
 
 
 def given(_infrared: GreyImage, _visible: GreyImage, fused: GreyImage) -> GreyImage:

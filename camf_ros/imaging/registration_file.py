@@ -23,6 +23,7 @@ import yaml
 from numpy.typing import NDArray
 
 from camf_ros.errors import DataError, RegistrationError, shown
+from camf_ros.files import write_whole
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.settings.yaml_file import read_yaml
 
@@ -73,10 +74,7 @@ def write_registration(path: Path, content: RegistrationFile) -> None:
         }
     if content.provenance:
         tree["provenance"] = dict(content.provenance)
-    try:
-        path.write_text(yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=110), encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror})", remedy="name another output") from error
+    write_whole(path, yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=110).encode())
 
 
 class _Reader:

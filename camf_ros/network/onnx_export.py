@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from camf_ros.errors import ParameterError
-from camf_ros.files import write_whole
+from camf_ros.files import replacing
 from camf_ros.network.architecture import BlendArchitecture, to_dict
 from camf_ros.network.checkpoint import Checkpoint
 from camf_ros.network.inference import BlendInspection, PaperInference, inference, inspection
@@ -55,9 +55,13 @@ def inspection_graph(checkpoint: Checkpoint) -> bytes:
 
 
 def export(checkpoint: Checkpoint, path: Path) -> None:
-    """Write both graphs: ``path``, which ends in .onnx, and the inspection graph beside it. Raises OSError."""
-    write_whole(path, fusion_graph(checkpoint))
-    write_whole(path.with_suffix(".inspect.onnx"), inspection_graph(checkpoint))
+    """Write both graphs: ``path``, which ends in .onnx, and the inspection graph beside it; both or none.
+
+    Raises DataError if a file cannot be written.
+    """
+    with replacing(path.with_suffix(".inspect.onnx")) as beside, replacing(path) as temporary:
+        temporary.write_bytes(fusion_graph(checkpoint))
+        beside.write_bytes(inspection_graph(checkpoint))
 
 
 def _graph(checkpoint: Checkpoint, module: torch.nn.Module, extra: dict[str, Tensor]) -> bytes:

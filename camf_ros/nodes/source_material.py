@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import ParameterError
-from camf_ros.files import find_pairs
 from camf_ros.imaging.camera_model import Camera
+from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
 from camf_ros.imaging.raw_image import Image
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camf_ros.errors import DataError
-from camf_ros.files import SUFFIXES, find_pairs, is_picture
+from camf_ros.imaging.pairs import find_pairs
+from camf_ros.imaging.picture_files import FORMATS, is_picture
 from camf_ros.training.config import CropsRecipe
 
 GreyImage = NDArray[np.uint8]
@@ -61,7 +62,7 @@ def find_images(root: Path, folders: Iterable[str]) -> list[Path]:
             raise DataError(f"there is no data folder {base}", remedy="check --data and the recipe's folders")
         files = sorted(path for path in base.rglob("*") if is_picture(path))
         if not files:
-            raise DataError(f"{base} holds no pictures", expected=f"files ending in {', '.join(sorted(SUFFIXES))}")
+            raise DataError(f"{base} holds no pictures", expected=FORMATS)
         found.extend(files)
     return found
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from camf_ros.errors import DataError, ParameterError
-from camf_ros.files import find_pairs
+from camf_ros.imaging.pairs import find_pairs
 from camf_ros.models import CHECKPOINT, GRAPH
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import load_checkpoint, save_checkpoint

@@ -216,4 +216,4 @@ def test_without_pytorch_it_says_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert main(command) == 1
-    assert "torch is not installed; install PyTorch: pip install torch" in capsys.readouterr().err
+    assert "torch is not installed; pip install torch" in capsys.readouterr().err

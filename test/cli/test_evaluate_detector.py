@@ -139,7 +139,7 @@ def test_labels_that_do_not_fit(data: Path, capsys: pytest.CaptureFixture[str]) 
         (["--baseline", "rgb", "--detector-size", "big"], "--detector-size has 'big'"),
         (["--baseline", "rgb", "--false-positives", "0"], "out of range"),
         (["--baseline", "rgb", "--labels", "none.json"], "none.json cannot be read"),
-        (["--baseline", "rgb", "--json", "visible/a.png/x.json"], "cannot be written"),
+        (["--baseline", "rgb", "--json", "visible/a.png/x.json"], "cannot be made"),
     ],
 )
 def test_mistakes(

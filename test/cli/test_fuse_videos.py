@@ -158,7 +158,7 @@ def test_frames_that_cannot_be_fused(tmp_path: Path, fuse: Fuse) -> None:
     two = save_all(tmp_path / "v", [colour(1)] * 6)
     status, lines = fuse(one, two, "--output", tmp_path / "fused")
     assert status == 1
-    assert lines[1].startswith("skipped frames 1 to 3, 5: the infrared frame is in colour")
+    assert lines[1].startswith("skipped frames 1 to 3, 5: the thermal frame is in colour")
     assert lines[2] == f"2 fused into {tmp_path / 'fused'}, 4 skipped"
     assert [path.name for path in sorted((tmp_path / "fused").iterdir())] == ["000000.png", "000004.png"]
 

@@ -37,6 +37,7 @@ HOMES = {
     "openvino": ("engines/openvino.py", "evaluation/onnx_detector.py", "cli/export.py"),
     "onnxruntime": ("engines/onnxruntime.py", "evaluation/onnx_detector.py"),
     "pycocotools": ("evaluation/detection_score.py",),
+    "PIL": ("imaging/picture_files.py",),
     "matplotlib": ("cli/explanation_figure.py",),
     "rosbags": ("bag",),
     "tqdm": ("training", "cli"),

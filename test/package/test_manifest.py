@@ -21,6 +21,7 @@ MANIFEST = ET.parse(ROOT / "package.xml").getroot()
 # Where the name to import is not the name in package.xml.
 ROSDEP_KEYS = {
     "argcomplete": "python3-argcomplete",
+    "PIL": "python3-pil",
     "cv2": "python3-opencv",
     "tf2_ros": "tf2_ros_py",
     "numpy": "python3-numpy",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from camf_ros.errors import DataError
-from camf_ros.files import find_pairs
+from camf_ros.imaging.pairs import find_pairs
 
 
 def fill(folder: Path, infrared: list[str], visible: list[str]) -> Path:
@@ -32,11 +32,15 @@ def test_pairs_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("infrared", "visible", "said"),
     [
-        (["a.png", "b.png"], ["b.png", "c.png"], "{folder}: no counterpart for a, c;"),
-        ([f"{index:03}.png" for index in range(500)], [], "000, 001, 002, 003, 004 and others"),
+        (
+            ["a.png", "b.png"],
+            ["b.png", "c.png"],
+            "^a: no picture of this name in {folder}/visible; c: no picture of this name in {folder}/infrared; expected",
+        ),
+        ([f"{index:03}.png" for index in range(500)], [], "; and 497 others; expected"),
         (["a.txt"], [], "hold no pictures"),
         # Which of them belongs to the pair cannot be known.
-        (["a.png", "a.jpg"], ["a.png"], "a.jpg and a.png"),
+        (["a.png", "a.jpg"], ["a.png"], "a: .* has both a.jpg and a.png"),
     ],
 )
 def test_incomplete_folders(tmp_path: Path, infrared: list[str], visible: list[str], said: str) -> None:
