@@ -63,6 +63,21 @@ def write_video(path: Path, frames: list[Array], rate: float) -> Path:
     return path
 
 
+def write_varying(path: Path, frames: list[Array], times: list[float]) -> Path:
+    """A video of frames in colour at any times, in hundredths of a second; each is a JPEG."""
+    size = (frames[0].shape[1], frames[0].shape[0])
+    if not hasattr(cv2, "VIDEOWRITER_PROP_PTS"):
+        pytest.skip("this OpenCV writes no times of frames")
+    options = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 100.0, size, options)
+    for frame, time in zip(frames, times, strict=True):
+        writer.set(cv2.VIDEOWRITER_PROP_PTS, round(100 * time))
+        writer.set(cv2.VIDEOWRITER_PROP_KEY_FLAG, 1)
+        writer.write(cv2.imencode(".jpg", frame)[1].reshape(1, -1))
+    writer.release()
+    return path
+
+
 def read_video(path: Path) -> tuple[float, list[Array]]:
     capture = cv2.VideoCapture(str(path))
     assert capture.isOpened()

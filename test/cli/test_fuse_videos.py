@@ -17,8 +17,10 @@ from fusing import (
     save_all,
     snapshot,
     thermal,
+    write_varying,
     write_video,
 )
+from PIL import Image
 from small_training import sharp, soft
 
 from camf_ros.pipeline import FusionPipeline
@@ -64,6 +66,66 @@ def test_other_frame_rates_are_paired_by_time(
     assert status == 0
     assert "nearest in time" in lines[0]
     for got, want in zip(frames_of(output), reference(wanted, reference=reference_camera), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_varying_intervals_are_paired_by_the_time_of_each_frame(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
+    """By the mean rate, or by numbers, all but the first would be wrong."""
+    times = [0.0, 0.1, 0.13, 0.4, 0.8, 0.81]
+    grey = [np.repeat(soft(number, *SHAPE)[:, :, None], 3, axis=2) for number in range(6)]
+    one = write_varying(tmp_path / "t.mkv", grey, times)
+    two = write_video(tmp_path / "v.mkv", [np.dstack([sharp(number, *SHAPE)] * 3) for number in range(9)], 10.0)
+    opened = [read_video(path)[1] for path in (one, two)]
+    assert [len(frames) for frames in opened] == [6, 9]
+    status, lines = fuse(one, two, "--output", tmp_path / "fused")
+    assert (status, lines[-1]) == (0, f"9 fused into {tmp_path / 'fused'}, 0 skipped")
+    assert f"the frames of {one} come at varying intervals: paired by the time of each" in lines
+    nearest = [0, 1, 2, 3, 3, 3, 4, 4, 4]  # at 0.6 s both neighbours are as near
+    wanted = [(opened[0][k][:, :, 0], opened[1][i], i / 10) for i, k in enumerate(nearest)]
+    for got, want in zip(frames_of(tmp_path / "fused"), reference(wanted), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+    # The varying one leads: its own times are those that the levels follow.
+    assert fuse(one, two, "--output", tmp_path / "other", "--reference", "thermal")[0] == 0
+    wanted = [(opened[0][k][:, :, 0], opened[1][i], times[k]) for k, i in enumerate([0, 1, 1, 4, 8, 8])]
+    for got, want in zip(frames_of(tmp_path / "other"), reference(wanted, reference="thermal"), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_videos_that_start_apart(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
+    infrared = [thermal(number, 500 * number) for number in range(5)]
+    one = write_video(tmp_path / "t.mkv", infrared, 10.0)
+    two = write_video(tmp_path / "v.mkv", [np.dstack([sharp(number, *SHAPE)] * 3) for number in range(5)], 10.0)
+    _, opened = read_video(two)
+    ended, begun = f"{one} has ended", f"{two} has not begun"
+    other_ended, other_begun = f"{two} has ended", f"{one} has not begun"
+    for offset, pairs, of_rgb, of_thermal in (
+        (-0.2, [(2, 0), (3, 1), (4, 2)], ended, begun),
+        (0.2, [(0, 2), (1, 3), (2, 4)], other_begun, other_ended),
+    ):
+        reasons = [f"2 frames of {two}: {of_rgb}", f"2 frames of {one}: {of_thermal}"]
+        output = tmp_path / f"fused_{pairs[0][0]}"
+        status, lines = fuse(one, two, "--output", output, "--set", f"pairing.thermal_offset={offset}")
+        assert status == 1
+        assert [line.removeprefix("skipped ") for line in lines[:2]] == reasons
+        assert lines[-1] == f"3 fused into {output}, 4 skipped"
+        wanted = reference([(infrared[k], opened[i], i / 10) for k, i in pairs])
+        for got, want in zip(frames_of(output), wanted, strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
+def test_numbered_pictures_are_read_as_all_pictures_are(tmp_path: Path, fuse: Fuse, reference: Any) -> None:
+    """OpenCV's own reader of numbered pictures refuses 32-bit counts, and does not say which picture is damaged."""
+    counts = [thermal(number, 2000 * number).astype(np.int32) for number in range(4)]
+    for number, frame in enumerate(counts, 7):
+        Image.fromarray(frame).save(tmp_path / f"t{number}.tiff")
+    (tmp_path / "t8.tiff").write_bytes((tmp_path / "t8.tiff").read_bytes()[:-100])
+    visible = [colour(number) for number in range(4)]
+    status, lines = fuse(tmp_path / "t%d.tiff", save_all(tmp_path / "v", visible), "--output", tmp_path / "fused")
+    assert (status, lines[-1]) == (1, f"3 fused into {tmp_path / 'fused'}, 1 skipped")
+    assert lines[1].startswith(f"skipped frames 1: {tmp_path / 't8.tiff'} cannot be read as a picture (")
+    expected = reference([(counts[i].astype(np.float32), visible[i], i / 25) for i in (0, 2, 3)])
+    for got, want in zip(frames_of(tmp_path / "fused"), expected, strict=True):
         np.testing.assert_array_equal(got, want)
 
 
