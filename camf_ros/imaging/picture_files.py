@@ -35,6 +35,8 @@ _SUFFIXES = (
     *(".npy", ".npz"),
 )
 _NPY = b"\x93NUMPY"
+# BigTIFF as big-endian machines write it, which Pillow takes for something else.
+_BACKWARD = b"MM\0+"
 # Bytes: up to the bits and the kind of colour of a PNG.
 _HEAD = 26
 
@@ -111,6 +113,8 @@ def read_picture(path: Path, budget: MemoryBudget | None = None) -> NDArray[Any]
         file.seek(0)
         if head.startswith(_NPY):
             return _array(path, file, budget)
+        if head.startswith(_BACKWARD):
+            raise DataError(f"{path} is a BigTIFF with its bytes from high to low", remedy="save it as a plain TIFF")
         try:
             with _opened(file) as picture:
                 check_size(picture.height, picture.width, ENCODINGS["rgba16"], str(path), budget)

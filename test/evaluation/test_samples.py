@@ -57,11 +57,15 @@ def test_samples_by_name(tmp_path: Path) -> None:
 def test_colour_is_scored_on_its_luminance(tmp_path: Path) -> None:
     colour = noise(5, *SHAPE, 3)
     luminance = RgbPicture(np.ascontiguousarray(colour[:, :, ::-1])).luminance
-    for place in ("infrared", "visible", "fused"):
+    save(tmp_path / "infrared" / "a.png", colour[:, :, 0])
+    for place in ("visible", "fused"):
         save(tmp_path / place / "a.png", colour)
     (sample,) = find_samples(tmp_path, tmp_path / "fused").samples
-    for grey in sample.read():
+    for grey in sample.read()[1:]:
         np.testing.assert_array_equal(grey, luminance)
+    save(tmp_path / "infrared" / "a.png", colour)
+    with pytest.raises(DataError, match=r"infrared/a\.png is in colour; expected grey values or counts"):
+        sample.read()
 
 
 def test_grey_stored_as_colour_and_with_alpha_is_grey(tmp_path: Path) -> None:
