@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 _SHOWN = 120
 # Characters of one part of a message. Our own lists of names are longer than any value that is worth reading.
+_GAP = " [...] "
 _LONGEST = {"what": 400, "expected": 1200, "remedy": 400}
 # Where the name to install is not the name to import.
 _DISTRIBUTIONS = {
@@ -33,12 +34,18 @@ def shown(value: object) -> str:
 
 def plain(text: str, longest: int = _LONGEST["what"]) -> str:
     """One line of text that a terminal and a log can take: escaped where it does not print, cut where it is long."""
-    line = " ".join(text[: 16 * longest].split())
+    if len(text) > 16 * longest:
+        text = text[: 8 * longest] + text[-8 * longest :]
+    line = " ".join(text.split())
     return _cut("".join(one if one.isprintable() else ascii(one)[1:-1] for one in line), longest)
 
 
 def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 6]} [...]"
+    """Without its middle: a message begins with what it is about, and ends with what is wrong with it."""
+    if len(text) <= longest:
+        return text
+    end = longest // 4
+    return f"{text[: longest - end - len(_GAP)]}{_GAP}{text[-end:]}"
 
 
 def to_install(error: ImportError, otherwise: str = "", own: Container[str] = ()) -> str:

@@ -80,9 +80,8 @@ def find_model(name: str) -> Model:
             path = Path(name).expanduser()
             there = path.is_file()
         except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a zero byte
-            raise CheckpointError(
-                f"model {name} cannot be looked up ({error})", expected="the path of a file"
-            ) from error
+            reason = getattr(error, "strerror", None) or error
+            raise CheckpointError(f"model {name} cannot be looked up ({reason})", remedy="name a file") from error
         if not there:
             raise CheckpointError(f"there is no model file {path}", remedy="check the path")
         stem = path.name.removesuffix(CHECKPOINT).removesuffix(INSPECTION).removesuffix(GRAPH)

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from camf_ros import errors
-from camf_ros.errors import CamfError, EncodingError, ImageError, shown
+from camf_ros.errors import CamfError, EncodingError, ImageError, shown, to_install
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CamfError)]
 
@@ -24,6 +24,26 @@ def test_message_is_one_line() -> None:
     assert str(CamfError("file is damaged (first\n  second\r\n)", remedy="replace\nit")) == (
         "file is damaged (first second ); replace it"
     )
+
+
+def test_message_is_plain_and_of_a_length_that_can_be_read() -> None:
+    assert str(CamfError("a\x1b[31m\0b\u202e", remedy="\ud800")) == r"a\x1b[31m\x00b\u202e; \ud800"
+    huge = str(CamfError("x" * 5_000_000, expected="y" * 5_000_000, remedy="z" * 5_000_000))
+    assert len(huge) < 2100
+    assert huge.startswith("xxx")
+    assert "x [...] x" in huge
+    assert "x; expected yyy" in huge
+    assert str(CamfError(f"{'x' * 5000} is too long")).endswith("x is too long")
+    assert "Köln 25 °C … 猫" in str(CamfError("Köln 25 °C … 猫"))
+
+
+def test_what_to_install() -> None:
+    missing = ModuleNotFoundError("No module named 'lz4.frame'", name="lz4.frame")
+    assert to_install(missing) == to_install(missing, "pip install rosbags", own={"rosbags"}) == "pip install lz4"
+    assert to_install(ModuleNotFoundError("", name="cv2")) == "pip install opencv-python-headless"
+    assert to_install(ModuleNotFoundError("", name="a.b"), "as the page says", own={"a"}) == "as the page says"
+    # It is there, and does not load.
+    assert to_install(ImportError("cannot open libGL.so", name="cv2"), "apt install libgl1") == "apt install libgl1"
 
 
 def test_values_in_messages() -> None:

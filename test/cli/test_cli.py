@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
 from small_training import recipe_with, write_data, write_recipe
 
-from camf_ros.cli.main import main
+from camf_ros.cli.main import build_parser, main
 from camf_ros.errors import CamfError
 from camf_ros.network.architecture import to_dict
 from camf_ros.network.checkpoint import load_checkpoint
@@ -90,6 +94,89 @@ def test_info_about_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert one_line(capsys).startswith(f"camf info: there is no model file {tmp_path}")
     assert main(["info", "no-such-model"]) == 1
     assert "model 'no-such-model' is unknown" in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("x" * 5000, "camf info: model 'xxxxxx"),
+        (f"{'x' * 5000}.onnx", "x.onnx"),
+        ("~nobody", "model '~nobody' is unknown"),
+        ("~nobody-of-that-name/a.onnx", "cannot be looked up"),
+        ("a\x1b[2J\0\x07.onnx", r"a\x1b[2J\x00\x07.onnx"),
+        ("a\u202eb.onnx", r"there is no model file a\u202eb.onnx"),
+    ],
+)
+def test_names_that_no_file_can_have(name: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", name]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert words in line
+    assert len(line) < 1500
+    assert line.isprintable()
+
+
+def test_wrong_usage_is_cut_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fuse", "a", "b", "-o", "c", "--engine", "\x1b" * 10_000])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("camf fuse: error: argument --engine: invalid choice: ")
+    assert len(last) < 500
+
+
+@pytest.mark.parametrize("output", ["full", "closed"])
+def test_an_output_that_takes_no_more(output: str) -> None:
+    """In one sentence; and without a word where who reads has seen enough."""
+    command = [sys.executable, "-c", "import sys; from camf_ros.cli.main import main; sys.exit(main())", "info", "camf"]
+    if output == "full":
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.stderr == "camf info: the output cannot be used (No space left on device)\n"
+    else:
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writing)
+        assert done.stderr == ""
+    assert done.returncode == 1
+
+
+def test_an_output_whose_name_is_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.png", "b.png"):
+        assert cv2.imwrite(str(tmp_path / name), np.zeros((8, 8), np.uint8))
+    inputs = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    for command in (["fuse", *inputs], ["explain", *inputs]):
+        assert main([*command, "-o", f"{'x' * 300}.png"]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "(File name too long)" in line
+
+
+def test_short_forms() -> None:
+    """-o wherever --output is, and -m wherever --model is."""
+    commands = build_parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    found = set()
+    for name, parser in commands.items():  # type: ignore[union-attr]
+        options = parser._option_string_actions
+        for long, short in (("--output", "-o"), ("--model", "-m")):
+            if long in options:
+                assert options.get(short) is options[long], name
+                found.add((name, short))
+    assert {name for name, short in found if short == "-o"} == {
+        "bag", "calibrate", "explain", "export", "fuse", "train"
+    }  # fmt: skip
+    assert {name for name, short in found if short == "-m"} == {"bag", "calibrate", "evaluate", "explain", "fuse"}
+
+
+def test_a_dependency_of_a_dependency_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(arguments: Any) -> int:
+        raise ModuleNotFoundError("No module named 'yaml.cyaml'", name="yaml.cyaml")
+
+    monkeypatch.setattr("camf_ros.cli.info.run", fail)
+    assert main(["info", "camf"]) == 1
+    assert capsys.readouterr().err == "camf info: yaml.cyaml is not installed; pip install PyYAML\n"
 
 
 def test_info_about_a_damaged_file(tmp_path: Path, small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
