@@ -10,7 +10,6 @@ standard deviation over the seeds of the metrics of the validation pairs, for ea
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import statistics
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from typing import Any
 
 import torch
 
-from camf_ros.files import write_whole
+from camf_ros.files import write_json
 from camf_ros.models import find_model
 from camf_ros.network.inference import choose_device
 from camf_ros.training.config import BlendRecipe, load_recipe, recipe_of
@@ -133,7 +132,7 @@ def main() -> None:
             results[name][str(seed)] = figures(made, arguments)
             if arguments.json:
                 report = {"recipe": changed(recipe, steps).to_dict(), "changes": chosen, "figures": results}
-                write_whole(arguments.json, f"{json.dumps(report, indent=1)}\n".encode())
+                write_json(arguments.json, report)
     print(table(results, recipe.pairs))
 
 

@@ -12,13 +12,13 @@ source's.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from camf_ros.engines.choose import choose_engine
+from camf_ros.files import write_json
 from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.picture_strip import Triple, picture_strip
 from camf_ros.pipeline import FusionPipeline
@@ -64,7 +64,7 @@ def main() -> None:
         rows.append({"moment": moment, **spread})
         print(", ".join(f"{name} {value:.3f}" for name, value in rows[-1].items()))
     if arguments.json:
-        arguments.json.write_text(json.dumps({"model": engine.model_name, "hash": engine.model_hash, "moments": rows}))
+        write_json(arguments.json, {"model": engine.model_name, "hash": engine.model_hash, "moments": rows})
 
 
 if __name__ == "__main__":

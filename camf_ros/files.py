@@ -55,8 +55,8 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write a file for programs as :func:`replacing` does; raises DataError."""
-    write_whole(path, f"{json.dumps(content, indent=1)}\n".encode())
+    """Write a file for programs as :func:`replacing` does, numbers of NumPy as plain ones; raises DataError."""
+    write_whole(path, f"{json.dumps(content, indent=1, default=float)}\n".encode())
 
 
 def make_folder(folder: Path) -> None:

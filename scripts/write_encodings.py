@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+from camf_ros.files import write_whole
 from camf_ros.imaging.encodings import (
     ENCODINGS,
     NOT_FROM_RGB,
@@ -141,7 +142,7 @@ def _thermal(encoding: Encoding) -> str:
 def main() -> None:
     """Write the page into the checkout that this script lies in."""
     root = Path(__file__).resolve().parents[1]
-    (root / "docs" / "encodings.md").write_text(page(), encoding="utf-8")
+    write_whole(root / "docs" / "encodings.md", page().encode())
 
 
 if __name__ == "__main__":

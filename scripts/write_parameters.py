@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from camf_ros.files import write_whole
 from camf_ros.settings.demo_settings import DetectorSettings, MonitorSettings, SourceSettings
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.table import Spec, specs
@@ -74,8 +75,8 @@ def main() -> None:
     """Write the parameter files and the page into the checkout that this script lies in."""
     root = Path(__file__).resolve().parents[1]
     for node in NODES:
-        (root / "config" / f"{node}.yaml").write_text(parameter_file(node), encoding="utf-8")
-    (root / "docs" / "parameters.md").write_text(parameter_page(), encoding="utf-8")
+        write_whole(root / "config" / f"{node}.yaml", parameter_file(node).encode())
+    write_whole(root / "docs" / "parameters.md", parameter_page().encode())
 
 
 if __name__ == "__main__":
