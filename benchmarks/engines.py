@@ -23,7 +23,7 @@ from script import cpu_name, machine, usable_cores, versions, write_json
 from tqdm import tqdm
 
 from camf_ros.cli.benchmark import COLUMNS, Row, add_arguments, cases, measure, table
-from camf_ros.cli.explanation_figure import matplotlib_pyplot
+from camf_ros.cli.explain import matplotlib_pyplot
 from camf_ros.cli.options import picture_sizes
 from camf_ros.errors import CamfError, DataError
 from camf_ros.models import find_model

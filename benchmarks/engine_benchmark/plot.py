@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from camf_ros.cli.benchmark import Row
-from camf_ros.cli.explanation_figure import matplotlib_pyplot
+from camf_ros.cli.explain import matplotlib_pyplot
 from camf_ros.errors import DataError
 
 _PANEL_WIDTH, _LINE_HEIGHT, _MARGIN_HEIGHT = 7.5, 0.27, 1.3  # inches

@@ -24,6 +24,7 @@ _logger = logging.getLogger(__name__)
 
 # From so many pairs on a homography is worth its freedom.
 _MANY = 4
+_PLANE_MODELS = ("similarity", "affine", "homography")
 
 
 class _Found(NamedTuple):
@@ -39,37 +40,27 @@ class _Found(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add = parser.add_argument
     add_data(parser, ", recorded by the two cameras")
     add_output(parser, "FILE", "write this .yaml for registration.file")
-    parser.add_argument("--overlay", type=Path, metavar="FILE", help="write a .png of one pair before and after")
-    parser.add_argument(
-        "-m",
-        "--model",
-        default="auto",
-        choices=("auto", "similarity", "affine", "homography", "rotation"),
-        help=f"what to look for; auto: homography from {_MANY} pairs on, else similarity; rotation: how the thermal "
-        "camera is turned, with the lenses and the position in --start (default: %(default)s)",
+    add("--overlay", type=Path, metavar="FILE", help="write a .png of one pair before and after")
+    text = (
+        f"what to look for; auto: homography from {_MANY} pairs on, else similarity; rotation: how the thermal camera "
+        "is turned, with the lenses and the position in --start (default: %(default)s)"
     )
-    parser.add_argument(
-        "--start", type=Path, metavar="FILE", help=".yaml to start from, instead of equal fields of view"
+    add("-m", "--model", default="auto", choices=("auto", *_PLANE_MODELS, "rotation"), help=text)
+    add("--start", type=Path, metavar="FILE", help=".yaml to start from, instead of equal fields of view")
+    text = "of what was recorded, metres, for --model rotation"
+    add("--distance", type=float, metavar="M", help=text)
+    text = "find a heated board of so many inner corners instead, such as 9x6"
+    add("--checkerboard", metavar="CxR", help=text)
+    text = (
+        "how far off the start may be: shift in %% of the picture, turn in degrees, zoom in %% (default: %(default)s)"
     )
-    parser.add_argument(
-        "--distance", type=float, metavar="M", help="of what was recorded, metres, for --model rotation"
-    )
-    parser.add_argument(
-        "--checkerboard", metavar="CxR", help="find a heated board of so many inner corners instead, such as 9x6"
-    )
-    parser.add_argument(
-        "--search",
-        default="10,8,16",
-        metavar="S,T,Z",
-        help="how far off the start may be: shift in %% of the picture, turn in degrees, zoom in %% "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--pairs", type=int, default=32, metavar="N", help="use so many, evenly out of all (default: %(default)s)"
-    )
-    parser.add_argument("--force", action="store_true", help="write the file although the result is not trusted")
+    add("--search", default="10,8,16", metavar="S,T,Z", help=f"{text} (default: %(default)s)")
+    text = "use so many, evenly out of all (default: %(default)s)"
+    add("--pairs", type=int, default=32, metavar="N", help=text)
+    add("--force", action="store_true", help="write the file although the result is not trusted")
     add_quiet(parser)
 
 

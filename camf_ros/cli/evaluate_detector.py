@@ -22,42 +22,24 @@ if TYPE_CHECKING:
 
 def add_detector_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that go with ``--detector``."""
-    group = parser.add_argument_group("a detector instead of the nine metrics")
-    group.add_argument("--detector", type=Path, metavar="MODEL.onnx", help="score what it finds (YOLOX, YOLOv8)")
-    group.add_argument("--labels", type=Path, metavar="LABELS.json", help="boxes in COCO's format")
-    group.add_argument(
-        "--against",
-        nargs="+",
-        default=["rgb"],
-        metavar="PICTURE",
-        help="what to compare with: rgb, thermal, thermal-inverted, average, two-passes (rgb and thermal-inverted), or "
-        "a folder of pictures (default: rgb)",
+    add = parser.add_argument_group("a detector instead of the nine metrics").add_argument
+    add("--detector", type=Path, metavar="MODEL.onnx", help="score what it finds (YOLOX, YOLOv8)")
+    add("--labels", type=Path, metavar="LABELS.json", help="boxes in COCO's format")
+    text = (
+        "what to compare with: rgb, thermal, thermal-inverted, average, two-passes (rgb and thermal-inverted), or a "
+        "folder of pictures (default: rgb)"
     )
-    group.add_argument(
-        "--classes",
-        nargs="+",
-        default=[],
-        metavar="NAME[=CLASS,..]",
-        help="categories to score, and which of the detector's classes count, such as car=car,bus,truck (default: all)",
-    )
-    group.add_argument(
-        "--group-by", default="time", metavar="KEY", help="entry of an image that groups (default: time)"
-    )
-    group.add_argument(
-        "--night", type=Path, metavar="FILE", help="names of the pictures by night, instead of --group-by"
-    )
-    group.add_argument("--detector-size", metavar="WIDTHxHEIGHT", help="input of the detector (default: the file's)")
-    group.add_argument(
-        "--detector-runtime", choices=("auto", "openvino", "onnxruntime"), default="auto", help="(default: auto)"
-    )
-    group.add_argument(
-        "--false-positives",
-        type=float,
-        default=1.0,
-        metavar="N",
-        help="for each picture and class, at which recall is told (default: 1)",
-    )
-    group.add_argument("--draws", type=int, default=300, metavar="N", help="for the 95 %% intervals (default: 300)")
+    add("--against", nargs="+", default=["rgb"], metavar="PICTURE", help=text)
+    text = "categories to score, and which of the detector's classes count, such as car=car,bus,truck (default: all)"
+    add("--classes", nargs="+", default=[], metavar="NAME[=CLASS,..]", help=text)
+    add("--group-by", default="time", metavar="KEY", help="entry of an image that groups (default: time)")
+    add("--night", type=Path, metavar="FILE", help="names of the pictures by night, instead of --group-by")
+    add("--detector-size", metavar="WIDTHxHEIGHT", help="input of the detector (default: the file's)")
+    runtimes = ("auto", "openvino", "onnxruntime")
+    add("--detector-runtime", choices=runtimes, default="auto", help="(default: auto)")
+    text = "for each picture and class, at which recall is told (default: 1)"
+    add("--false-positives", type=float, default=1.0, metavar="N", help=text)
+    add("--draws", type=int, default=300, metavar="N", help="for the 95 %% intervals (default: 300)")
 
 
 def run_detector(arguments: argparse.Namespace) -> int:

@@ -18,30 +18,20 @@ _logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "model",
-        nargs="?",
-        default=FusionSettings().model,
-        help="a .safetensors file, or name of a shipped model (default: %(default)s)",
-    )
-    add_output(
-        parser,
-        "FILE.onnx",
-        "where the graph that fuses goes; the one that explains goes beside it (default: beside the checkpoint)",
-    )
-    parser.add_argument(
-        "--openvino", type=Path, metavar="FILE.xml", help="write OpenVINO's own format instead, and a .bin beside it"
-    )
-    parser.add_argument(
-        "--half", action="store_true", help="float16: with --output the graph that fuses alone; also for --build-only"
-    )
-    parser.add_argument(
-        "--build-only", action="store_true", help="build the TensorRT engines of --sizes into the user's cache"
-    )
-    parser.add_argument(
-        "--sizes", default="640x480", metavar="WxH,..", help="of the pictures, for --build-only (default: %(default)s)"
-    )
-    parser.add_argument("--device", default="cuda", help="for --build-only: cuda or cuda:N (default: %(default)s)")
+    add = parser.add_argument
+    text = "a .safetensors file, or name of a shipped model (default: %(default)s)"
+    add("model", nargs="?", default=FusionSettings().model, help=text)
+    text = "where the graph that fuses goes; the one that explains goes beside it (default: beside the checkpoint)"
+    add_output(parser, "FILE.onnx", text)
+    text = "write OpenVINO's own format instead, and a .bin beside it"
+    add("--openvino", type=Path, metavar="FILE.xml", help=text)
+    text = "float16: with --output the graph that fuses alone; also for --build-only"
+    add("--half", action="store_true", help=text)
+    text = "build the TensorRT engines of --sizes into the user's cache"
+    add("--build-only", action="store_true", help=text)
+    text = "of the pictures, for --build-only (default: %(default)s)"
+    add("--sizes", default="640x480", metavar="WxH,..", help=text)
+    add("--device", default="cuda", help="for --build-only: cuda or cuda:N (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -23,16 +23,7 @@ _LARGEST = 40_000.0
 
 
 class Finding(NamedTuple):
-    """Something found.
-
-    Attributes:
-        column: Of its centre, pixels; 0 is the centre of the first.
-        row: Likewise.
-        width: Pixels.
-        height: Likewise.
-        label: What it is.
-        score: How likely it is that, 0 to 1.
-    """
+    """Something found: its centre and sides in pixels (0 is the centre of the first), and how likely it is, 0 to 1."""
 
     column: float
     row: float
@@ -46,11 +37,7 @@ class Finder(Protocol):
     """Looks at pictures. For one thread."""
 
     def find(self, image: NDArray[np.uint8]) -> list[Finding]:
-        """What is in a picture, in no order.
-
-        Args:
-            image: (H, W, 3) red, green, blue, or (H, W) grey; 0 to 255.
-        """
+        """What is in a picture, (H, W, 3) red, green, blue, or (H, W) grey, 0 to 255; in no order."""
         ...
 
 
@@ -123,12 +110,7 @@ class Objects:
 
 
 def bearing(camera: Camera, column: float, row: float) -> tuple[float, float, float]:
-    """Direction in which a camera sees a pixel, lens distortion taken out.
-
-    Args:
-        camera: Its intrinsics.
-        column: Pixels; 0 is the centre of the first.
-        row: Likewise.
+    """Direction in which a camera sees a pixel (0 is the centre of the first), lens distortion taken out.
 
     Returns:
         (x, y, z) of length 1 in the camera's optical frame: x to the right, y down, z forward.
@@ -144,11 +126,7 @@ def bearing(camera: Camera, column: float, row: float) -> tuple[float, float, fl
 def turn_to(direction: tuple[float, float, float]) -> tuple[float, float, float, float]:
     """The shortest rotation that turns the x axis, which an arrow of RViz lies on, into a direction.
 
-    Args:
-        direction: Of length 1, and not that of -x.
-
-    Returns:
-        Quaternion x, y, z, w of length 1.
+    The direction has length 1 and is not -x; the quaternion x, y, z, w has length 1.
     """
     x, y, z = direction
     # Half-way rotation: (1 + cos, axis * sin), not yet of length 1.

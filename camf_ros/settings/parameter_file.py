@@ -17,14 +17,7 @@ _PRESETS = "config/cameras"
 
 
 def preset_file(preset: str) -> Path:
-    """The parameter file of a camera preset.
-
-    Args:
-        preset: Name of a file in ``config/cameras`` without its ending, or path of a ``.yaml`` file.
-
-    Raises:
-        DataError: If there is no preset of that name.
-    """
+    """The file of a preset in ``config/cameras``, or a path that ends in .yaml; DataError if there is no such preset."""
     if preset.endswith(".yaml"):
         return Path(preset)
     presets = {path.stem: path for path in share_file(_PRESETS).glob("*.yaml")}
@@ -37,11 +30,7 @@ def preset_file(preset: str) -> Path:
 
 
 def read_parameters(path: Path, node: str) -> dict[str, object]:
-    """Values by full name, of all sections that are meant for a node: ``/**`` first, its own over them.
-
-    Args:
-        path: Parameter file, as ``ros2 launch`` and ``--params-file`` take it.
-        node: Name of the node, in whichever namespace.
+    """Values by full name, of all sections for a node in whichever namespace: ``/**`` first, its own over them.
 
     Raises:
         DataError: If the file cannot be read, is no parameter file, has no section for the node, or has sections for

@@ -122,12 +122,7 @@ def specs(kind: type[Any], prefix: str = "") -> dict[str, Spec]:
 
 
 def build(kind: type[_S], values: Mapping[str, object], **others: object) -> _S:
-    """Settings from values by full name; what is not named keeps its default.
-
-    Args:
-        kind: Settings class.
-        values: By full name.
-        others: Values of fields that are no settings.
+    """Settings from values by full name; what is not named keeps its default. ``others``: fields that are no settings.
 
     Raises:
         ParameterError: On an unknown name, a wrong type, a value out of range, or values that contradict each other.

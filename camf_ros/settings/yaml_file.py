@@ -30,10 +30,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
 def read_yaml(path: Path, what: str, remedy: str = "") -> Any:
     """The tree in a YAML file: mappings, lists, text, numbers, truth values, dates.
 
-    Args:
-        path: The file.
-        what: What it is, for errors: ``parameter file``.
-        remedy: What to do if it cannot be opened.
+    ``what`` the file is (``parameter file``) and the ``remedy`` if it cannot be opened are for errors.
 
     Raises:
         DataError: If it cannot be read, is too large, or is no YAML.

@@ -38,7 +38,7 @@ HOMES = {
     "onnxruntime": ("engines/onnxruntime.py", "evaluation/onnx_detector.py"),
     "pycocotools": ("evaluation/detection_score.py",),
     "PIL": ("imaging/picture_files.py",),
-    "matplotlib": ("cli/explanation_figure.py",),
+    "matplotlib": ("cli/explain.py",),
     "rosbags": ("bag",),
     "tqdm": ("training", "cli"),
     "cv2": (
