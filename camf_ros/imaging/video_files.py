@@ -43,7 +43,7 @@ class VideoReader:
         self._start = self._last = 0.0
         self._files: list[Path] = []
         self._capture: cv2.VideoCapture | None = None
-        if "%" in source and "://" not in source:
+        if "%" in source and "://" not in source and not Path(source).exists():
             # By the reader of all pictures: OpenCV's own for numbered ones knows fewer of them.
             self._files = _numbered(source)
             self.announced = len(self._files)

@@ -17,7 +17,7 @@ _PRESETS = "config/cameras"
 
 
 def preset_file(preset: str) -> Path:
-    """The file of a preset in ``config/cameras``, or a path that ends in .yaml; DataError if there is no such preset."""
+    """The file of a preset in ``config/cameras``, or a path that ends in .yaml; DataError if it is unknown."""
     if preset.endswith(".yaml"):
         return Path(preset)
     presets = {path.stem: path for path in share_file(_PRESETS).glob("*.yaml")}
