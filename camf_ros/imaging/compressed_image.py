@@ -1,4 +1,4 @@
-"""JPEG and PNG, as sensor_msgs/CompressedImage carries them, to arrays and back; the sizes of picture files.
+"""JPEG and PNG, as sensor_msgs/CompressedImage carries them, to arrays and back.
 
 Decoders believe the size in a header and allocate what it asks for. So it is read first, and held against the length of
 the data: neither format packs more than a known number of pixels into a byte. Damaged and missing parts are found here
@@ -11,7 +11,6 @@ what the image was converted to, such as ``rgb8; jpeg compressed bgr8``. Others 
 
 from __future__ import annotations
 
-import struct
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -42,9 +41,6 @@ _JPEG_ALL_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_FRAMES = (0xC0, 0xC1, 0xC2)
 # Ten are usual in a progressive file; each costs a pass over the whole picture.
 _JPEG_SCANS = 100
-# TIFF's tags of width and height, and struct's letters for its types of whole numbers.
-_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-_TIFF_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 #: Quality of JPEG, 1 to 100, where nothing else is asked for: that of compressed_image_transport.
 JPEG_QUALITY = 95
 # That of compressed_image_transport: beyond it files hardly get smaller, but take several times as long.
@@ -182,60 +178,6 @@ def _check_size(height: int, width: int, plausible: bool, length: int, topic: st
 
 def _cut(data: bytes, topic: str, name: str) -> ImageError:
     return ImageError(f"{topic}: {name} ends after {len(data)} bytes", expected="a whole file", remedy=_REMEDY)
-
-
-def claimed_size(content: bytes | memoryview) -> tuple[int, int] | None:
-    """(height, width) by the header of a PNG, JPEG, TIFF, BigTIFF or BMP; None where it names none.
-
-    The content is the file or its beginning; of a TIFF the whole file.
-    """
-    head = bytes(content[:64])
-    try:
-        if head.startswith(b"\x89PNG\r\n\x1a\n"):
-            width, height = struct.unpack(">II", head[16:24])
-            return height, width
-        if head.startswith(b"BM"):
-            width, height = struct.unpack("<ii", head[18:26])
-            return abs(height), abs(width)
-        if head.startswith(b"\xff\xd8"):
-            return _jpeg_size(content)
-        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            return _tiff(content, "<" if head[:2] == b"II" else ">", big=b"+" in head[:4])
-    except (struct.error, IndexError, KeyError):
-        pass  # the decoder says what is wrong
-    return None
-
-
-def _jpeg_size(content: bytes | memoryview) -> tuple[int, int] | None:
-    place = 2
-    while place + 9 <= len(content):
-        if content[place] != 0xFF:
-            return None
-        marker = content[place + 1]
-        if marker in _JPEG_ALL_FRAMES:
-            height, width = struct.unpack(">HH", content[place + 5 : place + 9])
-            return height, width
-        if marker == 0xFF:  # filling
-            place += 1
-        else:
-            place += 2 + struct.unpack(">H", content[place + 2 : place + 4])[0]
-    return None
-
-
-def _tiff(content: bytes | memoryview, order: str, *, big: bool) -> tuple[int, int]:
-    """BigTIFF has numbers of 8 bytes where TIFF has 4, and 8 instead of 2 for the number of entries."""
-    offset_type, count_type, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
-
-    def number(kind: str, place: int) -> int:
-        return int(struct.unpack_from(order + kind, content, place)[0])
-
-    first = number(offset_type, 8 if big else 4)
-    found: dict[int, int] = {}
-    for index in range(min(number(count_type, first), 4096)):
-        place = first + struct.calcsize(order + count_type) + entry * index
-        if (tag := number("H", place)) in (_TIFF_WIDTH, _TIFF_HEIGHT):
-            found[tag] = number(_TIFF_TYPES[number("H", place + 2)], place + entry - (8 if big else 4))
-    return found[_TIFF_HEIGHT], found[_TIFF_WIDTH]
 
 
 def decode(
