@@ -27,7 +27,6 @@ from script import write_json
 from camf_ros.engines.choose import ENGINES, open_engine
 from camf_ros.errors import CamfError
 from camf_ros.evaluation.samples import find_samples
-from camf_ros.files import write_json
 from camf_ros.imaging.blending import padded, padding
 from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.models import find_model, shipped_models

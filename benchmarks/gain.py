@@ -17,7 +17,6 @@ from script import write_json
 
 from camf_ros.engines.choose import open_engine
 from camf_ros.evaluation.metrics import METRICS, mean, score
-from camf_ros.files import write_json
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.models import find_model
 from camf_ros.training.data import is_validation, load_grey

@@ -20,8 +20,6 @@ import psutil
 from node_benchmark.processes import Processes, environment, node_command
 from script import machine, versions, write_json
 
-from camf_ros.files import write_json
-
 _PATIENCE = 120.0
 _ROUNDS = 2
 

@@ -23,7 +23,6 @@ from builtin_interfaces.msg import Time
 from script import write_json
 from std_msgs.msg import Header
 
-from camf_ros.files import write_json
 from camf_ros.nodes.camera_clock import CameraClock
 from camf_ros.nodes.statistics import summarise
 from camf_ros.pairing.nearest import NearestStamps

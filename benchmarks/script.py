@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -11,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from camf_ros import files
 from camf_ros.resources import version
 from camf_ros.timing import Sample
 
@@ -57,8 +57,8 @@ def machine() -> dict[str, object]:
 def write_json(path: Path | None, report: Any) -> None:
     """Write a report; without a path nothing."""
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report, indent=1, default=float) + "\n", encoding="utf-8")
+        files.make_folder(path.parent)
+        files.write_json(path, report)
 
 
 class Station:

@@ -218,7 +218,7 @@ def cost(model: SourceModel) -> dict[str, float]:
 
 def plot(report: dict[str, Any], path: Path) -> None:
     """Detection over false alarms, by confidence."""
-    from camf_ros.cli.explanation_figure import matplotlib_pyplot  # noqa: PLC0415 (only for this)
+    from camf_ros.cli.explain import matplotlib_pyplot  # noqa: PLC0415 (only for this)
 
     pyplot = matplotlib_pyplot()
     models = report["models"]

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 from script import cpu_name
 
-from camf_ros.cli.explanation_figure import matplotlib_pyplot
+from camf_ros.cli.explain import matplotlib_pyplot
 
 _COLUMNS = (
     "pairs/s",

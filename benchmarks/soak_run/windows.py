@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 from node_benchmark.search import slope
 
-from camf_ros.cli.explanation_figure import matplotlib_pyplot
+from camf_ros.cli.explain import matplotlib_pyplot
 from soak_run.observer import Observer
 
 #: Length of a window, seconds.
