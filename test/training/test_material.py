@@ -68,7 +68,7 @@ def test_find_images_without_any(tmp_path: Path) -> None:
         find_images(tmp_path, ["none"])
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "x.txt").touch()
-    with pytest.raises(DataError, match=r"empty holds no pictures; expected files ending in .*png"):
+    with pytest.raises(DataError, match=r"empty holds no pictures; expected PNG, JPEG"):
         find_images(tmp_path, ["empty"])
 
 
