@@ -100,8 +100,7 @@ class _Cameras:
         from std_msgs.msg import Header  # noqa: PLC0415
 
         from camf_ros.nodes import topics  # noqa: PLC0415
-        from camf_ros.nodes.image_messages import image_message  # noqa: PLC0415
-        from camf_ros.nodes.qos import OUTPUT  # noqa: PLC0415
+        from camf_ros.nodes.publishers import OUTPUT, image_message  # noqa: PLC0415
         from camf_scene import NightStreet  # noqa: PLC0415
 
         self._node, self._message, self._header = node, image_message, Header

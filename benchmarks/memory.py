@@ -22,7 +22,7 @@ from script import write_json
 
 from camf_ros.engines.choose import choose_engine
 from camf_ros.explain.explanation import Explainer
-from camf_ros.imaging.camera_messages import rgb_frame, thermal_frame
+from camf_ros.imaging.camera_messages import ImageConversion
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
@@ -61,10 +61,11 @@ def measure(what: str, model: str = "camf", engine: str = "openvino", precision:
         rgb = LARGE
     settings = build(FusionSettings, values)
     pipeline = FusionPipeline(choose_engine(settings).engine, settings)
+    convert = ImageConversion()
     explainer = Explainer(find_model(model)) if what == "explanation" else None
 
     def fuse(pair: tuple[Any, Any], stamp: float) -> None:
-        frame = pipeline.fuse(thermal_frame(pair[0]), rgb_frame(pair[1]), stamp)
+        frame = pipeline.fuse(convert.thermal(pair[0]), convert.rgb(pair[1]), stamp)
         if explainer is not None:
             explainer.explain(frame)
 

@@ -23,8 +23,9 @@ from builtin_interfaces.msg import Time
 from script import write_json
 from std_msgs.msg import Header
 
-from camf_ros.nodes.camera_clock import CameraClock
+from camf_ros.nodes.source_node import CameraClock
 from camf_ros.nodes.statistics import summarise
+from camf_ros.pairing.arrivals import Frame as Waiting
 from camf_ros.pairing.nearest import NearestStamps
 
 _NANO = 1_000_000_000
@@ -91,18 +92,18 @@ def arrivals(scene: Scene, seconds: float) -> list[Arrival]:
 
 def nearest_policy(frames: Sequence[Arrival], slop: float) -> Result:
     """The package's own filter, its waiting time ended exactly when it is due."""
-    matcher: NearestStamps[None] = NearestStamps(slop=round(slop * _NANO), max_delay=_MAX_DELAY, queue_size=_QUEUE)
+    matcher = NearestStamps(slop=round(slop * _NANO), max_delay=_MAX_DELAY, queue_size=_QUEUE)
     result = Result([], [])
 
     def note(pairs: Sequence[Any], now: float) -> None:
         for first, second in pairs:
-            result.pairs.append((first.stamp, second.stamp))
-            result.delays.append(now - max(first.arrived, second.arrived))
+            result.pairs.append((first.time, second.time))
+            result.delays.append(now - max(first.since, second.since))
 
     for frame in frames:
         while (due := matcher.deadline()) is not None and due < frame.time:
             note(matcher.expire(due), due)
-        note(matcher.add(frame.camera, frame.stamp, None, frame.time), frame.time)
+        note(matcher.add(frame.camera, Waiting(None, frame.stamp, frame.time), frame.time), frame.time)
     return result
 
 

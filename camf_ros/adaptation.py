@@ -98,13 +98,7 @@ class Adaptation:
     """
 
     def __init__(self, times: Sequence[float], running: int, now: float) -> None:
-        """Begin, when all candidates are timed.
-
-        Args:
-            times: See the attribute.
-            running: See the attribute.
-            now: Time by a clock that never jumps.
-        """
+        """Begin, when all candidates are timed; ``now`` is of a clock that never jumps."""
         self.times = list(times)
         self.running = running
         self.wait = _UP
@@ -123,10 +117,6 @@ class Adaptation:
         """The candidate that should run instead of the one that does; None if all is well.
 
         Nothing changes by that: :meth:`changed` is to be told when it runs, :meth:`failed` if it cannot.
-
-        Args:
-            now: Time.
-            load: What has been measured.
         """
         if self._rose is not None and now - self._rose > _SOON:
             self._rose, self.wait = None, _UP  # the attempt did not fail

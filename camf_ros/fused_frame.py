@@ -1,4 +1,4 @@
-"""What the pipeline makes of frames: a prepared pair, the fused frame of it, and the frame of one camera alone."""
+"""What the pipeline makes of frames: the fused frame of a pair, and the frame of one camera alone."""
 
 from __future__ import annotations
 
@@ -8,33 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.imaging.blending import Amounts
-from camf_ros.imaging.luminance import RgbPicture
 from camf_ros.imaging.registration import Aligned
 from camf_ros.imaging.warp import Size
-from camf_ros.settings.fusion_settings import FusionSettings
-
-
-class PreparedPair(NamedTuple):
-    """A pair in one geometry: what every picture of it is made of.
-
-    Attributes:
-        aligned: Both pictures, thermal as grey levels with hot as white.
-        visible: The RGB picture of them, split into luminance and colour.
-        luminance: (h, w), its luminance at the size of the thermal picture, which is the network's.
-        stamp: Acquisition time, seconds.
-        settings: In force when it was prepared.
-    """
-
-    aligned: Aligned
-    visible: RgbPicture
-    luminance: NDArray[np.uint8]
-    stamp: float
-    settings: FusionSettings
-
-    @property
-    def overlap(self) -> float:
-        """Share of the picture that both cameras see, 0 to 1."""
-        return self.aligned.coverage.overlap if self.aligned.coverage else 1.0
 
 
 class FusedFrame(NamedTuple):

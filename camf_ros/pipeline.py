@@ -6,9 +6,11 @@ pair two pictures can be made: for eyes, with hot as white, and for detectors (:
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from camf_ros.detector_picture import DetectorFrame, in_colour, picture_of_one, picture_of_pair
 from camf_ros.engines.engine import Engine, EngineOutput, Factors
 from camf_ros.errors import blamed
-from camf_ros.fused_frame import FusedFrame, PassedFrame, PreparedPair
+from camf_ros.fused_frame import FusedFrame, PassedFrame
 from camf_ros.imaging.luminance import Fade, RgbPicture, with_detail
 from camf_ros.imaging.memory_budget import MemoryBudget, area, check_alone, network_pixel, within_budget
 from camf_ros.imaging.raw_image import Image, check_rgb, check_thermal
@@ -25,10 +27,64 @@ from camf_ros.imaging.thermal.front_end import ThermalFrontEnd, ThermalState, pu
 from camf_ros.imaging.warp import Rig, Size, resized
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.registration_settings import RegistrationSettings
-from camf_ros.steady_gain import SteadyGain
 
 # Nothing is known about the cameras.
 _UNKNOWN = Rig()
+
+
+class PreparedPair(NamedTuple):
+    """A pair in one geometry: what every picture of it is made of.
+
+    Attributes:
+        aligned: Both pictures, thermal as grey levels with hot as white.
+        visible: The RGB picture of them, split into luminance and colour.
+        luminance: (h, w), its luminance at the size of the thermal picture, which is the network's.
+        stamp: Acquisition time, seconds.
+        settings: In force when it was prepared.
+    """
+
+    aligned: Aligned
+    visible: RgbPicture
+    luminance: NDArray[np.uint8]
+    stamp: float
+    settings: FusionSettings
+
+    @property
+    def overlap(self) -> float:
+        """Share of the picture that both cameras see, 0 to 1."""
+        return self.aligned.coverage.overlap if self.aligned.coverage else 1.0
+
+
+class SteadyGain:
+    """First-order low-pass of camf-paper's automatic gain over the time of the stamps: a video does not flicker.
+
+    The arithmetic is the engine's, because only there the gain of a frame is known before the frame is fused. This
+    object keeps what goes from one frame to the next, so one object serves one video.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew: the next frame takes its own gain."""
+        self._gain: float | None = None
+        self._stamp = 0.0
+
+    def wanted(self, stamp: float, time_constant: float) -> tuple[float, float]:
+        """``gain`` and ``hold`` of :meth:`camf_ros.engines.engine.Engine.fuse` for the next frame.
+
+        The gain so far, and the share of it that is kept. In ``time_constant`` seconds the gain follows a step by 63 %;
+        0: at once. A stamp (seconds) that is not later than the last starts anew.
+        """
+        elapsed = stamp - self._stamp
+        # Written so that a stamp that is no number starts anew as well.
+        if self._gain is None or not elapsed > 0 or time_constant == 0:
+            return (0.0, 0.0)
+        return self._gain, math.exp(-elapsed / time_constant)
+
+    def used(self, gain: float, stamp: float) -> None:
+        """Remember a frame that was fused; one that failed is as if it had not been there."""
+        self._gain, self._stamp = gain, stamp
 
 
 class FusionPipeline:
@@ -43,13 +99,13 @@ class FusionPipeline:
         budget: MemoryBudget | None = None,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Put the parts together.
+        """Put the parts together; what is left out is what the settings say, or their defaults.
 
         Args:
             engine: The model, ready to run.
-            settings: Defaults when left out.
-            registration: How one picture gets into the geometry of the other; what the settings say when left out.
-            budget: Memory that a pair may need; what the settings say when left out.
+            settings: Of the node.
+            registration: How one picture gets into the geometry of the other.
+            budget: Memory that a pair may need.
             tell: Called with a sentence that the user should know, once: the network works at another size than the
                 settings ask for, or something is wrong with the thermal picture.
         """
@@ -88,27 +144,17 @@ class FusionPipeline:
         """Go on with another engine; from the thread that fuses, between two frames.
 
         The automatic gain starts anew; the mean luminance goes over from one to the other by a level a frame.
-
-        Args:
-            engine: Ready to run.
-            processing: (height, width) at which it works where the settings name no processing size; None: that of the
-                fused image.
+        ``processing``: (height, width) at which it works where the settings name no processing size; None: that of the
+        fused image.
         """
         self.engine, self._processing = engine, processing
         self._steady.forget()
         self._fade.change()
 
     def warm_up(self, engine: Engine, processing: Size | None = None) -> None:
-        """Run an engine once on pictures like the last ones, so that it does not prepare for them while frames wait.
+        """Run an engine on pictures like the last ones, from any thread, before it is given to :meth:`use`.
 
-        From any thread, before the engine is in use.
-
-        Args:
-            engine: Ready to run.
-            processing: As it will be given to :meth:`use`.
-
-        Raises:
-            EngineError: If the inference fails.
+        So it does not prepare for them while frames wait. Raises EngineError if the inference fails.
         """
         if self._worked is None:
             return
@@ -139,15 +185,19 @@ class FusionPipeline:
         """
         return self.for_eyes(self.prepare(thermal, rgb, stamp, rig))
 
-    def prepare(self, thermal: Image, rgb: NDArray[np.uint8], stamp: float, rig: Rig = _UNKNOWN) -> PreparedPair:
+    def prepare(
+        self, thermal: Image, rgb: NDArray[np.uint8], stamp: float, rig: Rig = _UNKNOWN, *, checked: bool = False
+    ) -> PreparedPair:
         """The part of :meth:`fuse` that all pictures of a pair share: thermal levels, registration and luminance.
 
-        Arguments and errors are those of :meth:`fuse`. The pictures are made before the next pair is prepared.
+        Arguments and errors are those of :meth:`fuse`; ``checked``: both come from :meth:`checked`. The pictures are
+        made before the next pair is prepared.
         """
-        with blamed("thermal"):
-            thermal = self.checked("thermal", thermal)
-        with blamed("rgb"):
-            check_rgb(rgb)
+        if not checked:
+            with blamed("thermal"):
+                thermal = self.checked("thermal", thermal)
+            with blamed("rgb"):
+                check_rgb(rgb)
         self._shapes = {"thermal": thermal.shape, "rgb": rgb.shape}
         settings = self._settings
         registration = self._sized(_size(thermal), _size(rgb))
@@ -168,8 +218,7 @@ class FusionPipeline:
     def for_eyes(self, pair: PreparedPair) -> FusedFrame:
         """The fused frame, in which what is hot is bright; once for each pair, for gain and brightness follow the time.
 
-        Raises:
-            EngineError: If the inference fails.
+        Raises EngineError if the inference fails.
         """
         self._unseen = False
         settings, aligned = pair.settings, pair.aligned
@@ -209,11 +258,7 @@ class FusionPipeline:
         )
 
     def checked(self, camera: str, image: Image) -> Image:
-        """What of a camera's frame is its picture; see :meth:`fuse` for what it may be.
-
-        Raises:
-            ImageError: If it is none of these, or nothing of it is.
-        """
+        """What of a camera's frame is its picture; raises ImageError if nothing is, or if it is no frame."""
         if camera == "rgb":
             return check_rgb(image)
         check_thermal(image)
@@ -271,8 +316,7 @@ class FusionPipeline:
     def for_detector(self, pair: PreparedPair) -> DetectorFrame:
         """The picture for detectors. It depends on nothing but the pair, and the fused frame does not depend on it.
 
-        Raises:
-            EngineError: If the inference fails.
+        Raises EngineError if the inference fails.
         """
         inference_time = 0.0
 
@@ -287,28 +331,23 @@ class FusionPipeline:
         return DetectorFrame(image, pair.settings.reference, inference_time, pair.overlap, pair.aligned.undistorted)
 
     def pass_through(
-        self, camera: str, image: Image, stamp: float, rig: Rig = _UNKNOWN, *, for_detector: bool = False
+        self,
+        camera: str,
+        image: Image,
+        stamp: float,
+        rig: Rig = _UNKNOWN,
+        *,
+        for_detector: bool = False,
+        checked: bool = False,
     ) -> PassedFrame:
         """The frame of one camera while the other is missing: nothing is fused, and the network is not asked.
 
-        Args:
-            camera: Whose frame it is, ``rgb`` or ``thermal``.
-            image: As in :meth:`fuse`.
-            stamp: As in :meth:`fuse`.
-            rig: As in :meth:`fuse`.
-            for_detector: Give the picture for detectors as well.
-
-        Returns:
-            The frame as the fused one would be: in its geometry and with its channels, as far as the other camera has
-            ever sent a frame to know them by; else in the camera's own.
-
-        Raises:
-            ImageError: As :meth:`fuse`.
-            RegistrationError: As :meth:`fuse`.
-            DataError: As :meth:`fuse`.
+        It is as the fused one would be: in its geometry and with its channels, as far as the other camera has ever sent
+        a frame to know them by; else in the camera's own. Arguments and errors are those of :meth:`prepare`;
+        ``for_detector``: give the picture for detectors as well.
         """
         settings, other = self._settings, self._shapes.get("rgb" if camera == "thermal" else "thermal")
-        image = self.checked(camera, image)
+        image = image if checked else self.checked(camera, image)
         other_size = None if other is None else (other[0], other[1])
         check_alone(camera, _size(image), other_size, settings.reference, settings.registration, budget=self.budget)
         picture = self._grey(image, stamp) if camera == "thermal" else np.asarray(image, np.uint8)
@@ -316,13 +355,9 @@ class FusionPipeline:
         self.pictures = {**self.pictures, camera: picture}
 
         def align(picture: NDArray[np.uint8]) -> AlignedAlone:
+            reference, how = settings.reference, settings.registration
             return self._registration.align_alone(
-                camera,
-                picture,
-                other=other_size,
-                reference=settings.reference,
-                settings=settings.registration,
-                rig=rig,
+                camera, picture, other=other_size, reference=reference, settings=how, rig=rig
             )
 
         aligned = align(picture)
@@ -348,18 +383,11 @@ def _size(image: NDArray[np.generic]) -> Size:
 def infrared_share(
     weights: NDArray[np.float32], infrared_activation: NDArray[np.float32], visible_activation: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Share of each channel's weighted activation that comes from infrared.
+    """Share of each channel's weighted activation that comes from infrared: (K,), 0 to 1; 0.5 where both are silent.
 
-    ``w_ir a_ir / (w_ir a_ir + w_vis a_vis)`` with the class activation weights w and the mean activations a: what the
-    channel says of both pictures, not what comes of it in the fused one (:mod:`camf_ros.explain` has that).
-
-    Args:
-        weights: (2, K), class activation weights, rows infrared and visible; before or after the gain, which cancels.
-        infrared_activation: (K,), mean activation of each channel over the infrared picture, at least 0.
-        visible_activation: (K,), likewise.
-
-    Returns:
-        (K,), 0 (all visible) to 1 (all infrared); 0.5 where the channel is silent in both.
+    ``w_ir a_ir / (w_ir a_ir + w_vis a_vis)`` with the class activation weights w, (2, K), in which a gain cancels, and
+    the mean activations a, (K,): what the channel says of both pictures, not what comes of it in the fused one
+    (:mod:`camf_ros.explain` has that).
     """
     infrared = weights[0] * infrared_activation
     total = infrared + weights[1] * visible_activation

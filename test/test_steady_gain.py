@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camf_ros.steady_gain import SteadyGain
+from camf_ros.pipeline import SteadyGain
 
 GAINS = st.floats(0.5, 1.5)
 

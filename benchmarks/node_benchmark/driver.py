@@ -17,7 +17,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from camf_ros.nodes import topics
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.publishers import image_message
 from camf_scene import NightStreet
 from node_benchmark.ends import CAMERA_QOS, answer, now, questions, ros_node, to_stamp
 

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from camf_ros.nodes.middleware import profile_to_set
+from camf_ros.nodes.topics import profile_to_set
 from camf_ros.resources import share_file
 
 # A node answers SIGINT at once, but may have an inference to finish.

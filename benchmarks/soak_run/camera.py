@@ -22,7 +22,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from camf_ros.nodes import topics
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.publishers import image_message
 from camf_scene import NightStreet
 
 # So many different pairs, so far apart in the scene.

@@ -1,25 +1,47 @@
-"""A recording as it is read: its topics, and its messages in the order in which they were received."""
+"""A recording as it is read: which topics it has and what they are for, and its messages in the order of reception."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
 from rosbags.rosbag2.reader import DirectoryReader
 
-from camf_ros.bag.types import COMPRESSED_IMAGE, IMAGE
-from camf_ros.errors import DataError
+from camf_ros.bag.message_types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, TRANSFORMS
+from camf_ros.detector_picture import Wanted
+from camf_ros.errors import DataError, RegistrationError
+from camf_ros.fusion import CHANNEL_WEIGHTS
+from camf_ros.imaging.camera_model import Extrinsics, rotation_matrix
+from camf_ros.nodes import topics
+from camf_ros.settings.fusion_settings import FusionSettings
+
+#: Names where nobody says otherwise: those of a fusion node without a namespace.
+THERMAL, RGB, FUSED, DETECTOR, WEIGHTS = (
+    f"/{topics.THERMAL_IMAGE}",
+    f"/{topics.RGB_IMAGE}",
+    f"/{topics.FUSED_IMAGE}",
+    f"/{topics.DETECTOR_IMAGE}",
+    topics.CHANNEL_WEIGHTS.replace("~", "/fusion"),
+)
+TF, TF_STATIC = "/tf", "/tf_static"
+
+_COMPRESSED = "/compressed"
+_TYPES = {"raw": IMAGE, "compressed": COMPRESSED_IMAGE}
 
 _T = TypeVar("_T")
-
 _SUFFIXES = {".mcap": "mcap", ".db3": "sqlite3"}
 _METADATA = "metadata.yaml"
 # What the name of a database may not have: it is opened by an address, in which these mean something.
 _SPECIAL = "#?%"
+# A chain of frames that is longer than this goes round in a circle.
+_LONGEST = 1000
 
 
 class BagError(DataError):
@@ -54,10 +76,7 @@ class BagReader:
     """
 
     def __init__(self, path: Path) -> None:
-        """Look at the files.
-
-        Args:
-            path: A folder with its metadata.yaml, or a single .mcap or .db3 file.
+        """Look at the files: a folder with its metadata.yaml, or a single .mcap or .db3 file.
 
         Raises:
             BagError: If there is no recording.
@@ -110,10 +129,7 @@ class BagReader:
         return [connection for connection in self.connections if connection.topic == topic]
 
     def messages(self, connections: Collection[Connection] | None = None) -> Iterator[Recorded]:
-        """Messages in the order of the times at which they were received.
-
-        Args:
-            connections: Whose; of all when left out.
+        """Messages of some connections, or of all, in the order of the times at which they were received.
 
         Raises:
             BagError: If the recording is damaged.
@@ -144,12 +160,70 @@ class BagReader:
             ) from error
 
 
-def check_name(path: Path, storage: str) -> None:
-    """Refuse a database whose name would lead elsewhere.
+@dataclass(frozen=True)
+class BagTopics:
+    """Names of all topics: images as the raw topics are called, camera_info beside the images where it is empty."""
 
-    Raises:
-        BagError: If it would.
-    """
+    thermal: str = THERMAL
+    rgb: str = RGB
+    fused: str = FUSED
+    detector: str = DETECTOR
+    weights: str = WEIGHTS
+    thermal_info: str = ""
+    rgb_info: str = ""
+
+    def outputs(self, wanted: Wanted) -> dict[str, tuple[str, str]]:
+        """Topic and type of what is written, by what it is: an attribute of this class, or ``info``."""
+        pictures = {"fused": self.fused} if wanted.eyes else {}
+        pictures |= {"detector": self.detector} if wanted.detector else {}
+        return {name: (topic, IMAGE) for name, topic in pictures.items()} | {
+            "info": (_beside(self.fused), CAMERA_INFO),
+            "weights": (self.weights, CHANNEL_WEIGHTS),
+        }
+
+    def inputs(self, bag: BagReader, settings: FusionSettings) -> dict[str, str]:
+        """What each topic that is read is for: ``thermal``, ``rgb``, ``thermal info``, ``rgb info``, or ``tf``.
+
+        Raises:
+            BagError: If the images are not there, or are something else.
+        """
+        transports = settings.input_transport
+        found = {
+            _image_topic(bag, "thermal", self.thermal, transports.thermal): "thermal",
+            _image_topic(bag, "rgb", self.rgb, transports.rgb): "rgb",
+        }
+        if len(found) == 1:
+            raise BagError(f"both cameras are {self.thermal}", expected="two topics", remedy=_options(bag))
+        empty = [topic for topic in found if not any(each.msgcount for each in bag.on(topic))]
+        if len(empty) == len(found):
+            raise BagError(f"{' and '.join(empty)} have no messages in {bag.path}", remedy=_options(bag))
+        for camera, image, name in (
+            ("thermal", self.thermal, self.thermal_info),
+            ("rgb", self.rgb, self.rgb_info),
+        ):
+            topic = name or _beside(image)
+            if name and not _of_type(bag.on(topic), CAMERA_INFO):
+                raise BagError(f"no camera_info on {topic} in {bag.path}", remedy="check the option's name")
+            if _of_type(bag.on(topic), CAMERA_INFO):
+                found[topic] = f"{camera} info"
+        for topic in (TF, TF_STATIC):
+            if _of_type(bag.on(topic), TRANSFORMS):
+                found[topic] = "tf"
+        return found
+
+    def check_free(self, bag: BagReader, wanted: Wanted) -> None:
+        """Refuse a recording that has the topics already that are to be written; raises BagError."""
+        taken = [topic for topic, _ in self.outputs(wanted).values() if bag.on(topic)]
+        if taken:
+            raise BagError(
+                f"{bag.path} has {', '.join(taken)} already",
+                remedy="name others (--fused-topic, --detector-topic, --weights-topic), or leave the originals out "
+                "(--fused-only)",
+            )
+
+
+def check_name(path: Path, storage: str) -> None:
+    """Refuse a database whose name would lead elsewhere; raises BagError."""
     full = str(path.resolve())
     if storage == "sqlite3" and (found := [character for character in _SPECIAL if character in full]):
         raise BagError(
@@ -181,11 +255,7 @@ def _same(one: Connection, other: Connection) -> bool:
 
 
 def _storage_files(path: Path) -> list[Path]:
-    """The files of a recording.
-
-    Raises:
-        BagError: If it is none.
-    """
+    """The files of a recording; raises BagError if it is none."""
     expected = "a rosbag2: a folder with metadata.yaml, or a .mcap or .db3 file"
     if not path.exists():
         raise BagError(f"{path} does not exist", expected=expected)
@@ -213,3 +283,103 @@ def _remedy(storage: str) -> str:
     if storage == "mcap":
         return "a recorder that was killed leaves a file without its end: 'mcap recover' (https://mcap.dev) writes one"
     return "'sqlite3 FILE .recover' saves what is left of a damaged file, 'ros2 bag reindex' writes its metadata.yaml"
+
+
+def _image_topic(bag: BagReader, camera: str, topic: str, transport: str) -> str:
+    """The topic on which a camera's images are; raises BagError if there is none."""
+    raw = topic.removesuffix(_COMPRESSED)
+    names = {"raw": raw, "compressed": f"{raw}{_COMPRESSED}"}
+    wanted, other = names[transport], "compressed" if transport == "raw" else "raw"
+    there = bag.on(wanted)
+    if _of_type(there, _TYPES[transport]):
+        return wanted
+    remedy = _options(bag)
+    if _of_type(bag.on(names[other]), _TYPES[other]):
+        remedy = f"{names[other]} is there: say --set input_transport.{camera}={other}"
+    what = f"{wanted} is {there[0].msgtype}" if there else f"{bag.path} has no topic {wanted}"
+    raise BagError(what, expected=_TYPES[transport], remedy=remedy)
+
+
+def _options(bag: BagReader) -> str:
+    images = bag.images()
+    if not images:
+        return "there are no image topics in it"
+    return f"name them with --thermal-topic and --rgb-topic; image topics are: {', '.join(images)}"
+
+
+def _beside(image: str) -> str:
+    """The camera_info that goes with an image topic, by the convention of image_transport."""
+    return f"{image.removesuffix(_COMPRESSED).rpartition('/')[0]}/camera_info"
+
+
+def _of_type(connections: Iterable[Connection], kind: str) -> bool:
+    return any(connection.msgtype == kind for connection in connections)
+
+
+class _Link(NamedTuple):
+    """A frame in its parent's: ``X_parent = matrix X``."""
+
+    parent: str
+    matrix: NDArray[np.float64]
+    static: bool
+
+
+class RecordedTransforms:
+    """The tree of frames of /tf and /tf_static as it was last seen, without tf2.
+
+    tf2 takes all parts of a moving chain at one time and interpolates. Here a chain may have one moving part, whose
+    last pose is then tf2's answer too; with more it is refused.
+    """
+
+    def __init__(self) -> None:
+        self._links: dict[str, _Link] = {}
+
+    def take(self, message: Any, *, static: bool, known: bool = True) -> None:
+        """Take a tf2_msgs/TFMessage; ``known``: False to take only frames of which nothing is known yet."""
+        for each in message.transforms:
+            child = each.child_frame_id.lstrip("/")
+            if known or child not in self._links:
+                self._links[child] = _Link(each.header.frame_id.lstrip("/"), _matrix(each.transform), static)
+
+    def extrinsics(self, thermal_frame: str, rgb_frame: str) -> Extrinsics | None:
+        """The newest pose of the thermal camera in the RGB camera's frame; None as long as there is none.
+
+        Raises:
+            RegistrationError: If more than one part of the chain between them moves.
+        """
+        thermal, rgb = self._chain(thermal_frame.lstrip("/")), self._chain(rgb_frame.lstrip("/"))
+        shared = next((frame for frame in thermal if frame in rgb), None)
+        if shared is None:
+            return None
+        up, down = thermal[: thermal.index(shared)], rgb[: rgb.index(shared)]
+        moving = [frame for frame in (*up, *down) if not self._links[frame].static]
+        if len(moving) > 1:
+            raise RegistrationError(
+                f"between {thermal_frame!r} and {rgb_frame!r} several frames move: {', '.join(moving)}",
+                expected="at most one that is not on /tf_static",
+                remedy="set registration.extrinsics to file",
+            )
+        matrix = np.linalg.inv(self._product(down)) @ self._product(up)
+        return Extrinsics(tuple(map(float, matrix[:3, :3].ravel())), tuple(map(float, matrix[:3, 3])))
+
+    def _chain(self, frame: str) -> list[str]:
+        """The frame and those above it."""
+        chain = [frame]
+        while chain[-1] in self._links and len(chain) < _LONGEST:
+            chain.append(self._links[chain[-1]].parent)
+        return chain
+
+    def _product(self, frames: list[str]) -> NDArray[np.float64]:
+        """From the first frame to the parent of the last."""
+        result: NDArray[np.float64] = np.eye(4)
+        for frame in frames:
+            result = self._links[frame].matrix @ result
+        return result
+
+
+def _matrix(transform: Any) -> NDArray[np.float64]:
+    q, t = transform.rotation, transform.translation
+    result: NDArray[np.float64] = np.eye(4)
+    result[:3, :3] = np.reshape(rotation_matrix(q.w, q.x, q.y, q.z), (3, 3))
+    result[:3, 3] = t.x, t.y, t.z
+    return result

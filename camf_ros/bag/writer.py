@@ -13,8 +13,8 @@ from typing import IO
 from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from camf_ros.bag.message_types import MessageTypes
 from camf_ros.bag.reader import BagError, check_name
-from camf_ros.bag.types import MessageTypes
 
 _PLUGINS = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 #: Storages that can be written.
@@ -35,17 +35,9 @@ class BagWriter:
     """
 
     def __init__(self, path: Path, storage: str, types: MessageTypes, *, overwrite: bool, source: Path) -> None:
-        """Look whether it can be written.
+        """Look whether it can be written, in one of :data:`STORAGES`; raises BagError if it cannot.
 
-        Args:
-            path: Of the folder.
-            storage: One of :data:`STORAGES`.
-            types: Where definitions come from.
-            overwrite: Whether a recording of this name may be replaced.
-            source: What is read: neither it nor anything in it may be written to.
-
-        Raises:
-            BagError: If it cannot.
+        Neither ``source``, which is read, nor anything in it may be written to.
         """
         if path.name in ("", ".."):
             raise BagError(f"the output is {path}", expected="the name of a folder that is to be made")
@@ -111,11 +103,7 @@ class BagWriter:
         return self._connections[key]
 
     def write(self, connection: Connection, time: int, data: bytes | memoryview) -> None:
-        """Write a message.
-
-        Raises:
-            BagError: If the disk is full, for example.
-        """
+        """Write a message; raises BagError if the disk is full, for example."""
         with self._told():
             self._writer.write(connection, time, data)
 
@@ -130,11 +118,7 @@ class BagWriter:
             raise BagError(f"{self._path} cannot be written ({error})", remedy="is the disk full?") from error
 
     def _check_free(self) -> None:
-        """Refuse to replace what may not be.
-
-        Raises:
-            BagError: If there is such a thing.
-        """
+        """Refuse to replace what may not be; raises BagError."""
         if not self._path.exists():
             return
         if not self._overwrite:
@@ -187,11 +171,7 @@ class BagWriter:
 
 
 def _check_apart(source: Path, outputs: Iterable[Path]) -> None:
-    """Refuse outputs that are the input, hold it, or lie in it, whatever links lead there.
-
-    Raises:
-        BagError: If one does.
-    """
+    """Refuse outputs that are the input, hold it, or lie in it, whatever links lead there; raises BagError."""
     read = source.resolve()
     # One file of a folder stands for the folder.
     read = read.parent if read.is_file() and (read.parent / "metadata.yaml").is_file() else read

@@ -20,7 +20,7 @@ from camf_ros.cli.options import (
 from camf_ros.settings.fusion_settings import FusionSettings
 
 if TYPE_CHECKING:
-    from camf_ros.bag.fusion import Tally
+    from camf_ros.bag.player import Tally
 
 _logger = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fuse; tell what became of the frames."""
-    from camf_ros.bag.job import BagJob
-    from camf_ros.bag.topics import BagTopics
+    from camf_ros.bag.player import BagJob
+    from camf_ros.bag.reader import BagTopics
 
     settings = settings_of(arguments)
     names = {name: getattr(arguments, f"{name}_topic") for name in BagTopics.__dataclass_fields__}

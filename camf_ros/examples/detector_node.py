@@ -20,17 +20,15 @@ from std_msgs.msg import Header
 
 from camf_ros.errors import CamfError
 from camf_ros.examples.finders import BrightSpots, Finder, Finding, Objects, bearing, turn_to
+from camf_ros.imaging.camera_messages import ImageConversion
+from camf_ros.imaging.camera_model import camera_of
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
-from camf_ros.nodes.camera_infos import camera_of
-from camf_ros.nodes.image_conversion import ImageConversion
-from camf_ros.nodes.image_messages import image_message
-from camf_ros.nodes.mailbox import Mailbox
+from camf_ros.nodes.inputs import SENSOR_INPUT
 from camf_ros.nodes.parameters import NodeParameters
-from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
-from camf_ros.nodes.running import run_node
-from camf_ros.nodes.throttled_log import ThrottledLog
-from camf_ros.nodes.worker import Worker
+from camf_ros.nodes.publishers import OUTPUT, image_message
+from camf_ros.nodes.running import ThrottledLog, run_node
+from camf_ros.nodes.worker import Mailbox, Worker
 from camf_ros.settings.demo_settings import DetectorSettings
 
 try:
@@ -86,7 +84,7 @@ class DetectorNode(Node):  # type: ignore[misc]
         else:
             # What is hot is bright there.
             self._finder, self._topic = BrightSpots(self._settings), topics.FUSED_IMAGE
-        self._convert = ImageConversion(use_cv_bridge=False)
+        self._convert = ImageConversion()
         self._log = ThrottledLog(self)
         self._sources: int | None = None
         self._bearings = self.create_publisher(PoseArray, BEARINGS, OUTPUT)

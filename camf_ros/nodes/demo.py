@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from camf_ros.nodes.middleware import profile_to_set
+from camf_ros.nodes.topics import profile_to_set
 from camf_ros.resources import share_file
 from camf_ros.settings.fusion_settings import FusionSettings
 

@@ -9,7 +9,6 @@ import json
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -17,23 +16,21 @@ from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 
+from camf_ros.imaging.camera_messages import ImageConversion
 from camf_ros.imaging.picture_files import write_png
 from camf_ros.imaging.picture_strip import Triple, picture_strip
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
-from camf_ros.nodes.image_conversion import ImageConversion
+from camf_ros.nodes.inputs import SENSOR_INPUT
 from camf_ros.nodes.parameters import NodeParameters
-from camf_ros.nodes.qos import OUTPUT, SENSOR_INPUT
+from camf_ros.nodes.publishers import OUTPUT
 from camf_ros.nodes.running import run_node
 from camf_ros.nodes.statistics import Summary, summarise
+from camf_ros.pairing.arrivals import nanoseconds
 from camf_ros.settings.demo_settings import MonitorSettings
 
 # Input frames that are kept until the fused picture made of them comes back.
 _KEPT = 150
-
-
-def _key(stamp: Any) -> int:
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
 class DemoMonitor(Node):  # type: ignore[misc]
@@ -44,7 +41,7 @@ class DemoMonitor(Node):  # type: ignore[misc]
         super().__init__("demo_monitor")
         self._settings = NodeParameters(self, MonitorSettings).settings
         self.finished: Future = Future()
-        self._conversion = ImageConversion(use_cv_bridge=False)
+        self._conversion = ImageConversion()
         self._began = time.monotonic()
         self._first: float | None = None
         self._last = 0.0
@@ -70,7 +67,7 @@ class DemoMonitor(Node):  # type: ignore[misc]
     def _input(self, camera: str, message: Image) -> None:
         self._counts[camera] += 1
         kept = self._inputs[camera]
-        kept[_key(message.header.stamp)] = message
+        kept[nanoseconds(message.header.stamp)] = message
         if len(kept) > _KEPT:
             kept.popitem(last=False)
 
@@ -79,8 +76,8 @@ class DemoMonitor(Node):  # type: ignore[misc]
         self._last = time.monotonic()
         if self._first is None:
             self._first = self._last
-        self._ages.append(1e-9 * (self.get_clock().now().nanoseconds - _key(message.header.stamp)))
-        self._fused[_key(message.header.stamp)] = message
+        self._ages.append(1e-9 * (self.get_clock().now().nanoseconds - nanoseconds(message.header.stamp)))
+        self._fused[nanoseconds(message.header.stamp)] = message
         if len(self._fused) > _KEPT:
             self._fused.popitem(last=False)
         self._collect()
@@ -104,9 +101,9 @@ class DemoMonitor(Node):  # type: ignore[misc]
         due = self._settings.seconds * (len(self._triples) + 0.5) / self._settings.pictures
         if time.monotonic() - self._first < due:
             return
-        thermal = self._inputs[topics.THERMAL].get(_key(weights.thermal_stamp))
-        rgb = self._inputs[topics.RGB].get(_key(weights.rgb_stamp))
-        fused = self._fused.get(_key(weights.header.stamp))
+        thermal = self._inputs[topics.THERMAL].get(nanoseconds(weights.thermal_stamp))
+        rgb = self._inputs[topics.RGB].get(nanoseconds(weights.rgb_stamp))
+        fused = self._fused.get(nanoseconds(weights.header.stamp))
         if thermal is None or rgb is None or fused is None:
             return
         convert = self._conversion

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.node import Node
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from camf_ros.engines.engine import DeviceMemory
 from camf_ros.imaging.thermal.front_end import ThermalState
 from camf_ros.nodes import topics
-from camf_ros.nodes.qos import publish
 from camf_ros.nodes.statistics import Snapshot
-from camf_ros.pairing.presence import Missing
-from camf_ros.pairing.stream import OTHER
+from camf_ros.pairing.arrivals import Missing
+from camf_ros.pairing.synchronizer import OTHER
 from camf_ros.settings.fusion_settings import FusionSettings, Thresholds
 from camf_ros.source_check.check import SourceReport
 
@@ -56,14 +54,8 @@ def input_status(
 ) -> DiagnosticStatus:
     """State of the inputs: is every camera alive, and do their frames pair?
 
-    Args:
-        name: Name of the node.
-        snapshot: The numbers.
-        rate: The rates.
-        settings: With the limits beyond which something is wrong.
-        unpaired: Frames that came into no pair, by camera and reason.
-        missing: Cameras that have stopped, repeat one frame, or send nothing that can be used.
-        passes: Whether frames of a camera that is alone are published.
+    ``unpaired``: frames that came into no pair, by camera and reason; ``passes``: whether frames of a camera that is
+    alone are published.
     """
     timeout, thresholds = settings.no_data_timeout, settings.thresholds
     silent = [camera for camera, age in snapshot.ages.items() if age is None or age > timeout]
@@ -126,7 +118,7 @@ def fusion_status(
         rate: The rates.
         settings: With the limits beyond which something is wrong.
         dropped: Pairs that a newer one displaced before their turn.
-        engine: What runs: description, model, hash, gain, conversion.
+        engine: Values that say what runs.
         news: Frames and pairs rejected since the last message.
         warnings: What should run and does not; the state is never OK with one.
         alive: Whether the worker's thread runs.
@@ -177,10 +169,7 @@ def idle_status(name: str, values: Mapping[str, object]) -> DiagnosticStatus:
 def gain_values(constant: float, used: float | None, *, has_gain: bool) -> dict[str, object]:
     """The gain of the fusion rule, and where it comes from.
 
-    Args:
-        constant: The setting; 0 for the automatic gain.
-        used: Gain of the last fused image; None before the first.
-        has_gain: Whether the model has one, as the paper's has.
+    ``constant`` is the setting, 0 for the automatic gain; ``used`` the gain of the last fused image, None before it.
     """
     if not has_gain:
         return {"gain": "1.000", "gain mode": "this model has none"}
@@ -190,12 +179,7 @@ def gain_values(constant: float, used: float | None, *, has_gain: bool) -> dict[
 
 
 def memory_values(resident: float, device: DeviceMemory | None) -> dict[str, object]:
-    """What the process holds.
-
-    Args:
-        resident: Resident memory, MB.
-        device: Of the engine's accelerator, if it has one that tells.
-    """
+    """What the process holds: resident memory (MB), and that of the engine's accelerator, if it has one that tells."""
     values: dict[str, object] = {"resident memory (MB)": f"{resident:.0f}"}
     if device is not None:
         names = ("device memory held (MB)", "device memory free (MB)", "device memory total (MB)")
@@ -204,12 +188,7 @@ def memory_values(resident: float, device: DeviceMemory | None) -> dict[str, obj
 
 
 def sources_status(name: str, report: SourceReport | None) -> DiagnosticStatus:
-    """Whether thermal looks thermal, and RGB like RGB.
-
-    Args:
-        name: Name of the node.
-        report: The last one of the source check; None before the first.
-    """
+    """Whether thermal looks thermal, and RGB like RGB; ``report``: the last one, None before the first."""
     if report is None:
         return _status(f"{name}: sources", OK, "not looked at yet", {})
     values: dict[str, object] = {}
@@ -240,20 +219,6 @@ def thermal_values(state: ThermalState | None) -> dict[str, object]:
         "thermal dead pixels": state.dead_pixels,
         "thermal no scene (%)": "0.0" if absent is None else f"{100 * absent.share:.1f} ({absent.text})",
     }
-
-
-class DiagnosticsPublisher:
-    """Publishes statuses."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._publisher = publish(node, DiagnosticArray, topics.DIAGNOSTICS)
-
-    def publish(self, statuses: list[DiagnosticStatus]) -> None:
-        """Send them under one stamp."""
-        message = DiagnosticArray(status=statuses)
-        message.header.stamp = self._node.get_clock().now().to_msg()
-        self._publisher.publish(message)
 
 
 def _status(name: str, level: bytes, text: str, values: Mapping[str, object]) -> DiagnosticStatus:

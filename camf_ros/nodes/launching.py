@@ -20,7 +20,7 @@ from rclpy.validate_namespace import validate_namespace
 from rclpy.validate_topic_name import validate_topic_name
 
 from camf_ros.errors import ParameterError, shown
-from camf_ros.nodes.middleware import profile_to_set
+from camf_ros.nodes.topics import profile_to_set
 from camf_ros.resources import share_file
 from camf_ros.settings.parameter_file import preset_file, read_parameters
 
@@ -157,15 +157,10 @@ def preset_parameters(preset: str, node: str) -> dict[str, object]:
 
 
 def driver(package: str, file: str, arguments: Mapping[str, str]) -> GroupAction:
-    """Another package's launch file, with arguments that are seen by it alone.
+    """Another package's launch file (its path in the share folder), with arguments that are seen by it alone.
 
-    Args:
-        package: Package of the driver.
-        file: Its launch file, by its path in the package's share folder.
-        arguments: Names of this launch file's arguments that mean another thing there must be among them.
-
-    Raises:
-        PackageNotFoundError: If the package is not installed; at once, before anything is started.
+    Names of this launch file's arguments that mean another thing there must be among them. Raises PackageNotFoundError
+    if the package is not installed, at once, before anything is started.
     """
     path = Path(get_package_share_directory(package)) / file
     return GroupAction(
@@ -176,8 +171,7 @@ def driver(package: str, file: str, arguments: Mapping[str, str]) -> GroupAction
 def fusion(**arguments: object) -> IncludeLaunchDescription:
     """The fusion node by ``fusion.launch.py``, in the namespace of the argument ``namespace``.
 
-    Args:
-        arguments: For ``fusion.launch.py``, as texts or substitutions.
+    Arguments are those of ``fusion.launch.py``, as texts or substitutions.
     """
     arguments.setdefault("namespace", LaunchConfiguration("namespace"))
     return IncludeLaunchDescription(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +17,171 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from camf_ros.errors import ParameterError
 from camf_ros.imaging.camera_model import Camera
+from camf_ros.imaging.pairs import find_pairs
+from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
+from camf_ros.imaging.raw_image import Image as Picture
 from camf_ros.nodes import topics
-from camf_ros.nodes.camera_clock import CameraClock
-from camf_ros.nodes.image_messages import image_message
 from camf_ros.nodes.parameters import NodeParameters
+from camf_ros.nodes.publishers import image_message
 from camf_ros.nodes.running import run_node
-from camf_ros.nodes.source_material import FolderMaterial, SceneMaterial, SourceMaterial
 from camf_ros.settings.demo_settings import SourceSettings
 
 _ENCODINGS = {(2, "uint8"): "mono8", (2, "uint16"): "mono16", (3, "uint8"): "rgb8"}
 # How long before its time a timer is asked to wake: finer than any camera's jitter.
 _FINEST = 1e-4
+# Focal length of a picture of unknown origin, in picture widths: about 53 degrees across.
+_FOCAL_LENGTH = 1.0
+
+
+class CameraClock:
+    """Firing times of one camera: a regular beat with a phase and jitter, as free-running cameras have it."""
+
+    def __init__(self, rate: float, *, offset: float, jitter: float, seed: int) -> None:
+        """Set ``rate`` in Hz, ``offset`` of the first frame and standard deviation ``jitter`` in seconds."""
+        self._period = 1 / rate
+        self._offset = offset
+        self._jitter = min(jitter, self._period / 6)
+        self._random = random.Random(seed)
+        self._index = 0
+
+    def next(self) -> float:
+        """Time of the next frame, seconds; strictly later than the one before."""
+        deviation = self._random.gauss(0, self._jitter) if self._jitter else 0.0
+        # Two sigmas: later frames stay later.
+        deviation = max(-2 * self._jitter, min(2 * self._jitter, deviation))
+        time = self._offset + self._index * self._period + deviation
+        self._index += 1
+        return time
+
+    def skip_to(self, time: float) -> int:
+        """Leave out frames that would have been before ``time``, as a camera does whose driver is too slow.
+
+        Returns:
+            How many were left out.
+        """
+        wanted = max(self._index, int((time - self._offset) / self._period))
+        skipped, self._index = wanted - self._index, wanted
+        return skipped
+
+
+class _Material(Protocol):
+    """Frames of two cameras as functions of time, seconds from the start."""
+
+    def thermal(self, t: float) -> Picture:
+        """Thermal frame, (h, w), uint8 grey or uint16 counts."""
+        ...
+
+    def rgb(self, t: float) -> NDArray[np.uint8]:
+        """RGB frame, (H, W, 3) red, green, blue, or (H, W) grey."""
+        ...
+
+    def thermal_camera(self, t: float) -> Camera:
+        """Geometry of the thermal frame."""
+        ...
+
+    def rgb_camera(self, t: float) -> Camera:
+        """Geometry of the RGB frame."""
+        ...
+
+
+class SceneMaterial:
+    """The embedded scene."""
+
+    def __init__(self, seed: int) -> None:
+        """Prepare it.
+
+        Raises:
+            ParameterError: If the package was built without the scene.
+        """
+        try:
+            from camf_scene import NightStreet  # noqa: PLC0415 (a build may leave it out)
+        except ImportError as error:
+            raise ParameterError(
+                f"pairs is '', which means the embedded scene, and that is not installed ({error})",
+                expected="a folder of pairs",
+                remedy="set pairs, or build with -DCAMF_SCENE=ON",
+            ) from error
+        self._scene = NightStreet(seed)
+        self._rgb_camera, self._thermal_camera = (
+            _geometry(camera.width, camera.height, (camera.fx, camera.fy), (camera.cx, camera.cy))
+            for camera in (self._scene.rgb_camera, self._scene.thermal_camera)
+        )
+
+    def thermal(self, t: float) -> Picture:
+        """See :class:`_Material`."""
+        return self._scene.thermal(t)
+
+    def rgb(self, t: float) -> NDArray[np.uint8]:
+        """See :class:`_Material`."""
+        return self._scene.rgb(t)
+
+    def thermal_camera(self, t: float) -> Camera:  # noqa: ARG002 (the camera does not change)
+        """See :class:`_Material`."""
+        return self._thermal_camera
+
+    def rgb_camera(self, t: float) -> Camera:  # noqa: ARG002
+        """See :class:`_Material`."""
+        return self._rgb_camera
+
+
+class FolderMaterial:
+    """Pairs of a folder, one after another, over and over."""
+
+    def __init__(self, folder: Path, rate: float, hold: float) -> None:
+        """Find the pairs of subfolders ``infrared`` and ``visible``; each is shown ``hold`` seconds, or a frame.
+
+        Raises:
+            DataError: If there are no pairs, or a picture has no counterpart.
+        """
+        self._pairs = find_pairs(folder)
+        self._rate = rate
+        self._frames_per_pair = max(1, round(hold * rate))
+        self._cached: dict[Path, NDArray[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def thermal(self, t: float) -> Picture:
+        """See :class:`_Material`; 16-bit pictures stay 16-bit."""
+        path = self._pair(t)[0]
+        return thermal_of(self._load(path), path.name)
+
+    def rgb(self, t: float) -> NDArray[np.uint8]:
+        """See :class:`_Material`."""
+        path = self._pair(t)[1]
+        return rgb_of(self._load(path), path.name)
+
+    def thermal_camera(self, t: float) -> Camera:
+        """See :class:`_Material`; a nominal geometry, since pictures do not bring one."""
+        return _nominal(self.thermal(t))
+
+    def rgb_camera(self, t: float) -> Camera:
+        """See :class:`_Material`; a nominal geometry."""
+        return _nominal(self.rgb(t))
+
+    def _pair(self, t: float) -> tuple[Path, Path]:
+        # By the number of the frame, not by the time: two frames that fire almost together show one pair, always.
+        return self._pairs[round(t * self._rate) // self._frames_per_pair % len(self._pairs)]
+
+    def _load(self, path: Path) -> NDArray[Any]:
+        if path not in self._cached:
+            # The pair that is shown and the one before it: two cameras do not change over at the same moment.
+            while len(self._cached) >= 4:
+                del self._cached[next(iter(self._cached))]
+            self._cached[path] = read_picture(path)
+        return self._cached[path]
+
+
+def _nominal(image: NDArray[np.generic]) -> Camera:
+    height, width = image.shape[:2]
+    focal = _FOCAL_LENGTH * width
+    return _geometry(width, height, (focal, focal), ((width - 1) / 2, (height - 1) / 2))
+
+
+def _geometry(width: int, height: int, focal: tuple[float, float], centre: tuple[float, float]) -> Camera:
+    return Camera(width, height, (focal[0], 0.0, centre[0], 0.0, focal[1], centre[1], 0.0, 0.0, 1.0))
 
 
 class _Camera:
@@ -88,7 +243,7 @@ class _Camera:
         header = Header(frame_id=self._frame_id, stamp=(self._start + Duration(nanoseconds=int(fired * 1e9))).to_msg())
         picture = self._image(fired)
         encoding = _ENCODINGS[picture.ndim, picture.dtype.name]
-        self._images.publish(image_message(picture, encoding, header))  # type: ignore[arg-type]
+        self._images.publish(image_message(picture, encoding, header))
         self._infos.publish(_camera_info(self._geometry(fired), header))
         self.published += 1
         self.skipped += self._clock.skip_to(self._elapsed())
@@ -152,7 +307,7 @@ class SourceNode(Node):  # type: ignore[misc]
             self._warned = skipped
 
 
-def _material(settings: SourceSettings) -> SourceMaterial:
+def _material(settings: SourceSettings) -> _Material:
     if settings.pairs:
         return FolderMaterial(Path(settings.pairs).expanduser(), settings.rate, settings.hold)
     return SceneMaterial(settings.seed)

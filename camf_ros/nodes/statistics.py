@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from camf_ros.pairing.beat import Beat
+from camf_ros.pairing.nearest import Beat
 
 # Distributions are taken over this many last values.
 _WINDOW = 300

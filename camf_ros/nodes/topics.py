@@ -1,6 +1,15 @@
-"""Names of topics and services, each written once. Relative ones follow the namespace, ``~/`` ones the node."""
+"""Names of topics and services, each written once, and the Fast DDS profile that large images on them need.
 
+Relative names follow the namespace, ``~/`` ones the node. A profile that the user has set stays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
 from typing import Any
+
+from camf_ros.resources import share_file
 
 THERMAL = "thermal"
 RGB = "rgb"
@@ -21,7 +30,24 @@ ENABLE = "~/enable"
 RELOAD = "~/reload"
 SAVE_SNAPSHOT = "~/save_snapshot"
 
+#: What Fast DDS 2 (Humble to Jazzy) reads, and what Fast DDS 3 (Kilted and later) reads; 3 reads the old one too, and
+#: takes a profile that both name for an error.
+OLD_VARIABLE, VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
+_FAST_DDS_2 = {"humble", "iron", "jazzy"}
+
 
 def compressed(node: Any, topic: str) -> str:
     """Where image_transport has an image topic as CompressedImage: beside it, also where it is remapped."""
     return f"{node.resolve_topic_name(topic)}/compressed"
+
+
+def profile_to_set(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variable that a process needs to get the profile with a larger shared-memory segment than the default.
+
+    None if a profile is set in the environment (this process' own when left out) already.
+    """
+    known = os.environ if environment is None else environment
+    if known.get(OLD_VARIABLE) or known.get(VARIABLE):
+        return {}
+    variable = OLD_VARIABLE if known.get("ROS_DISTRO") in _FAST_DDS_2 else VARIABLE
+    return {variable: str(share_file("config/fastdds.xml"))}

@@ -12,9 +12,8 @@ pytest.importorskip("rosbags", reason="needs rosbags: pip install rosbags")
 
 from small_model import open_small
 
-from camf_ros.bag.fusion import Tally
-from camf_ros.bag.job import BagJob
-from camf_ros.bag.topics import BagTopics
+from camf_ros.bag.player import BagJob, Tally
+from camf_ros.bag.reader import BagTopics
 from camf_ros.engines.engine import Engine
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.table import build

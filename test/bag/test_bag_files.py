@@ -10,8 +10,8 @@ import pytest
 from recordings import FUSED, RGB, START, THERMAL, info, raw, read, refused, street, text, topics, write
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
+from camf_ros.bag.message_types import MessageTypes, distro_of
 from camf_ros.bag.reader import BagReader
-from camf_ros.bag.types import MessageTypes, distro_of
 from camf_ros.errors import DataError, ParameterError
 
 Fuse = Any

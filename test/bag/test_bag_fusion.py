@@ -41,7 +41,7 @@ from camf_ros.engines.engine import Engine
 from camf_ros.errors import ParameterError
 from camf_ros.imaging.camera_model import Extrinsics
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
-from camf_ros.pairing.stamps import seconds
+from camf_ros.pairing.arrivals import seconds
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
 
@@ -331,7 +331,7 @@ def test_exact_policy(tmp_path: Path, fuse: Fuse) -> None:
 
 def test_approximate_policy_needs_message_filters(tmp_path: Path, fuse: Fuse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "message_filters", None)
-    monkeypatch.delitem(__import__("sys").modules, "camf_ros.nodes.filter_matcher", raising=False)
+    monkeypatch.delitem(__import__("sys").modules, "camf_ros.nodes.inputs", raising=False)
     source = write(tmp_path / "in", street(2))
     with pytest.raises(ParameterError, match="nearest"):
         fuse(source, tmp_path / "out", {"pairing.policy": "approximate"})

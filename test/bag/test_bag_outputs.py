@@ -173,7 +173,7 @@ def test_what_replaces_a_recording_does_so_only_when_it_is_complete(tmp_path: Pa
 KILLED = """
 import sys, time
 from pathlib import Path
-from camf_ros.bag.job import BagJob
+from camf_ros.bag.player import BagJob
 from camf_ros.engines.choose import open_engine
 from camf_ros.models import find_model
 from camf_ros.settings.fusion_settings import FusionSettings

@@ -79,7 +79,8 @@ def test_unpaired_passed_and_rejected(tmp_path: Path, run: Run) -> None:
     status, lines = run(write(tmp_path / "in", messages), "--output", tmp_path / "out")
     assert status == 1
     assert lines[0] == (
-        "1 rejected (stamp): rgb frame: stamp is 0 s; expected a time after 0; set pairing.zero_stamps to arrival"
+        "1 rejected (stamp): rgb frame: stamp is 0 s; expected a time after 0; check the driver, "
+        "or set pairing.zero_stamps to arrival"
     )
     assert lines[1] == f"3 pairs fused into {tmp_path / 'out'}"
     assert lines[2] == "thermal: 4 frames, 0 passed through alone, 1 unpaired; in no pair: 1 unmatched"
@@ -138,7 +139,7 @@ def test_which_picture(tmp_path: Path, run: Run) -> None:
 
 
 def test_names_are_those_of_the_node() -> None:
-    from camf_ros.bag.topics import BagTopics  # noqa: PLC0415
+    from camf_ros.bag.reader import BagTopics  # noqa: PLC0415
 
     own = BagTopics()
     outputs = [topic for topic, _ in own.outputs(Wanted(detector=True)).values()]

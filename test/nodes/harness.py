@@ -21,7 +21,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from camf_ros.nodes import topics
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.publishers import image_message
 from camf_ros.resources import share_file
 
 # Long enough for a loaded machine; nothing waits this long when all is well.

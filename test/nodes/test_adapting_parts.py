@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from camf_ros.errors import EngineError
-from camf_ros.nodes import adapting
-from camf_ros.nodes.adapting import Adapting, first_choice
-from camf_ros.nodes.fuser import Running
+from camf_ros.fusion import Running
+from camf_ros.nodes import model_choice
+from camf_ros.nodes.model_choice import Adapting, first_choice
 from camf_ros.nodes.statistics import Work
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.registration_settings import RegistrationSettings
@@ -30,9 +30,9 @@ class Node:
         self.broken: set[str] = set()
         self.last, self.registration = None, None
         self.running = Running(SimpleNamespace(engine="first"), "camf-lite")
-        monkeypatch.setattr(adapting, "choose_engine", self._choose)
-        monkeypatch.setattr(adapting, "load", self._load)
-        monkeypatch.setattr(adapting, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(model_choice, "choose_engine", self._choose)
+        monkeypatch.setattr(model_choice, "load", self._load)
+        monkeypatch.setattr(model_choice, "time", SimpleNamespace(monotonic=lambda: self.now))
         monkeypatch.setattr(Adapting, "_time_one", lambda _, engine, choice, *more: self._time(engine, choice))
         self.adapting = Adapting(self, self, self, tell=self.said.append)
 
@@ -47,14 +47,14 @@ class Node:
     def _time(self, model, choice):
         return TIMES[model][choice.processing is not None]
 
-    def _load(self, settings, processing, fuser):
-        assert fuser is self
+    def _load(self, settings, processing, fusion):
+        assert fusion is self
         self.loaded.append((settings.model, processing))
         return Running(
             SimpleNamespace(engine=f"{settings.model} number {len(self.loaded)}"), settings.model, processing
         )
 
-    # In place of the fuser, the loader and the statistics.
+    # In place of the fusion, the loader and the statistics.
 
     def use(self, running):
         self.running = running

@@ -18,7 +18,7 @@ pytestmark = [
 SCRIPT = """
 import ctypes, re, sys, tempfile, threading
 if sys.argv[1] == "limited":
-    from camf_ros.nodes.allocator import limit_arenas
+    from camf_ros.nodes.worker import limit_arenas
     limit_arenas()
 together = threading.Barrier(16)
 
@@ -61,7 +61,7 @@ def test_few_pools(tmp_path):
 
 GAPS = """
 import pathlib, resource, sys
-from camf_ros.nodes.allocator import trim
+from camf_ros.nodes.worker import trim
 
 def resident():
     return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20

@@ -35,7 +35,7 @@ from recordings import (
 )
 from sensor_msgs.msg import CameraInfo, Image
 
-from camf_ros.bag.types import CHANNEL_WEIGHTS, MessageTypes
+from camf_ros.bag.message_types import CHANNEL_WEIGHTS, MessageTypes
 from camf_ros.cli.main import main
 from camf_ros.resources import share_file
 from camf_scene import NightStreet

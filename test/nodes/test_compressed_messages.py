@@ -11,13 +11,13 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from camf_ros.errors import EncodingError, ImageError
-from camf_ros.nodes.compressed_messages import compressed_message
-from camf_ros.nodes.image_conversion import ImageConversion
+from camf_ros.imaging.camera_messages import ImageConversion
+from camf_ros.nodes.publishers import compressed_message
 
 ROWS, COLUMNS = np.indices((48, 64))
 RGB = np.stack([ROWS, 90 + COLUMNS, 200 - ROWS - COLUMNS], axis=2).astype(np.uint8)
 COUNTS = (21000 + 40 * ROWS + COLUMNS).astype(np.uint16)
-CONVERSION = ImageConversion(use_cv_bridge=False)
+CONVERSION = ImageConversion()
 
 
 def stored(extension: str, picture: np.ndarray, layout: str) -> CompressedImage:

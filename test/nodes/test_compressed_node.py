@@ -9,7 +9,7 @@ from harness import pixels, qos, scene, start_fusion
 from sensor_msgs.msg import CompressedImage
 
 from camf_ros.nodes import topics
-from camf_ros.nodes.image_messages import byte_array
+from camf_ros.nodes.publishers import byte_array
 
 pytestmark = pytest.mark.ros
 

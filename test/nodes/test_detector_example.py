@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from camf_ros.examples.finders import Objects
 from camf_ros.nodes import topics
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.publishers import image_message
 from camf_ros.settings.demo_settings import DetectorSettings
 
 pytestmark = pytest.mark.ros

@@ -15,7 +15,7 @@ from std_srvs.srv import Trigger
 from camf_ros.engines.choose import choose_engine
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.nodes import topics
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.publishers import image_message
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.thermal_settings import ThermalSettings

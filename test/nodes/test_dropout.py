@@ -8,7 +8,7 @@ from camf_ros.msg import ChannelWeights
 from harness import pixels, scene, start_fusion
 from sensor_msgs.msg import CameraInfo
 
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.publishers import image_message
 
 pytestmark = [pytest.mark.ros, pytest.mark.fault]
 

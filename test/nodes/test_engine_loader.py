@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from camf_ros.errors import CamfError
-from camf_ros.nodes import engine_loader
-from camf_ros.nodes.engine_loader import EngineLoader, load
+from camf_ros.nodes import model_choice
+from camf_ros.nodes.model_choice import EngineLoader, load
 from camf_ros.settings.fusion_settings import FusionSettings
 
 # Against a hang.
@@ -22,7 +22,7 @@ class Loading:
     def __init__(self, monkeypatch) -> None:
         self.begun, self.may_end, self.done = threading.Semaphore(0), threading.Semaphore(0), threading.Semaphore(0)
         self.warmed, self.handed_out = [], []
-        monkeypatch.setattr(engine_loader, "choose_engine", self._choose)
+        monkeypatch.setattr(model_choice, "choose_engine", self._choose)
         self.loader = EngineLoader()
 
     def _choose(self, settings):
@@ -40,7 +40,9 @@ class Loading:
         self.done.release()
 
     def request(self, model: str) -> None:
-        self.loader.run(model, lambda _: load(FusionSettings(model=model), (3, 4), self), self._done)
+        self.loader.run(
+            model, lambda _: load(FusionSettings(model=model), (3, 4), SimpleNamespace(pipeline=self)), self._done
+        )
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from trouble import Footprint, assert_nothing_leaked, counted, kill, settled, start_watched
 
 from camf_ros.imaging.encodings import ENCODINGS
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.publishers import image_message
 
 pytestmark = [pytest.mark.ros, pytest.mark.fault]
 

@@ -11,8 +11,8 @@ from harness import scene
 from std_srvs.srv import Trigger
 from trouble import Trouble, assert_nothing_leaked, counted, settled, start_watched
 
-from camf_ros.nodes.image_messages import image_message
-from camf_ros.nodes.qos import SENSOR_INPUT
+from camf_ros.nodes.inputs import SENSOR_INPUT
+from camf_ros.nodes.publishers import image_message
 
 pytestmark = [pytest.mark.ros, pytest.mark.fault]
 

@@ -22,7 +22,7 @@ from camf_ros.nodes.fusion_node import FusionNode
 
 rclpy.init(args=sys.argv)
 node = FusionNode()
-node._fuser.last = object()  # something to explain
+node._loaded.fusion.last = object()  # something to explain
 os.kill(os.getpid(), signal.SIGTERM)
 while node.context.ok():
     time.sleep(0.01)

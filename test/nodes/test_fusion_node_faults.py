@@ -10,7 +10,7 @@ from harness import scene
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.publishers import image_message
 
 pytestmark = [pytest.mark.ros, pytest.mark.fault]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.publishers import image_message
 
 pytestmark = pytest.mark.ros
 
@@ -63,16 +63,6 @@ def test_a_constant_latency_of_the_thermal_camera_is_taken_out(processes, probe,
     assert probe.spin_until(lambda: len(probe.weights) >= 3)
     assert all(a - b == 60 for a, b in pairs(probe))
     assert [message.skew for message in probe.weights] == [0.0] * len(probe.weights)
-
-
-def test_frames_without_stamp_are_named_with_the_remedy(processes, probe, model):
-    fusion = processes.start("fusion_node", model=model, device="cpu", diagnostics_period=0.1)
-    probe.wait_for_node()
-    probe.thermal.publish(image_message(np.zeros((48, 64), np.uint16), "mono16", Header()))
-    assert probe.spin_until(lambda: probe.diagnostics.get("rejected: stamp") == "1"), probe.diagnostics
-    fusion.terminate()
-    log, _ = fusion.communicate(timeout=30)
-    assert "pairing.zero_stamps to arrival" in log
 
 
 def test_two_cameras_without_stamps_pair_by_arrival(processes, probe, model):

@@ -10,10 +10,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from camf_ros.errors import EncodingError
+from camf_ros.imaging.camera_messages import ImageConversion
 from camf_ros.imaging.encodings import ENCODINGS, RGB_ENCODINGS, THERMAL_ENCODINGS, Kind
 from camf_ros.imaging.raw_image import thermal_values, to_rgb8
-from camf_ros.nodes.image_conversion import ImageConversion, cv_bridge_works
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.inputs import best_conversion, cv_bridge_works
+from camf_ros.nodes.publishers import image_message
 
 # Tried in a process of its own, as the node does: a cv_bridge for another NumPy would end this one.
 needs_cv_bridge = pytest.mark.skipif(not cv_bridge_works(), reason="cv_bridge is not installed, or does not work")
@@ -60,7 +61,7 @@ def test_message_of_an_array_is_complete(encoding):
 @pytest.mark.parametrize("encoding", GREY)
 def test_thermal_round_trip(encoding, padding, big):
     array = picture(encoding)
-    got = ImageConversion(use_cv_bridge=False).thermal(padded(array, encoding, padding, big))
+    got = ImageConversion().thermal(padded(array, encoding, padding, big))
     assert got.dtype in (np.uint8, np.uint16, np.float32)
     np.testing.assert_array_equal(got, thermal_values(array, ENCODINGS[encoding], "topic"))
 
@@ -70,7 +71,7 @@ def test_thermal_round_trip(encoding, padding, big):
 @pytest.mark.parametrize("encoding", sorted(RGB_ENCODINGS - set(IN_PLANES)))
 def test_rgb_round_trip(encoding, padding, big):
     array = picture(encoding)
-    got = ImageConversion(use_cv_bridge=False).rgb(padded(array, encoding, padding, big))
+    got = ImageConversion().rgb(padded(array, encoding, padding, big))
     np.testing.assert_array_equal(got, to_rgb8(array, ENCODINGS[encoding]))
     assert got.flags.c_contiguous
 
@@ -80,16 +81,16 @@ def test_planes(encoding):
     height = 24 if encoding == "nv24" else 12
     stored = np.random.default_rng(1).integers(0, 256, (height, 6), np.uint8)
     message = Image(height=8, width=6, encoding=encoding, step=6, data=stored.tobytes())
-    got = ImageConversion(use_cv_bridge=False).rgb(message)
+    got = ImageConversion().rgb(message)
     np.testing.assert_array_equal(got, to_rgb8(stored, ENCODINGS[encoding]))
     stored[8:] = 128
     message.data = stored.tobytes()
-    np.testing.assert_array_equal(ImageConversion(use_cv_bridge=False).thermal(message), stored[:8])
+    np.testing.assert_array_equal(ImageConversion().thermal(message), stored[:8])
 
 
 def test_a_grey_picture_sent_as_colour_is_a_thermal_picture_and_a_palette_is_not():
     grey = picture("mono8")
-    conversion = ImageConversion(use_cv_bridge=False)
+    conversion = ImageConversion()
     np.testing.assert_array_equal(conversion.thermal(padded(np.dstack([grey] * 3), "bgr8", 2, False)), grey)
     with pytest.raises(EncodingError, match="white-hot"):
         conversion.thermal(padded(picture("rgb8"), "rgb8", 0, False))
@@ -101,7 +102,7 @@ def test_a_grey_picture_sent_as_colour_is_a_thermal_picture_and_a_palette_is_not
 @pytest.mark.parametrize("encoding", TOGETHER)
 def test_both_ways_give_the_same_bits(encoding, padding, big):
     message = padded(picture(encoding), encoding, padding, big)
-    own, bridge = ImageConversion(use_cv_bridge=False), ImageConversion(use_cv_bridge=True)
+    own, bridge = ImageConversion(), best_conversion()
     assert bridge.backend == "cv_bridge"
     if encoding in RGB_ENCODINGS:
         np.testing.assert_array_equal(own.rgb(message), bridge.rgb(message))
@@ -118,7 +119,7 @@ def test_cv_bridge_itself_gives_the_same_bits(encoding):
         message = image_message(picture(encoding, seed, size), encoding, Header())
         wanted = "mono8" if ENCODINGS[encoding].kind is Kind.GREY else "rgb8"
         expected = CvBridge().imgmsg_to_cv2(message, wanted)
-        np.testing.assert_array_equal(ImageConversion(use_cv_bridge=False).rgb(message), expected)
+        np.testing.assert_array_equal(ImageConversion().rgb(message), expected)
 
 
 @needs_cv_bridge
@@ -134,7 +135,7 @@ def test_what_cv_bridge_does_not_convert_is_known(encoding):
 @needs_cv_bridge
 def test_every_sixteen_bit_value_becomes_the_same_grey_level_either_way():
     message = image_message(np.arange(65536, dtype=np.uint16).reshape(256, 256), "mono16", Header())
-    own, bridge = ImageConversion(use_cv_bridge=False), ImageConversion(use_cv_bridge=True)
+    own, bridge = ImageConversion(), best_conversion()
     np.testing.assert_array_equal(own.rgb(message), bridge.rgb(message))
 
 

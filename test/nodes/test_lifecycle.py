@@ -21,8 +21,8 @@ from trouble import Trouble, counted
 
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
-from camf_ros.nodes.image_messages import image_message
-from camf_ros.nodes.wrong_transitions import refuse_wrong_transitions
+from camf_ros.nodes.publishers import image_message
+from camf_ros.nodes.running import refuse_wrong_transitions
 
 pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
@@ -172,7 +172,7 @@ def unpaired(probe) -> int:
 
 
 def test_counts_go_on_and_ages_do_not_after_a_pause(processes, probe, model):
-    process = started(processes, model, no_data_timeout=1.0, on_missing="wait")
+    process = started(processes, model, no_data_timeout=5.0, on_missing="wait")
     probe.wait_for_node()
     probe.fuse(*scene(1))
     for _ in range(3):  # these have no counterpart
@@ -183,7 +183,7 @@ def test_counts_go_on_and_ages_do_not_after_a_pause(processes, probe, model):
     assert probe.spin_until(lambda: unpaired(probe) >= 2), probe.diagnostics
     before = unpaired(probe)
     assert call(probe, SetBool, "enable", data=False).success
-    probe.spin_for(1.5)
+    probe.spin_for(6.0)
     probe.diagnostics.clear()
     assert call(probe, SetBool, "enable", data=True).success
     assert probe.spin_until(lambda: "thermal age (s)" in probe.diagnostics)
@@ -253,8 +253,11 @@ from camf_ros.nodes.fusion_node import FusionNode
 rclpy.init(args=sys.argv)
 node = FusionNode()
 gc.disable()
-held = {name: weakref.ref(getattr(node, name)) for name in ("_intake", "_explaining", "_source_watch")}
-model = weakref.ref(node._fuser.chosen.engine)
+active = node._active
+held = {name: weakref.ref(getattr(active, name)) for name in ("inputs", "worker", "explaining", "source_watch")}
+held["active"] = weakref.ref(active)
+del active
+model = weakref.ref(node._loaded.fusion.running.chosen.engine)
 node.trigger_deactivate()
 assert [name for name, ref in held.items() if ref() is not None] == []
 node.trigger_cleanup()

@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camf_ros.engines.engine import DeviceMemory
-from camf_ros.nodes.camera_clock import CameraClock
 from camf_ros.nodes.diagnostics import memory_values
-from camf_ros.nodes.mailbox import Mailbox
-from camf_ros.nodes.middleware import OLD_VARIABLE, VARIABLE, profile_to_set
+from camf_ros.nodes.source_node import CameraClock
 from camf_ros.nodes.statistics import Statistics, summarise
-from camf_ros.nodes.worker import Worker
+from camf_ros.nodes.topics import OLD_VARIABLE, VARIABLE, profile_to_set
+from camf_ros.nodes.worker import Mailbox, Worker
 
 
 def test_mailbox_keeps_the_newest_and_counts_the_rest():

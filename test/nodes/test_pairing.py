@@ -12,14 +12,15 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image
 
 from camf_ros.nodes import topics
-from camf_ros.nodes.pairing import ImagePair, LoneFrame, Pairing
+from camf_ros.nodes.inputs import Inputs
+from camf_ros.pairing.synchronizer import ImagePair, LoneFrame
 from camf_ros.settings.fusion_settings import FusionSettings, PairingSettings
 
 pytestmark = pytest.mark.ros
 
 
 class Bench:
-    """A node with a Pairing, and publishers for both cameras."""
+    """A node with inputs, and publishers for both cameras."""
 
     def __init__(self, settings: FusionSettings) -> None:
         self.context = rclpy.Context()
@@ -29,14 +30,13 @@ class Bench:
         self.pairs: list[tuple[int, int]] = []
         self.whole: list[ImagePair] = []
         self.alone: list[tuple[str, int]] = []
-        self.bad: list[tuple[str, int]] = []
-        self.pairing = Pairing(
+        self.bad: list[str] = []
+        self.inputs = Inputs(
             self.node,
             settings,
-            on_pair=self._pair,
-            on_lone=self._lone,
             on_frame=self.frames.append,
-            on_bad_stamp=lambda camera, stamp: self.bad.append((camera, stamp.sec)),
+            hand_out=lambda item: self._lone(item) if isinstance(item, LoneFrame) else self._pair(item),
+            reject=lambda error: self.bad.append(f"{error.reason}: {error}"),
         )
         self.publishers = {
             camera: self.node.create_publisher(Image, topic, qos("reliable"))
@@ -144,7 +144,7 @@ def test_thirty_hertz_that_arrives_late_pairs_with_nine_hertz_as_nearly_as_possi
     assert len(made.pairs) >= 17
     assert made.pairs == best[: len(made.pairs)]
     assert [round(1e3 * pair.skew) for pair in made.whole] == [a - b for a, b in made.pairs]
-    assert made.pairing.dropped["rgb spare"] > 30
+    assert made.inputs.stream.dropped["rgb spare"] > 30
 
 
 def test_exact_takes_equal_stamps_only(bench):
@@ -173,7 +173,8 @@ def test_a_stamp_before_all_time_is_reported_and_does_no_harm(bench, policy):
     made = bench(policy=policy)
     pairs = made.feed(("rgb", -5000), ("thermal", -5000), ("rgb", 1000), ("thermal", 1000))
     assert pairs == [(1000, 1000)]
-    assert made.bad == [("rgb", -5), ("thermal", -5)]
+    causes = [text.partition(";")[0] for text in made.bad]
+    assert causes == ["stamp: rgb frame: stamp is -5 s", "stamp: thermal frame: stamp is -5 s"]
 
 
 @NOT_EXACT
@@ -198,7 +199,8 @@ def test_offsets_count_for_every_policy_and_change_no_message(bench, policy, off
 def test_frames_without_stamp_are_reported(bench, policy):
     made = bench(policy=policy)
     assert made.feed(("thermal", 0), ("rgb", 1000), ("thermal", 0), ("thermal", 1000)) == [(1000, 1000)]
-    assert made.bad == [("thermal", 0), ("thermal", 0)]
+    text = "stamp: thermal frame: stamp is 0 s; expected a time after 0; check the driver, or set pairing.zero_stamps"
+    assert made.bad == [f"{text} to arrival"] * 2
 
 
 @NOT_EXACT
@@ -212,49 +214,6 @@ def test_frames_without_stamp_can_be_paired_by_their_arrival(bench, policy):
     assert made.whole[0].time == pytest.approx(now, abs=PATIENCE)
     assert made.whole[0].skew == pytest.approx(made.whole[0].time - milliseconds(made.whole[0].rgb) / 1000, abs=1e-6)
     assert made.bad == []
-
-
-def test_frames_of_one_camera_pass_while_the_other_is_missing_and_pair_when_it_is_back(bench):
-    made = bench(on_missing="pass_through", missing_timeout=0.2)
-    time.sleep(0.25)
-    made.feed(*[("rgb", 1000 + 33 * k) for k in range(6)])
-    # The third is the first that the other camera has had time to answer.
-    assert made.alone == [("rgb", 1066), ("rgb", 1099), ("rgb", 1132), ("rgb", 1165)]
-    made.feed(("thermal", 1166), ("rgb", 1198), ("thermal", 1199), ("rgb", 1231))
-    assert made.settle(1) == [(1199, 1198)], "1165 was published before"
-    assert made.alone[-1] == ("rgb", 1165)
-    assert made.pairing.missing() == {}
-
-
-def test_a_frozen_camera_is_left_out(bench):
-    made = bench(on_missing="pass_through", missing_timeout=0.2)
-    made.feed(("thermal", 1000), content=b"stuck")
-    stamp, end = 1000, time.monotonic() + PATIENCE
-    while not made.alone and time.monotonic() < end:
-        stamp += 10
-        made.feed(("rgb", stamp))
-        made.feed(("thermal", stamp), content=b"stuck")
-    assert made.alone == [("rgb", stamp)]
-    assert made.pairing.missing()["thermal"].reason == "frozen"
-    paired = len(made.pairs)
-    made.feed(("rgb", stamp + 10))
-    made.feed(("thermal", stamp + 10), content=b"stuck")
-    assert len(made.alone) == 2
-    assert len(made.pairs) == paired, "what was published alone is not published again"
-    made.feed(("thermal", stamp + 20), ("rgb", stamp + 20))
-    assert made.settle(paired + 1)[-1] == (stamp + 20, stamp + 20)
-    assert len(made.alone) == 2
-
-
-def test_nobody_is_let_through_where_pairs_are_waited_for(bench):
-    made = bench(on_missing="wait", missing_timeout=0.1)
-    time.sleep(0.15)
-    made.feed(*[("rgb", 1000 + 33 * k) for k in range(6)])
-    assert made.alone == []
-    assert set(made.pairing.missing()) == {"thermal"}
-    made.pairing.configure(FusionSettings(on_missing="pass_through", missing_timeout=0.1))
-    made.feed(("rgb", 1300))
-    assert made.alone == [("rgb", 1300)]
 
 
 def test_stamps_of_a_clock_of_its_own_can_be_ignored(bench):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from harness import scene
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, ReliabilityPolicy
 
 pytestmark = pytest.mark.ros
@@ -50,17 +49,6 @@ def test_an_override_that_is_none_ends_with_its_name(processes, model):
     log, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "soon" in log
-
-
-def test_nodes_in_namespaces_do_not_meet(processes, probe, model):
-    for robot in ("one", "two"):
-        processes.start("fusion_node", "-r", f"__ns:=/{robot}", model=str(model), device="cpu")
-    topics = [f"/{robot}/{name}" for robot in ("one", "two") for name in ("fused/image", "fusion/channel_weights")]
-    assert probe.spin_until(lambda: all(probe.node.count_publishers(topic) == 1 for topic in topics))
-    assert probe.node.count_publishers("/fused/image") == 0
-    probe.send(*scene(1))
-    probe.spin_for(0.5)
-    assert probe.fused == []
 
 
 def test_a_misspelled_parameter_is_named_with_the_one_that_was_meant(processes, probe, model):

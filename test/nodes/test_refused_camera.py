@@ -9,7 +9,7 @@ from harness import pixels, qos, scene, start_fusion
 from sensor_msgs.msg import CompressedImage, Image
 
 from camf_ros.nodes import topics
-from camf_ros.nodes.image_messages import image_message
+from camf_ros.nodes.publishers import image_message
 
 pytestmark = [pytest.mark.ros, pytest.mark.fault]
 

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from camf_ros.errors import ParameterError
 from camf_ros.nodes import topics
-from camf_ros.nodes.source_material import SceneMaterial
+from camf_ros.nodes.source_node import SceneMaterial
 
 pytestmark = pytest.mark.ros
 

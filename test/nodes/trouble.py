@@ -29,8 +29,8 @@ if hang:
 if hang == "exit":
     atexit.register(time.sleep, 600)
 if hang == "executor":
-    import camf_ros.nodes.report
-    camf_ros.nodes.report.Reporter.report = lambda *arguments, **options: time.sleep(600)
+    import camf_ros.nodes.reporter
+    camf_ros.nodes.reporter.Reporter.report = lambda *arguments, **options: time.sleep(600)
 order = pathlib.Path(os.environ["CAMF_TEST_TROUBLE"])
 guarded = camf_ros.engines.engine.guarded
 

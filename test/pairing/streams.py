@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from camf_ros.pairing.arrivals import Frame
 from camf_ros.pairing.nearest import NearestStamps
 
 MS = 1_000_000
@@ -54,7 +55,7 @@ class Run:
         most: Most frames that ever waited.
     """
 
-    matcher: NearestStamps[int]
+    matcher: NearestStamps
     pairs: list[tuple[int, int]] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
     most: int = 0
@@ -64,7 +65,8 @@ class Run:
         before = len(self.pairs)
         for arrival in arrivals:
             self.wait_until(arrival.time)
-            self._note(self.matcher.add(arrival.stream, arrival.stamp, arrival.stamp, arrival.time), arrival.time)
+            frame = Frame(arrival.stamp, arrival.stamp, arrival.time)
+            self._note(self.matcher.add(arrival.stream, frame, arrival.time), arrival.time)
             self.most = max(self.most, len(self.matcher))
         return self.pairs[before:]
 
@@ -77,9 +79,9 @@ class Run:
 
     def _note(self, pairs, now: float) -> None:
         for first, second in pairs:
-            assert (first.item, second.item) == (first.stamp, second.stamp)
-            self.pairs.append((first.stamp, second.stamp))
-            self.delays.append(now - max(first.arrived, second.arrived))
+            assert (first.message, second.message) == (first.time, second.time)
+            self.pairs.append((first.time, second.time))
+            self.delays.append(now - max(first.since, second.since))
 
 
 def run(*, slop: float = 0.04, max_delay: float = 0.1, queue_size: int = 10) -> Run:

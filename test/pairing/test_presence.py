@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camf_ros.pairing.presence import Missing, Presence
+from camf_ros.pairing.arrivals import Missing, Presence
 
 TIMEOUT = 0.5
 #: Content of a frame by its time.

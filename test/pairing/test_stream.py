@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camf_ros.errors import CamfError
-from camf_ros.pairing.matchers import Candidate, ExactMatcher, Matcher, NearestMatcher
+from camf_ros.pairing.arrivals import Frame, StampError, StampRule
 from camf_ros.pairing.nearest import NearestStamps
-from camf_ros.pairing.stamps import StampRule
-from camf_ros.pairing.stream import CAMERAS, ImagePair, LoneFrame, PairStream
+from camf_ros.pairing.synchronizer import CAMERAS, ExactSynchronizer, Filter, ImagePair, LoneFrame, PairStream
 from camf_ros.settings.fusion_settings import FusionSettings, PairingSettings
 
 MS = 1_000_000
@@ -24,16 +23,15 @@ class Feed:
     def __init__(self, *, on_missing: str = "wait", missing_timeout: float = 0.5, **pairing: object) -> None:
         settings = PairingSettings(**pairing)  # type: ignore[arg-type]
         self.settings = FusionSettings(on_missing=on_missing, missing_timeout=missing_timeout, pairing=settings)
-        matcher: Matcher = ExactMatcher(settings) if settings.policy == "exact" else NearestMatcher(settings)
-        self.stream = PairStream(self.settings, matcher, 0.0)
         self.number = 0
         self.found: list[ImagePair | LoneFrame] = []
+        self.stream = PairStream(self.settings, 0.0, self.found.append)
 
     def __call__(self, *frames: tuple[str, int], content: bytes | None = None) -> list[tuple[object, ...]]:
         for camera, stamp in frames:
             self.number += 1
             own = str(self.number).encode() if content is None else content
-            self.found += self.stream.add(camera, f"{camera} {stamp}", stamp * MS, own, 1e-3 * stamp)
+            self.stream.add(camera, f"{camera} {stamp}", stamp * MS, own, 1e-3 * stamp)
         return self.short()
 
     def short(self) -> list[tuple[object, ...]]:
@@ -72,9 +70,10 @@ def test_a_pair_that_waits_comes_out_at_its_deadline_and_not_before() -> None:
     feed(("rgb", 1000), ("thermal", 1010))
     assert feed.found == []
     assert feed.stream.deadline() == pytest.approx(1.11)
-    assert feed.stream.expire(1.1) == []
-    (pair,) = feed.stream.expire(feed.stream.deadline() or 0)
-    assert (pair.thermal, pair.rgb) == ("thermal 1010", "rgb 1000")
+    feed.stream.expire(1.1)
+    assert feed.found == []
+    feed.stream.expire(feed.stream.deadline() or 0)
+    assert feed.short() == [("thermal 1010", "rgb 1000")]
     assert feed.stream.deadline() is None
 
 
@@ -141,9 +140,11 @@ def test_a_camera_whose_frames_are_refused_is_missing_and_its_newest_one_is_trie
 def test_frames_without_a_usable_stamp_make_a_missing_camera() -> None:
     feed = Feed(on_missing="pass_through", missing_timeout=0.3)
     for stamp in range(1000, 1600, 100):
-        feed.stream.refuse("thermal", str(stamp).encode(), 1e-3 * stamp, "stamp is 0 s")
+        message = SimpleNamespace(header=SimpleNamespace(stamp=time_of(0)), data=str(stamp).encode())
+        with pytest.raises(StampError):
+            feed.stream.take("thermal", message, 1e-3 * stamp, lambda: 0)
         feed(("rgb", stamp))
-    assert feed.stream.missing(1.5)["thermal"].cause == "stamp is 0 s"
+    assert "stamp is 0 s" in feed.stream.missing(1.5)["thermal"].cause
     assert feed.short()[-1] == ("rgb", "rgb 1500")
 
 
@@ -168,57 +169,60 @@ STREAM = st.lists(st.tuples(st.sampled_from([0, 1]), st.integers(0, 40)), max_si
 
 @given(frames=STREAM, queue_size=st.integers(1, 5))
 def test_exact_takes_each_frame_once_and_equal_stamps_only(frames: list[tuple[int, int]], queue_size: int) -> None:
-    matcher = ExactMatcher(PairingSettings(policy="exact", queue_size=queue_size))
-    fed = [(stream, Candidate(number, 10 * MS * stamp, 0.0)) for number, (stream, stamp) in enumerate(frames)]
-    matches = [match for stream, frame in fed for match in matcher.add(stream, frame, 0.0)]
+    inputs, matches = (Filter(), Filter()), []
+    synchronizer = ExactSynchronizer(inputs, queue_size)
+    synchronizer.registerCallback(lambda *pair: matches.append(pair))
+    for number, (stream, stamp) in enumerate(frames):
+        inputs[stream].signalMessage(Frame(number, 10 * MS * stamp, 0.0))
     assert all(first.time == second.time for first, second in matches)
     used = [frame.message for match in matches for frame in match]
     assert len(used) == len(set(used))
     streams = dict(enumerate(stream for stream, _ in frames))
     assert all(streams[first.message] == 0 and streams[second.message] == 1 for first, second in matches)
-    assert all(len(queue) <= queue_size for queue in matcher._queues)
+    assert all(len(queue) <= queue_size for queue in synchronizer._queues)
 
 
 @given(frames=STREAM)
 def test_nearest_decides_as_its_rule_does(frames: list[tuple[int, int]]) -> None:
     settings = FusionSettings(on_missing="wait")
     pairing = settings.pairing
-    stream = PairStream(settings, NearestMatcher(pairing), 0.0)
-    rule: NearestStamps[int] = NearestStamps(
-        slop=round(1e9 * pairing.slop), max_delay=pairing.max_delay, queue_size=pairing.queue_size
-    )
+    found: list[ImagePair | LoneFrame] = []
+    stream = PairStream(settings, 0.0, found.append)
+    rule = NearestStamps(slop=round(1e9 * pairing.slop), max_delay=pairing.max_delay, queue_size=pairing.queue_size)
     for number, (place, stamp) in enumerate(frames):
         now = 0.01 * number
-        expected = rule.add(place, 10 * MS * stamp, number, now)
-        found = stream.add(CAMERAS[place], number, 10 * MS * stamp, b"%d" % number, now)
+        expected = rule.add(place, Frame(number, 10 * MS * stamp, now), now)
+        found.clear()
+        stream.add(CAMERAS[place], number, 10 * MS * stamp, b"%d" % number, now)
         assert [(pair.thermal, pair.rgb) for pair in found if isinstance(pair, ImagePair)] == [
-            (pair.first.item, pair.second.item) for pair in expected
+            (first.message, second.message) for first, second in expected
         ]
         assert stream.deadline() == rule.deadline()
 
 
-def stamp(sec: int, nanosec: int = 0) -> SimpleNamespace:
+def time_of(sec: int, nanosec: int = 0) -> SimpleNamespace:
     return SimpleNamespace(sec=sec, nanosec=nanosec)
 
 
 def test_times_are_the_stamps() -> None:
     warnings: list[str] = []
     rule = StampRule(PairingSettings(), warnings.append)
-    assert rule.time("rgb", stamp(3, 4), lambda: 99) == 3_000_000_004
-    assert rule.time("rgb", stamp(-3, 4), lambda: 99) is None
-    assert rule.time("rgb", stamp(0), lambda: 99) is None
+    assert rule.time("rgb", time_of(3, 4), lambda: 99) == 3_000_000_004
+    for unusable in (time_of(-3, 4), time_of(0)):
+        with pytest.raises(StampError, match=f"rgb frame: stamp is {unusable.sec} s; expected a time after 0"):
+            rule.time("rgb", unusable, lambda: 99)
     assert warnings == []
 
 
 def test_frames_without_stamp_have_their_arrival_and_a_warning_a_camera() -> None:
     warnings: list[str] = []
     rule = StampRule(PairingSettings(zero_stamps="arrival"), warnings.append)
-    assert [rule.time(camera, stamp(0), lambda: 99) for camera in ("rgb", "rgb", "thermal")] == [99, 99, 99]
+    assert [rule.time(camera, time_of(0), lambda: 99) for camera in ("rgb", "rgb", "thermal")] == [99, 99, 99]
     assert [text.split()[0] for text in warnings] == ["rgb", "thermal"]
-    assert rule.time("rgb", stamp(1), lambda: 99) == 1_000_000_000
+    assert rule.time("rgb", time_of(1), lambda: 99) == 1_000_000_000
 
 
 def test_stamps_of_another_clock_are_ignored() -> None:
     rule = StampRule(PairingSettings(thermal_stamps="arrival"), lambda _: None)
-    assert rule.time("thermal", stamp(-5), lambda: 99) == 99
-    assert rule.time("rgb", stamp(5), lambda: 99) == 5_000_000_000
+    assert rule.time("thermal", time_of(-5), lambda: 99) == 99
+    assert rule.time("rgb", time_of(5), lambda: 99) == 5_000_000_000

@@ -1,4 +1,4 @@
-"""The nearest-stamp synchroniser as a filter among those of message_filters."""
+"""Our synchronizers among the filters of message_filters, and its own behind the same interface."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import threading
 
 import message_filters
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from std_msgs.msg import Header
 
-from camf_ros.nodes.nearest_filter import NearestStampSynchronizer
-from camf_ros.nodes.stamped import Stamped
+from camf_ros.nodes.inputs import PolicyOfRos
+from camf_ros.pairing.arrivals import Frame
+from camf_ros.pairing.synchronizer import Filter, NearestStampSynchronizer, synchronizer
+from camf_ros.settings.fusion_settings import PairingSettings
 
 pytestmark = pytest.mark.ros
 
@@ -29,7 +33,7 @@ class Bench:
         return self
 
     def feed(self, index: int, milliseconds: int) -> None:
-        self.inputs[index].signalMessage(Stamped(f"{'ab'[index]}{milliseconds}", milliseconds * 1_000_000, self.now))
+        self.inputs[index].signalMessage(Frame(f"{'ab'[index]}{milliseconds}", milliseconds * 1_000_000, self.now))
 
 
 def test_messages_of_both_inputs_come_out_in_their_order():
@@ -73,22 +77,22 @@ def test_its_output_feeds_other_filters():
 def test_a_pair_that_waits_comes_when_its_time_is_over():
     bench = Bench().collect()
     bench.feed(0, 100)
-    assert not bench.synchronizer.waiting, "nothing to pair it with"
+    assert bench.synchronizer.deadline() is None, "nothing to pair it with"
     bench.feed(1, 110)
-    assert bench.synchronizer.waiting
+    assert bench.synchronizer.deadline() == 0.1
     bench.now = 0.09
     bench.synchronizer.expire()
     assert bench.pairs == []
     bench.now = 0.1
     bench.synchronizer.expire()
     assert bench.pairs == [("a100", "b110")]
-    assert not bench.synchronizer.waiting
+    assert bench.synchronizer.deadline() is None
 
 
 def test_an_exception_in_a_callback_stops_nothing():
     bench, seen = Bench(), []
 
-    def fail_once(first: Stamped, _: Stamped) -> None:
+    def fail_once(first: Frame, _: Frame) -> None:
         seen.append(first.message)
         if len(seen) == 1:
             raise ValueError("once")
@@ -103,7 +107,7 @@ def test_an_exception_in_a_callback_stops_nothing():
 def test_a_callback_may_feed_the_filter_and_no_lock_is_held():
     bench, seen = Bench(), []
 
-    def feed(first: Stamped, _: Stamped) -> None:
+    def feed(first: Frame, _: Frame) -> None:
         seen.append(first.message)
         if len(seen) > 1:
             return
@@ -127,3 +131,33 @@ def test_what_came_into_no_pair_is_counted_by_input():
     bench.feed(0, 133)
     assert bench.pairs == [("a133", "b133")]
     assert bench.synchronizer.dropped == ({}, {"duplicate": 1, "spare": 1})
+
+
+MS = 1_000_000
+# Some so far apart that the clock has jumped.
+FRAMES = st.lists(
+    st.tuples(st.sampled_from([0, 1]), st.integers(0, 12) | st.integers(1000, 1012) | st.integers(100_000, 100_004)),
+    max_size=60,
+)
+
+
+def matches(make, settings: PairingSettings, frames: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    inputs, found = (Filter(), Filter()), []
+    made = make(inputs, settings)
+    made.registerCallback(lambda *pair: found.append(tuple(frame.message for frame in pair)))
+    for number, (stream, stamp) in enumerate(frames):
+        inputs[stream].signalMessage(Frame(number, stamp * MS, 0.0))
+    made.expire(9.0)
+    assert (made.deadline(), made.dropped) == (None, ({}, {}))
+    return found
+
+
+@given(frames=FRAMES, queue_size=st.integers(1, 6))
+def test_exact_is_the_same_with_message_filters_and_without(frames, queue_size):
+    settings = PairingSettings(policy="exact", queue_size=queue_size)
+    assert matches(synchronizer, settings, frames) == matches(PolicyOfRos, settings, frames)
+
+
+def test_approximate_takes_what_is_there():
+    settings = PairingSettings(policy="approximate", slop=0.02)
+    assert matches(PolicyOfRos, settings, [(1, 1000), (0, 1015), (1, 1016), (0, 1100)]) == [(1, 0)]

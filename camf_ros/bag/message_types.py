@@ -8,13 +8,13 @@ from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg, get_typestore
 
 from camf_ros.errors import CamfError, ParameterError
+from camf_ros.fusion import CHANNEL_WEIGHTS
 from camf_ros.resources import share_file
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 TRANSFORMS = "tf2_msgs/msg/TFMessage"
-CHANNEL_WEIGHTS = "camf_ros/msg/ChannelWeights"
 
 _STORES = {store.value.removeprefix("ros2_"): store for store in Stores if store.value.startswith("ros2_")}
 #: Distributions whose message definitions are known.
@@ -39,12 +39,8 @@ class MessageTypes:
     def __init__(self, distro: str = "") -> None:
         """Take a distribution's definitions.
 
-        Args:
-            distro: One of :data:`DISTROS`; the newest known one when empty, or when the recording names one that is
-                not known: the few types that are decoded are the same in all.
-
-        Raises:
-            ResourceError: If the definition of the channel weights did not come with the package.
+        ``distro`` is one of :data:`DISTROS`; the newest known one when empty, or when the recording names one that is
+        not known: the few types that are decoded are the same in all.
         """
         self.distro = distro if distro in _STORES else ""
         self._store = get_typestore(_STORES.get(distro, Stores.LATEST))
@@ -105,18 +101,10 @@ class MessageTypes:
 
 
 def distro_of(wanted: str, recorded: str | None, *, silent: bool) -> str:
-    """Which distribution's definitions a recording needs.
+    """Which distribution's definitions a recording needs: what the user says, or else what the recording says.
 
-    Args:
-        wanted: What the user says; empty for nothing.
-        recorded: What the recording says.
-        silent: Whether the recording has neither definitions nor hashes.
-
-    Returns:
-        Name of a distribution, or what the recording says.
-
-    Raises:
-        ParameterError: If the user names one that is not known.
+    ``silent``: the recording has neither definitions nor hashes. Raises ParameterError if the user names one that is
+    not known.
     """
     if wanted and wanted not in _STORES:
         raise ParameterError(f"distribution {wanted!r}", expected=f"one of {', '.join(DISTROS)}")

@@ -1,26 +1,29 @@
-"""``model: auto``: times the candidates beside the fusion, and runs the one that the policy wants.
+"""Loads engines in the background, and with ``model: auto`` chooses among the candidates.
 
-The policy is :class:`camf_ros.adaptation.Adaptation`. All that takes long is done in the engine loader's thread.
+They are timed beside the fusion, and the one runs that the policy, :class:`camf_ros.adaptation.Adaptation`, wants. All
+that takes long is done in the engine loader's thread.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from camf_ros.adaptation import CANDIDATES, FIRST, Adaptation, Candidate, Load, fitting_time, smaller_size
 from camf_ros.engines.choose import choose_engine
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, EngineError
+from camf_ros.fusion import FusedPair, Fusion, Running
 from camf_ros.imaging.warp import Size
-from camf_ros.nodes.allocator import trim
-from camf_ros.nodes.engine_loader import ENGINE_SETTINGS, EngineLoader, load
-from camf_ros.nodes.fuser import FusedPair, Fuser, Running
+from camf_ros.models import find_model
 from camf_ros.nodes.statistics import Statistics
+from camf_ros.nodes.worker import trim
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import AUTO, FusionSettings
 
@@ -30,19 +33,117 @@ _FRAMES, _SECONDS = 5, 1.0
 # a size of its own for every picture. Until then the proportions of the times are taken for what they were.
 _SETTLED = 3.0
 
+#: Settings that ask for another engine.
+ENGINE_SETTINGS = ("model", "engine", "device", "precision", "threads")
+
+_T = TypeVar("_T")
+
 
 def first_choice(settings: FusionSettings) -> FusionSettings:
     """The settings with the name of the model to begin with, where they leave that to the node."""
     return replace(settings, model=FIRST.model) if settings.model == AUTO else settings
 
 
-class _Choice(NamedTuple):
-    """A candidate for the pictures that come.
+def same_engine(one: FusionSettings, other: FusionSettings) -> bool:
+    """Whether two settings ask for the same engine."""
+    return all(getattr(one, name) == getattr(other, name) for name in ENGINE_SETTINGS)
 
-    Attributes:
-        candidate: Which one.
-        processing: As in :class:`camf_ros.nodes.fuser.Running`.
+
+def check_model(settings: FusionSettings) -> None:
+    """Look whether the model is there, which takes milliseconds; raises CheckpointError if it is not."""
+    find_model(settings.model).info()
+
+
+def load(settings: FusionSettings, processing: Size | None, fusion: Fusion | None) -> Running:
+    """Load the engine that settings ask for, and have it prepare for the pictures of a fusion that is there already.
+
+    Raises:
+        CamfError: As :func:`camf_ros.engines.choose.choose_engine`, or if the inference fails.
     """
+    chosen = choose_engine(settings)
+    if fusion is not None:
+        fusion.pipeline.warm_up(chosen.engine, processing)
+    return Running(chosen, settings.model, processing)
+
+
+class _Job(NamedTuple):
+    """See :meth:`EngineLoader.run`."""
+
+    name: str
+    work: Callable[[Callable[[], bool]], Any]
+    done: Callable[[Any, str], None]
+
+
+class EngineLoader:
+    """One thread that does what was asked for last."""
+
+    def __init__(self) -> None:
+        self._next: _Job | None = None
+        self._name = ""
+        # Of the last request or cancellation: what is loaded for an earlier one is not wanted any more.
+        self._number = 0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._busy = False
+
+    def run(self, name: str, work: Callable[[Callable[[], bool]], _T], done: Callable[[_T | None, str], None]) -> None:
+        """Do this, and not what was asked for before.
+
+        Args:
+            name: Of what is loaded.
+            work: Called in the loader's thread with a function that says whether the result is still wanted.
+            done: Called there with the result if it is, or with None and the reason why there is none.
+        """
+        with self._changed:
+            self._next, self._name = _Job(name, work, done), name
+            self._number += 1
+            if not self._busy:
+                self._busy = True
+                # A daemon: a runtime that hangs must not keep the process alive after shutdown.
+                self._thread = threading.Thread(target=self._run, name="engine loader", daemon=True)
+                self._thread.start()
+
+    def cancel(self) -> None:
+        """Nothing that was asked for is wanted any more. A runtime cannot be stopped: what it loads is dropped."""
+        with self._changed:
+            self._next, self._name = None, ""
+            self._number += 1
+
+    @property
+    def loading(self) -> str:
+        """Name of what is being loaded; empty if nothing is."""
+        with self._changed:
+            return self._name if self._busy else ""
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                job, self._next = self._next, None
+                if job is None:
+                    self._busy = False
+                    return
+                number = self._number
+            result, reason = self._attempt(job, number)
+            if self._wanted(number):
+                job.done(result, reason)
+            # One that is not wanted any more is not held while the next one is loaded.
+            del job, result
+
+    def _attempt(self, job: _Job, number: int) -> tuple[Any, str]:
+        try:
+            return job.work(lambda: self._wanted(number)), ""
+        except CamfError as error:
+            return None, str(error)
+        except Exception as error:  # whatever a runtime raises: the old engine goes on
+            return None, "".join(traceback.format_exception(error))
+
+    def _wanted(self, number: int) -> bool:
+        with self._changed:
+            return number == self._number
+
+
+class _Choice(NamedTuple):
+    """A candidate for the pictures that come; ``processing`` as in :class:`camf_ros.fusion.Running`."""
 
     candidate: Candidate
     processing: Size | None
@@ -62,17 +163,10 @@ class Adapting:
     """While the node is active. Everything but what the loader does is called in the executor's thread."""
 
     def __init__(
-        self, fuser: Fuser, loader: EngineLoader, statistics: Statistics, *, tell: Callable[[str], None]
+        self, fusion: Fusion, loader: EngineLoader, statistics: Statistics, *, tell: Callable[[str], None]
     ) -> None:
-        """Begin; :meth:`look` does the rest.
-
-        Args:
-            fuser: What is to run the candidates.
-            loader: Whose thread times and loads them.
-            statistics: What the fusion measures.
-            tell: Called with a sentence when another candidate runs, and when all are timed.
-        """
-        self._fuser, self._loader, self._statistics, self._tell = fuser, loader, statistics, tell
+        """Begin; ``tell`` is called with a sentence when another candidate runs, and when all are timed."""
+        self._fusion, self._loader, self._statistics, self._tell = fusion, loader, statistics, tell
         self._closed = False
         self.restart()
 
@@ -99,13 +193,8 @@ class Adapting:
         self._reason = "it starts fast; the candidates are timed with the first pictures"
 
     def look(self, settings: FusionSettings, dropped: int) -> None:
-        """Do what is due; once or twice a second.
-
-        Args:
-            settings: In force.
-            dropped: Pairs that a newer one has displaced before their turn.
-        """
-        last = self._fuser.last
+        """Do what is due, once or twice a second; ``dropped``: pairs that a newer one has displaced."""
+        last = self._fusion.last
         if settings.model != AUTO or last is None or self._loader.loading:
             return
         now = time.monotonic()
@@ -133,7 +222,7 @@ class Adapting:
         """What runs, why, and the times that it was chosen by, for /diagnostics; nothing where the model is set."""
         if settings.model != AUTO:
             return {}
-        running, policy, current = self._fuser.running, self._policy, self._load
+        running, policy, current = self._fusion.running, self._policy, self._load
         values: dict[str, object] = {
             "processing size": f"{running.processing[1]}x{running.processing[0]}" if running.processing else "full",
             "model chosen": self._reason,
@@ -149,7 +238,7 @@ class Adapting:
         """Have all candidates timed for what is now asked for, while the one that runs goes on."""
         self.restart()
         self._asked, self._shapes = _asked(settings), (pair.thermal.shape, pair.rgb.shape)
-        running = self._fuser.running
+        running = self._fusion.running
         size = pair.made.image.shape[0], pair.made.image.shape[1]
         named = settings.registration.names_processing_size
         self._choices = [
@@ -158,7 +247,7 @@ class Adapting:
             if not (candidate.small and named)
         ]
         if running.processing not in (None, smaller_size(size)):
-            self._fuser.use(running._replace(processing=smaller_size(size)))
+            self._fusion.use(running._replace(processing=smaller_size(size)))
         self._loader.run(
             "candidates for model auto",
             lambda wanted: self._time(settings, pair, lambda: wanted() and not self._closed),
@@ -167,7 +256,7 @@ class Adapting:
 
     def _start(self, timed: _Timed, now: float) -> None:
         self._timed = None
-        running = self._fuser.running
+        running = self._fusion.running
         named = _Choice(Candidate(running.model, running.processing is not None), running.processing)
         if named not in self._choices:
             return  # the model to begin with could not be loaded: what runs instead stays
@@ -199,7 +288,7 @@ class Adapting:
         choice = self._choices[wanted]
 
         def work(_: Callable[[], bool]) -> Running:
-            return load(replace(settings, model=choice.candidate.model), choice.processing, self._fuser)
+            return load(replace(settings, model=choice.candidate.model), choice.processing, self._fusion)
 
         def done(running: Running | None, reason: str) -> None:
             self._loaded = wanted, running, reason
@@ -213,8 +302,8 @@ class Adapting:
             self._policy.failed(number, now)
             self._tell(f"model auto: {self._choices[number]} cannot be used: {problem}")
             return
-        self._spare = self._policy.running, self._fuser.running
-        self._fuser.use(running)
+        self._spare = self._policy.running, self._fusion.running
+        self._fusion.use(running)
         self._statistics.forget_work()
         self._load = None
         self._policy.changed(number, now)
@@ -247,7 +336,8 @@ class Adapting:
     ) -> float:
         if choice.processing and "tensorrt" in engine.description:
             raise EngineError("TensorRT would build an engine for this size, which takes minutes")
-        pipeline = FusionPipeline(engine, settings, self._fuser.registration.another(), budget=self._fuser.budget)
+        fusion = self._fusion
+        pipeline = FusionPipeline(engine, settings, fusion.registration.another(), budget=fusion.pipeline.budget)
         pipeline.use(engine, choice.processing)
         least, end = math.inf, math.inf
         for number in range(_FRAMES + 1):

@@ -1,0 +1,219 @@
+"""Looks at the node once a period: /diagnostics for machines, a line in the log where frames or pairs stay away."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.node import Node
+
+from camf_ros.fusion import FusedPair
+from camf_ros.nodes import topics
+from camf_ros.nodes.diagnostics import (
+    fusion_status,
+    gain_values,
+    idle_status,
+    input_status,
+    memory_values,
+    rates,
+    sources_status,
+    thermal_values,
+)
+from camf_ros.nodes.inputs import image_topic
+from camf_ros.nodes.publishers import publish
+from camf_ros.nodes.running import resident_megabytes
+from camf_ros.nodes.states import Active, Loaded
+from camf_ros.nodes.statistics import Snapshot, Statistics
+from camf_ros.nodes.worker import trim
+from camf_ros.pairing.arrivals import Missing
+from camf_ros.pairing.synchronizer import OTHER
+from camf_ros.settings.fusion_settings import FusionSettings
+from camf_ros.source_check.check import SourceReport
+
+_MISSING = {
+    "silent": "sends nothing",
+    "frozen": "repeats one frame",
+    "refused": "sends nothing that can be used",
+}
+
+
+class Reporter:
+    """Reports on a node. Everything is called in the executor's thread."""
+
+    def __init__(self, node: Node, statistics: Statistics) -> None:
+        self._node, self._statistics = node, statistics
+        self._publisher = publish(node, DiagnosticArray, topics.DIAGNOSTICS)
+        self._last = (statistics.snapshot(time.monotonic()), time.monotonic())
+        self._silence: _SilenceWatch | None = None
+        self._said: set[tuple[str, str]] = set()
+        # Of earlier activations.
+        self._dropped_before = 0
+        self._unpaired_before: Counter[str] = Counter()
+
+    def watch(self, settings: FusionSettings) -> None:
+        """Begin to look for silence: the node was activated."""
+        self._silence = _SilenceWatch(self._node, settings)
+
+    def ended(self, active: Active) -> None:
+        """Keep the counts of an activation that is over: counters never go back."""
+        self._dropped_before += active.mailbox.displaced
+        self._unpaired_before.update(active.inputs.stream.dropped)
+
+    def report(self, settings: FusionSettings, loaded: Loaded | None, active: Active | None) -> None:
+        """Publish, and log what is new."""
+        now = time.monotonic()
+        before, then = self._last
+        # Before the snapshot: no pair shows as dropped that does not show as formed.
+        dropped = self._dropped_before + (active.mailbox.displaced if active else 0)
+        snapshot = self._statistics.snapshot(now)
+        self._last = (snapshot, now)
+        name = self._node.get_fully_qualified_name()
+        values: dict[str, object] = {
+            "state": "active" if active else "inactive" if loaded else "unconfigured",
+            **memory_values(resident_megabytes(), loaded.device_memory if loaded else None),
+        }
+        if loaded is not None and loaded.loader.loading:
+            values["loading"] = loaded.loader.loading
+        if loaded is None or active is None:
+            self._publish([idle_status(f"{name}: {part}", values) for part in ("inputs", "fusion")])
+            return
+        rate = rates(before, snapshot, max(now - then, 1e-3))
+        fusion = loaded.fusion
+        chosen, last = fusion.running.chosen, fusion.last
+        frame = last.frame if last else None
+        warnings = (*([loaded.problem] if loaded.problem else []), *loaded.warnings)
+        values.update(
+            {
+                "engine": chosen.engine.description,
+                "engine chosen": chosen.reason,
+                **{f"engine warning {number}": text for number, text in enumerate(warnings, start=1)},
+                "model": chosen.engine.model_name,
+                "model hash": chosen.engine.model_hash,
+                **active.adapting.values(settings),
+                **gain_values(settings.gain, frame.gain if frame else None, has_gain=chosen.engine.has_gain),
+                "seen by both cameras (%)": f"{100 * last.made.overlap:.0f}" if last else "none yet",
+                "pictures": _pictures(last) if last else "none yet",
+                **thermal_values(fusion.pipeline.thermal_state),
+                "image conversion": fusion.conversion.backend,
+            }
+        )
+        news = sum(snapshot.rejected.values()) - sum(before.rejected.values())
+        if news:
+            trim()  # what was refused may have been large, and nothing as large may come for long
+        stream, passes = active.inputs.stream, settings.on_missing == "pass_through"
+        missing = stream.missing(time.monotonic())
+        unpaired = self._unpaired_before.copy()
+        unpaired.update(stream.dropped)
+        watch = active.source_watch
+        self._publish(
+            [
+                *([sources_status(name, watch.report)] if watch else []),
+                input_status(name, snapshot, rate, settings, unpaired=unpaired, missing=missing, passes=passes),
+                fusion_status(
+                    name,
+                    snapshot,
+                    rate,
+                    settings,
+                    dropped=dropped,
+                    engine=values,
+                    news=news,
+                    warnings=warnings,
+                    alive=active.worker.alive,
+                ),
+            ]
+        )
+        if watch is not None and watch.report is not None:
+            self._say_sources(watch.report)
+        if self._silence is not None:
+            self._silence.look(snapshot, missing, passes=passes)
+
+    def _publish(self, statuses: list[DiagnosticStatus]) -> None:
+        """Send them under one stamp."""
+        message = DiagnosticArray(status=statuses)
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+    def _say_sources(self, report: SourceReport) -> None:
+        """Each warning once, until it is gone: its numbers change with every look."""
+        warnings = {(finding.kind, finding.camera): finding.text for finding in report.findings if finding.warning}
+        for cause in warnings.keys() - self._said:
+            self._node.get_logger().warning(f"source check: {warnings[cause]}")
+        if self._said and not warnings:
+            self._node.get_logger().info("source check: nothing is wrong any more")
+        self._said = set(warnings)
+
+
+def _pictures(pair: FusedPair) -> str:
+    """Which pictures were made of a pair, by their topics."""
+    made = ((topics.FUSED_IMAGE, pair.frame), (topics.DETECTOR_IMAGE, pair.detector))
+    return ", ".join(topic for topic, picture in made if picture is not None)
+
+
+class _SilenceWatch:
+    """Says why nothing arrives, when nothing arrives: the commonest trouble with camera topics, and the quietest.
+
+    Warns once per cause and silence; a stream that comes back is reported too.
+    """
+
+    def __init__(self, node: Node, settings: FusionSettings) -> None:
+        self._node = node
+        self._timeout = settings.no_data_timeout
+        transports = settings.input_transport
+        self._topics = {
+            topics.THERMAL: node.resolve_topic_name(image_topic(node, topics.THERMAL, transports.thermal)),
+            topics.RGB: node.resolve_topic_name(image_topic(node, topics.RGB, transports.rgb)),
+        }
+        # Not the node's clock: under simulated time it may stand still, which is one of the troubles.
+        self._since = time.monotonic()
+        self._said: dict[str, str] = {}
+
+    def look(self, snapshot: Snapshot, missing: Mapping[str, Missing], *, passes: bool) -> None:
+        """Compare the numbers with what should be there; ``passes``: a camera that is alone is passed through."""
+        self._say("both cameras", _alone(missing) if passes and len(missing) == 1 else "")
+        for camera, age in snapshot.ages.items():
+            waited = time.monotonic() - self._since if age is None else age
+            self._say(camera, self._cause(camera, age is None) if waited > self._timeout else "")
+        together = all(age is not None and age <= self._timeout for age in snapshot.ages.values())
+        waited = time.monotonic() - self._since if snapshot.pair_age is None else snapshot.pair_age
+        self._say(
+            "pairs",
+            "frames of both cameras arrive, but no two stamps are close enough for a pair: are both clocks "
+            "synchronised? Else raise pairing.slop"
+            if together and waited > self._timeout and not missing
+            else "",
+        )
+        stands = self._node.get_parameter("use_sim_time").value and self._node.get_clock().now().nanoseconds == 0
+        self._say(
+            "clock",
+            "use_sim_time is set, but nothing comes on /clock: start the simulator, or 'ros2 bag play --clock'"
+            if stands and time.monotonic() - self._since > self._timeout
+            else "",
+        )
+
+    def _cause(self, camera: str, never: bool) -> str:
+        topic = self._topics[camera]
+        publishers = self._node.count_publishers(topic)
+        if not publishers:
+            return f"nothing publishes {topic}: is the {camera} camera running, and is the topic remapped?"
+        missing = "no frame arrives" if never else "frames stopped arriving"
+        return (
+            f"{missing} on {topic} although it has {publishers} publisher(s): either the camera is silent, or its "
+            "images are lost on the way because they exceed the middleware's default shared-memory segment. Start "
+            "the camera driver with the same Fast DDS profile as this node (see the README, 'Frames do not arrive')"
+        )
+
+    def _say(self, subject: str, text: str) -> None:
+        before = self._said.get(subject, "")
+        if text and text != before:
+            self._node.get_logger().warning(text)
+        elif before and not text:
+            self._node.get_logger().info(f"{subject}: back to normal")
+        self._said[subject] = text
+
+
+def _alone(missing: Mapping[str, Missing]) -> str:
+    ((camera, state),) = missing.items()
+    what = f"the {camera} camera {_MISSING[state.reason]}"
+    return f"{what}: {OTHER[camera]} frames are passed through alone until it is back"
