@@ -126,12 +126,9 @@ class FusedPair(NamedTuple):
 
 
 class Running(NamedTuple):
-    """What fuses.
+    """What fuses: the engine, and name or path of its model.
 
-    Attributes:
-        chosen: The engine.
-        model: Name or path of its model.
-        processing: (height, width) at which it works where the settings name no size; None: that of the fused image.
+    ``processing``: (height, width) at which it works where the settings name no size; None: that of the fused image.
     """
 
     chosen: ChosenEngine
@@ -186,9 +183,6 @@ class Fusion:
 
     Attributes:
         pipeline: Does the work on arrays.
-        registration: How pictures get into one geometry.
-        conversion: How messages become arrays.
-        cameras: What is known about the cameras.
         watched: Called with the camera, each frame as it came and its time in seconds; None if nobody wants to know.
         last: The last fused pair; None before the first.
     """

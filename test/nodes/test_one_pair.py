@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.ros
 
 # Never more than these, of which 10 decide, fuse and publish; the rest is imaging, engine and settings.
-MOST, OWN = 32, 10
+MOST, OWN = 28, 10
 SCRIPT = Path(__file__).with_name("one_pair.py")
 
 
