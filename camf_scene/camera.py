@@ -10,6 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 #: Size of the frames that are drawn; other sizes are resized from these.
 RGB_SIZE = (1280, 720)
 THERMAL_SIZE = (640, 512)
@@ -53,6 +56,11 @@ class Pinhole:
         sx, sy = size[0] / self.width, size[1] / self.height
         cx, cy = (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5
         return Pinhole(size[0], size[1], self.fx * sx, self.fy * sy, cx, cy)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """K, (3, 3)."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float64)
 
     def shifted(self, dx: float, dy: float) -> Pinhole:
         """The camera whose picture is moved by ``dx`` columns and ``dy`` rows."""

@@ -55,7 +55,32 @@ def draw_ground(canvas: Canvas, rng: np.random.Generator) -> None:
     x = gu * z
     across = np.asarray(z / FOCAL, np.float32)
     along = np.asarray(z * z / (FOCAL * EYE), np.float32)
+    albedo, celsius = ground_paint(x, z, across, along, rng)
+    # the road is seen ever more grazing, and what it then mirrors is the cold sky low over the street
+    celsius -= 2.2 * smooth(z, 8.0, 90.0)
 
+    light = albedo * irradiance(x, np.zeros_like(x), z, (0.0, 1.0, 0.0))
+    shade = np.ones_like(x)
+    for wall in (WALL_LEFT, WALL_RIGHT):
+        shade *= 1 - 0.45 * np.exp(-np.abs(x - wall) / 0.35)
+    shade *= 1 - 0.3 * np.exp(-np.abs(x - KERB_RIGHT + 0.06) / 0.08) * (x < KERB_RIGHT)
+    light = np.asarray(light * shade[:, :, None], np.float32)
+    canvas.over((0, top), np.ones_like(x), light, albedo, depth=z, celsius=celsius, normal=(0.0, 1.0, 0.0))
+
+
+def ground_paint(x: F32, z: F32, across: F32, along: F32, rng: np.random.Generator) -> tuple[F32, F32]:
+    """What is painted on the ground.
+
+    Args:
+        x: Places, (h, w) metres.
+        z: Likewise.
+        across: Metres along x that a pixel covers, (h, w).
+        along: Likewise along z.
+        rng: Source of wear and cracks.
+
+    Returns:
+        Reflectance (h, w, 3) and temperature (h, w) in Celsius.
+    """
     coarse, fine = tile(rng, 4, 5), tile(rng, 64, 3, 0.8)
     wear = sample(coarse, x * 34 + 60, z * 34)
     stains = sample(coarse, x * 110, z * 28 + 200)
@@ -90,16 +115,6 @@ def draw_ground(canvas: Canvas, rng: np.random.Generator) -> None:
 
     celsius = AIR + 2.6 * road + 0.6 * (1 - road) + 0.35 * wear * road + 0.16 * grain - 0.12 * paint + 0.5 * slabs * 0.2
     celsius += tracks * 0.55 - kerb * 0.9 - cracks * 0.6 + gutter * 0.4 - joints * (1 - road) * 0.4
-    # the road is seen ever more grazing, and what it then mirrors is the cold sky low over the street
-    celsius -= 2.2 * smooth(z, 8.0, 90.0)
     for ox, oz, radius in ((-2.2, 14.6, 0.34), (-5.0, 8.1, 0.34), (-3.1, 26.0, 0.36)):
         celsius += 2.6 * smooth(np.asarray(radius - np.hypot(x - ox, z - oz), np.float32), -0.02, 0.05)
-
-    light = albedo * irradiance(x, np.zeros_like(x), z, (0.0, 1.0, 0.0))
-    shade = np.ones_like(x)
-    for wall in (WALL_LEFT, WALL_RIGHT):
-        shade *= 1 - 0.45 * np.exp(-np.abs(x - wall) / 0.35)
-    shade *= 1 - 0.3 * np.exp(-np.abs(x - KERB_RIGHT + 0.06) / 0.08) * (x < KERB_RIGHT)
-    light = np.asarray(light * shade[:, :, None], np.float32)
-    celsius = np.asarray(celsius, np.float32)
-    canvas.over((0, top), np.ones_like(x), light, albedo, depth=z, celsius=celsius, normal=(0.0, 1.0, 0.0))
+    return albedo, np.asarray(celsius, np.float32)

@@ -22,15 +22,16 @@ def _moment(seed: int, t: float) -> np.random.Generator:
 class RgbSensor:
     """Grain of a small colour sensor at high gain: strong in the dark, with blotches of colour."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, size: tuple[int, int] = RGB_SIZE) -> None:
         """Fill the pool of grain.
 
         Args:
             seed: Seed of the whole scene.
+            size: Width and height of the frames.
         """
         self._seed = seed
         rng = np.random.default_rng((seed, 11))
-        h, w = RGB_SIZE[1] + _SLACK, RGB_SIZE[0] + _SLACK
+        h, w = size[1] + _SLACK, size[0] + _SLACK
         grey = rng.standard_normal((h, w), dtype=np.float32)
         colour = rng.standard_normal((h // 2, w // 2, 3), dtype=np.float32)
         grain = 3.0 * cv2.resize(colour, (w, h), interpolation=cv2.INTER_LINEAR)
@@ -41,7 +42,7 @@ class RgbSensor:
     def read(self, frame: U8, t: float) -> U8:
         """The frame with its grain; it is changed in place."""
         dx, dy = _moment(self._seed, t).integers(0, _SLACK, 2).tolist()
-        part = np.s_[dy : dy + RGB_SIZE[1], dx : dx + RGB_SIZE[0]]
+        part = np.s_[dy : dy + frame.shape[0], dx : dx + frame.shape[1]]
         gain = cv2.convertScaleAbs(frame, alpha=-0.75, beta=255)
         more = cv2.multiply(self._more[part], gain, scale=1 / 255)
         less = cv2.multiply(self._less[part], gain, scale=1 / 255)
@@ -53,15 +54,16 @@ class RgbSensor:
 class ThermalSensor:
     """An uncooled core: soft optics, columns and pixels that differ, rows that flicker."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, size: tuple[int, int] = THERMAL_SIZE) -> None:
         """Draw the fixed pattern and the pool of temporal noise.
 
         Args:
             seed: Seed of the whole scene.
+            size: Width and height of the frames.
         """
         self._seed = seed
         rng = np.random.default_rng((seed, 12))
-        w, h = THERMAL_SIZE
+        w, h = size
         columns = rng.standard_normal((1, w), dtype=np.float32) * 2.6
         rows = rng.standard_normal((h, 1), dtype=np.float32) * 1.2
         pixels = rng.standard_normal((h, w), dtype=np.float32) * 2.2
@@ -74,7 +76,7 @@ class ThermalSensor:
         """Counts of the core for a scene in counts (h, w)."""
         rng = _moment(self._seed, t)
         dx, dy = rng.integers(0, _SLACK, 2).tolist()
-        w, h = THERMAL_SIZE
+        h, w = scene.shape
         soft = cv2.GaussianBlur(scene, (5, 5), 0.85)
         out = soft + self._fixed
         out += self._pool[dy : dy + h, dx : dx + w]
