@@ -87,23 +87,25 @@ class _Material(Protocol):
 
 
 class SceneMaterial:
-    """The embedded scene."""
+    """The embedded scenes."""
 
-    def __init__(self, seed: int) -> None:
-        """Prepare it.
+    def __init__(self, seed: int, rig: str = "bench") -> None:
+        """Prepare one, ``bench`` or ``drive``.
 
         Raises:
             ParameterError: If the package was built without the scene.
         """
         try:
-            from camf_scene import NightStreet  # noqa: PLC0415 (a build may leave it out)
+            from camf_scene import NightStreet, StreetDrive, drive  # noqa: PLC0415 (a build may leave it out)
         except ImportError as error:
             raise ParameterError(
                 f"pairs is '', which means the embedded scene, and that is not installed ({error})",
                 expected="a folder of pairs",
                 remedy="set pairs, or build with -DCAMF_SCENE=ON",
             ) from error
-        self._scene = NightStreet(seed)
+        # Whole pictures in time for a live camera: one ray to a pixel.
+        self._scene = NightStreet(seed) if rig == "bench" else StreetDrive(seed, oversampling=1)
+        self._delay = 0.0 if rig == "bench" else drive.DELAY
         self._rgb_camera, self._thermal_camera = (
             _geometry(camera.width, camera.height, (camera.fx, camera.fy), (camera.cx, camera.cy))
             for camera in (self._scene.rgb_camera, self._scene.thermal_camera)
@@ -111,7 +113,7 @@ class SceneMaterial:
 
     def thermal(self, t: float) -> Picture:
         """See :class:`_Material`."""
-        return self._scene.thermal(t)
+        return self._scene.thermal(t - self._delay)
 
     def rgb(self, t: float) -> NDArray[np.uint8]:
         """See :class:`_Material`."""
@@ -310,7 +312,7 @@ class SourceNode(Node):  # type: ignore[misc]
 def _material(settings: SourceSettings) -> _Material:
     if settings.pairs:
         return FolderMaterial(Path(settings.pairs).expanduser(), settings.rate, settings.hold)
-    return SceneMaterial(settings.seed)
+    return SceneMaterial(settings.seed, settings.rig)
 
 
 def _camera_info(camera: Camera, header: Header) -> CameraInfo:

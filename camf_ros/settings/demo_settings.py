@@ -13,7 +13,13 @@ class SourceSettings:
 
     pairs: str = setting(
         "",
-        "Folder of pairs to publish: infrared/NAME, visible/NAME. Empty: the embedded night street.",
+        "Folder of pairs to publish: infrared/NAME, visible/NAME. Empty: the embedded scene.",
+    )
+    rig: str = setting(
+        "bench",
+        "Embedded scene. bench: a street at night, both cameras in one place, one field of view. drive: a robot that "
+        "drives and turns, cameras 12 cm apart, 69 (RGB) and 50 degrees (thermal), thermal stamps 40 ms late.",
+        choices=("bench", "drive"),
     )
     rate: float = setting(15.0, "RGB rate.", minimum=0.1, maximum=240.0, unit="Hz")
     thermal_rate: float = setting(0.0, "Thermal rate. 0: as RGB.", minimum=0.0, maximum=240.0, unit="Hz")

@@ -16,6 +16,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from camf_ros.errors import ParameterError
 from camf_ros.nodes import topics
 from camf_ros.nodes.source_node import SceneMaterial
+from camf_scene.drive import DELAY, StreetDrive
 
 pytestmark = pytest.mark.ros
 
@@ -169,3 +170,15 @@ def test_a_build_without_the_scene_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "camf_scene", None)
     with pytest.raises(ParameterError, match=r"pairs is ''.*set pairs, or build with -DCAMF_SCENE=ON"):
         SceneMaterial(1)
+
+
+def test_the_thermal_camera_of_the_drive_stamps_late(processes, listener):
+    processes.start("source_node", rig="drive", rate=2.0, jitter=0.0, thermal_offset=0.0, reliability="reliable")
+    assert listener.spin_until(lambda: all(listener.infos.values()) and all(listener.images.values()))
+    material, scene = SceneMaterial(1, "drive"), StreetDrive(1, oversampling=1)
+    assert np.array_equal(material.thermal(2.0), scene.thermal(2.0 - DELAY))
+    assert np.array_equal(material.rgb(2.0), scene.rgb(2.0))
+    for topic, camera in ((topics.RGB_INFO, scene.rgb_camera), (topics.THERMAL_INFO, scene.thermal_camera)):
+        info = listener.infos[topic][0]
+        assert (info.width, info.height) == (camera.width, camera.height)
+        assert np.reshape(info.k, (3, 3)) == pytest.approx(camera.matrix)
