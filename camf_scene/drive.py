@@ -46,6 +46,22 @@ class View(NamedTuple):
     depth: F32
 
 
+class Counterparts(NamedTuple):
+    """Where the other camera sees what each pixel of a camera shows.
+
+    Attributes:
+        x: (h, w) column, float32; NaN in the sky.
+        y: (h, w) row, likewise.
+        visible: (h, w), whether it is in the other picture and nothing hides it there.
+        depth: (h, w) float32, metres along the first camera's axis.
+    """
+
+    x: F32
+    y: F32
+    visible: NDArray[np.bool_]
+    depth: F32
+
+
 class StreetDrive:
     """The street and the rig. Everything is a function of the seed and the time alone.
 
@@ -109,6 +125,27 @@ class StreetDrive:
     def depth(self, t: float, name: str = "rgb") -> F32:
         """True depth of a camera's pixels, as in :class:`View`."""
         return Raster(self._surfaces(t), self.camera(name), self.pose(t, name)).depth
+
+    def counterparts(self, t: float, name: str = "rgb") -> Counterparts:
+        """The truth for a registration with the camera ``name`` as reference."""
+        own, depth = self.camera(name), self.depth(t, name)
+        other = "thermal" if name == "rgb" else "rgb"
+        there, size = self.camera(other), (own.height, own.width)
+        rows, columns = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
+        finite = np.where(np.isinf(depth), np.float32(np.nan), depth)
+        points = np.stack([(columns - own.cx) / own.fx, (rows - own.cy) / own.fy, np.ones_like(rows)], 2)
+        points = np.asarray(points * finite[..., None], np.float64)
+        if name == "rgb":
+            points = (points - self.translation) @ self.rotation
+        else:
+            points = points @ self.rotation.T + self.translation
+        nearness = 1 / points[..., 2]
+        x, y = there.cx + there.fx * points[..., 0] * nearness, there.cy + there.fy * points[..., 1] * nearness
+        inside = (x >= 0) & (x <= there.width - 1) & (y >= 0) & (y <= there.height - 1)
+        at = [np.where(inside, each, 0).astype(np.float32) for each in (x, y)]
+        seen = cv2.remap(1 / self.depth(t, other), at[0], at[1], cv2.INTER_NEAREST)
+        visible = inside & (seen < 1.02 * nearness + 0.002)
+        return Counterparts(x.astype(np.float32), y.astype(np.float32), visible, depth)
 
     def view(self, t: float, camera: Pinhole, pose: Pose) -> View:
         """What any camera at any pose sees at a time, without a sensor's noise."""

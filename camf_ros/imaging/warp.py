@@ -45,6 +45,7 @@ class Warp:
 
     Attributes:
         seen: (H, W) uint8, 255 where the source shows something and 0 elsewhere.
+        blur: Standard deviation, in source pixels, of the smoothing before the look-up; 0 for none.
     """
 
     def __init__(self, x: NDArray[np.float64], y: NDArray[np.float64], source: Size) -> None:
@@ -56,7 +57,7 @@ class Warp:
         # Pixels are squares: the picture ends half a pixel beyond the outermost centres.
         inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
         self.seen = inside.astype(np.uint8) * np.uint8(255)
-        self._blur = _smoothing(x, y, inside)
+        self.blur = _smoothing(x, y, inside)
         # Beyond the border its pixels are repeated, so that the network sees no edge there.
         x = np.clip(np.nan_to_num(x, nan=0.0), 0, width - 1)
         y = np.clip(np.nan_to_num(y, nan=0.0), 0, height - 1)
@@ -64,8 +65,8 @@ class Warp:
 
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture, (h, w) or (h, w, 3) of the source's size, in the output's geometry."""
-        if self._blur > 0:
-            image = np.asarray(cv2.GaussianBlur(image, (0, 0), self._blur), np.uint8)
+        if self.blur > 0:
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), self.blur), np.uint8)
         first, second = self._maps
         return np.asarray(cv2.remap(image, first, second, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
@@ -104,10 +105,15 @@ def transfer(pose: Extrinsics, distance: float) -> Matrix:
 
 
 def undistorting(camera: Camera, to_ray: Matrix, output: Size) -> Warp:
-    """The map that shows a camera's picture in the geometry of an ideal one of (height, width).
+    """The map that shows a camera's picture in the geometry of an ideal one; see :func:`lookups`."""
+    return Warp(*lookups(camera, to_ray, output), (camera.height, camera.width))
 
-    ``to_ray``, (3, 3), takes a homogeneous output pixel to a direction in the camera's frame: of any length, with z
-    above 0 for what lies in front.
+
+def lookups(camera: Camera, to_ray: Matrix, output: Size) -> tuple[Matrix, Matrix]:
+    """Column and row at which a camera's picture shows the pixels of an ideal one of (height, width), (H, W) each.
+
+    NaN where the camera cannot see. ``to_ray``, (3, 3), takes a homogeneous output pixel to a direction in the camera's
+    frame: of any length, with z above 0 for what lies in front.
     """
     lens: Any = cv2.fisheye if _is_fisheye(camera) else cv2
     d = np.array(camera.coefficients or (0.0,) * 4, np.float64)
@@ -119,7 +125,7 @@ def undistorting(camera: Camera, to_ray: Matrix, output: Size) -> Warp:
     rows, columns = np.mgrid[0 : output[0], 0 : output[1]].astype(np.float64)
     across, down, depth = (row[0] * columns + row[1] * rows + row[2] for row in to_ray)
     seen = (depth > 1e-9) & (np.hypot(across, down) <= _widest(camera) * depth)
-    return Warp(np.where(seen, x, np.nan), np.where(seen, y, np.nan), (camera.height, camera.width))
+    return np.where(seen, x, np.nan), np.where(seen, y, np.nan)
 
 
 def _is_fisheye(camera: Camera) -> bool:
