@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +108,18 @@ class Extrinsics:
     def inverse(self) -> Extrinsics:
         """The opposite pose: ``X_thermal = R' X_rgb + t'``."""
         return Extrinsics(tuple(map(float, self.r.T.ravel())), tuple(map(float, -self.r.T @ self.t)))
+
+
+class DepthImage(NamedTuple):
+    """A depth image.
+
+    Attributes:
+        image: (h, w), uint16 millimetres or float32 metres; 0, NaN and infinity are holes.
+        camera: Its geometry, in the frame of the RGB camera.
+    """
+
+    image: NDArray[Any]
+    camera: Camera
 
 
 def scaling(source: tuple[int, int], target: tuple[int, int]) -> Matrix:

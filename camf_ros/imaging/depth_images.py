@@ -1,0 +1,83 @@
+"""Depth images aligned to RGB, as depth cameras publish them: which one goes with an RGB image, and its distances.
+
+For any object with the fields of sensor_msgs/Image: what a node receives, and what is read from a recording.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from camf_ros.errors import CamfError
+from camf_ros.imaging.camera_model import DepthImage, InfoHistory, camera_of
+from camf_ros.imaging.raw_image import check, read
+
+#: Encodings of REP 118: millimetres, which some drivers call mono16, and metres.
+DEPTH_ENCODINGS = frozenset({"16UC1", "mono16", "32FC1"})
+
+# Half a second at 30 Hz: pairs wait for their second frame, and for the pair before them.
+_KEPT = 16
+
+
+class DepthImages:
+    """The last depth images and their camera_info. Messages are kept in one thread and looked up in another.
+
+    Attributes:
+        infos: Their camera_info.
+        received: Images so far.
+        missed: RGB images so far for which there was none.
+        problem: Why there was none the last time; empty if there always was one.
+    """
+
+    def __init__(self) -> None:
+        self.infos = InfoHistory()
+        self.received = self.missed = 0
+        self.problem = ""
+        self._kept: deque[Any] = deque(maxlen=_KEPT)
+
+    def keep(self, message: Any) -> None:
+        """Take a message."""
+        self.received += 1
+        self._kept.append(message)
+
+    def of(self, stamp: Any, slop: float) -> DepthImage | None:
+        """The newest that is not later than an RGB image, and at most ``slop`` seconds older.
+
+        None where there is none that can be used; :attr:`problem` says why.
+        """
+        try:
+            found = self._found(stamp, slop)
+        except CamfError as error:
+            found = str(error)
+        if isinstance(found, DepthImage):
+            return found
+        self.problem, self.missed = found, self.missed + 1
+        return None
+
+    def _found(self, stamp: Any, slop: float) -> DepthImage | str:
+        """The image, or why there is none."""
+        kept, wanted = tuple(self._kept), nanoseconds(stamp)
+        if not kept:
+            return "no depth image has arrived"
+        before = [message for message in kept if nanoseconds(message.header.stamp) <= wanted]
+        if not before:
+            return "all depth images are later than the RGB image"
+        message = max(before, key=lambda each: nanoseconds(each.header.stamp))
+        age = 1e-9 * (wanted - nanoseconds(message.header.stamp))
+        if age > slop:
+            return f"the newest depth image is {age:.3g} s older than the RGB image, allowed are {slop:g} s"
+        camera = camera_of(self.infos.of(message.header.stamp))
+        if camera is None:
+            return "no camera_info of the depth images has arrived"
+        image = np.ascontiguousarray(read(message, check(message, DEPTH_ENCODINGS, "depth image")))
+        if image.shape != (camera.height, camera.width):
+            said = f"{camera.width} x {camera.height}"
+            return f"the depth image is {image.shape[1]} x {image.shape[0]} and its camera_info for {said}"
+        return DepthImage(image, camera)
+
+
+def nanoseconds(stamp: Any) -> int:
+    """Of a builtin_interfaces/Time."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
