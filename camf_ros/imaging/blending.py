@@ -209,7 +209,7 @@ def _ramp(both: NDArray[np.bool_], other: NDArray[np.bool_], feather: int) -> _R
     """The share falls from 1 at the other part to 0 ``feather`` pixels into the fused one."""
     if feather == 0 or not other.any():
         return _Ramp(np.empty(0, np.intp), np.empty(0, np.float32), np.zeros_like(both))
-    distance = cv2.distanceTransform((~other).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = cv2.distanceTransform((~other).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     covered = both & (distance < feather + 1)
     places = np.flatnonzero(covered)
     share = 1 - distance.ravel()[places] / (feather + 1)

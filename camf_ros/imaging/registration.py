@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import RegistrationError
 from camf_ros.imaging.blending import Coverage
+from camf_ros.imaging.camera_model import Camera, DepthImage
+from camf_ros.imaging.depth_registration import DepthRegistration
 from camf_ros.imaging.memory_budget import side_by_side, sizes_of
 from camf_ros.imaging.registration_file import RegistrationFile, read_registration
 from camf_ros.imaging.warp import CameraMaps, Rig, Size, Warp, lacks, resized, text
@@ -34,6 +37,7 @@ class Aligned(NamedTuple):
         coverage: Who sees what of the result; None if both see everything.
         full_thermal: (H, W), where the coverage needs it; else None.
         undistorted: Whether the geometry is that of the reference camera without its lens's distortion.
+        depth: Share of the pixels that were registered by a depth of their own, 0 to 1; the rest by the plane.
     """
 
     thermal: Picture
@@ -41,6 +45,7 @@ class Aligned(NamedTuple):
     coverage: Coverage | None = None
     full_thermal: Picture | None = None
     undistorted: bool = False
+    depth: float = 0.0
 
 
 class AlignedAlone(NamedTuple):
@@ -61,6 +66,22 @@ class _Plan(NamedTuple):
     undistorted: bool = False
 
 
+class _DepthPlan(NamedTuple):
+    """Likewise with depth.
+
+    Attributes:
+        maps: Of the camera that is not the reference.
+        own: Moves the picture of the reference camera.
+        own_seen: (H, W), 255 where that one sees something of the result.
+        output: (height, width) of the result.
+    """
+
+    maps: DepthRegistration
+    own: _Move
+    own_seen: Picture
+    output: Size
+
+
 class CheckedFile(NamedTuple):
     """A registration file that was read; an empty name and None where the settings name no file."""
 
@@ -74,6 +95,7 @@ class PlannedRegistration:
     def __init__(self) -> None:
         # What was made for pairs and for single pictures, each with what it depends on.
         self._pair: tuple[object, _Plan] | None = None
+        self._depth: tuple[object, _DepthPlan] | None = None
         self._alone: tuple[object, _Move] | None = None
         self._kept: CheckedFile | None = None
         self._renewed: CheckedFile | None = None
@@ -106,13 +128,13 @@ class PlannedRegistration:
         It changes nothing; :meth:`renew` takes the result, which is None where the mode needs no file. Raises DataError
         if the file cannot be used, RegistrationError if it lacks what the mode needs.
         """
-        if settings.mode not in ("homography", "calibrated"):
+        if settings.mode != "homography" and not settings.calibrated:
             return None
         checked = CheckedFile(settings.file, _read(settings))
         file = checked.content
         if settings.mode == "homography" and (file is None or file.homography is None):
             raise lacks(settings, "homography")
-        if settings.mode == "calibrated" and settings.extrinsics == "file" and (file is None or not file.extrinsics):
+        if settings.calibrated and settings.extrinsics == "file" and (file is None or not file.extrinsics):
             raise lacks(settings, "extrinsics")
         return checked
 
@@ -120,6 +142,8 @@ class PlannedRegistration:
         self, thermal: Picture, rgb: Picture, *, reference: str, settings: RegistrationSettings, rig: Rig
     ) -> Aligned:
         """Both pictures, thermal (h, w) and RGB (h', w', 3) or (h', w'), as the reference camera would see them.
+
+        Mode ``depth`` is registration by the plane where the rig has no depth image.
 
         Raises RegistrationError if they do not fit what is known or something is missing, DataError if the registration
         file cannot be used.
@@ -129,6 +153,8 @@ class PlannedRegistration:
         if self._pair is None or self._pair[0] != key:
             self._pair = key, self._plan(*key)
         plan = self._pair[1]
+        if settings.mode == "depth" and rig.depth is not None:
+            return self._by_depth(key, rig.depth, thermal, rgb)
         full = plan.full_thermal(thermal) if plan.full_thermal else None
         return Aligned(plan.thermal(thermal), plan.rgb(rgb), plan.coverage, full, plan.undistorted)
 
@@ -154,12 +180,52 @@ class PlannedRegistration:
         if self._alone is None or self._alone[0] != key:
             sizes = {camera: key[1]} if other is None else {_OTHER[camera]: other, camera: key[1]}
             self._alone = key, self._plan_alone(camera, sizes, reference, settings, key[-1])
-        return AlignedAlone(self._alone[1](image), reference, settings.mode == "calibrated")
+        return AlignedAlone(self._alone[1](image), reference, settings.calibrated)
 
     def _refresh(self) -> None:
         if self._stale:
             self._stale, self._kept = False, self._renewed
-            self._pair = self._alone = None
+            self._pair = self._depth = self._alone = None
+
+    def _by_depth(
+        self,
+        key: tuple[Size, Size, str, RegistrationSettings, Rig],
+        depth: DepthImage,
+        thermal: Picture,
+        rgb: Picture,
+    ) -> Aligned:
+        if self._depth is None or self._depth[0] != (key, depth.camera):
+            self._depth = (key, depth.camera), self._plan_depth(key, depth.camera)
+        plan = self._depth[1]
+        warp = plan.maps.maps(depth.image)
+        seen = warp.seen
+        if seen.shape != plan.output:
+            seen = np.asarray(cv2.resize(seen, plan.output[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+        if key[2] == "rgb":
+            grey, colour = np.asarray(warp.apply(thermal), np.uint8), plan.own(rgb)
+            coverage = Coverage(seen, plan.own_seen, key[3].feather)
+        else:
+            grey, colour = plan.own(thermal), np.asarray(warp.apply(rgb), np.uint8)
+            coverage = Coverage(plan.own_seen, seen, key[3].feather)
+        full = resized(grey, plan.output) if coverage.needs_thermal else None
+        return Aligned(grey, colour, None if coverage.complete else coverage, full, True, warp.known)
+
+    def _plan_depth(self, key: tuple[Size, Size, str, RegistrationSettings, Rig], depth: Camera) -> _DepthPlan:
+        thermal_size, rgb_size, reference, settings, rig = key
+        output, processing = sizes_of(thermal_size, rgb_size, reference, settings)
+        cameras = CameraMaps({"thermal": thermal_size, "rgb": rgb_size}, reference, settings, rig, self._file(settings))
+        maps = DepthRegistration(
+            thermal=cameras.camera("thermal"),
+            rgb=cameras.camera("rgb"),
+            depth=depth,
+            extrinsics=cameras.extrinsics(),
+            reference=reference,
+            distance=settings.distance,
+            output=processing if reference == "rgb" else output,
+        )
+        seen = _seen(cameras.warp(reference, output), output)
+        size = output if reference == "rgb" else processing
+        return _DepthPlan(maps, _move(cameras.warp(reference, size), size), seen, output)
 
     def _plan_alone(
         self, camera: str, sizes: Mapping[str, Size], reference: str, settings: RegistrationSettings, rig: Rig
@@ -198,7 +264,7 @@ class PlannedRegistration:
             _move(rgb, output),
             full,
             None if coverage.complete else coverage,
-            settings.mode == "calibrated",
+            settings.calibrated,
         )
 
     def _file(self, settings: RegistrationSettings) -> RegistrationFile | None:
@@ -213,7 +279,7 @@ def _read(settings: RegistrationSettings) -> RegistrationFile | None:
 
 def _used(rig: Rig, settings: RegistrationSettings) -> Rig:
     """What of the rig is looked at: nothing else is a reason to plan anew."""
-    return rig if settings.mode == "calibrated" else Rig()
+    return rig._replace(depth=None) if settings.calibrated else Rig()
 
 
 def _seen_by(warp: Warp) -> _Move:

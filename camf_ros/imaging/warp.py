@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import RegistrationError
-from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
+from camf_ros.imaging.camera_model import Camera, DepthImage, Extrinsics, scaling
 from camf_ros.imaging.registration_file import RegistrationFile
 from camf_ros.settings.registration_settings import RegistrationSettings
 
@@ -152,6 +152,7 @@ class Rig(NamedTuple):
     thermal: Camera | None = None
     rgb: Camera | None = None
     extrinsics: Extrinsics | None = None
+    depth: DepthImage | None = None
 
 
 class CameraMaps:
@@ -178,7 +179,7 @@ class CameraMaps:
         """
         if self._settings.mode == "homography":
             return self._by_homography(camera, output)
-        if self._settings.mode == "calibrated":
+        if self._settings.calibrated:
             return self._calibrated(camera, output)
         return None
 
@@ -195,15 +196,16 @@ class CameraMaps:
         return from_homography(to_other @ scaling(output, self._sizes[self._reference]), self._sizes[camera], output)
 
     def _calibrated(self, camera: str, output: Size) -> Warp:
-        own = self._camera(camera)
-        to_ray = np.linalg.inv(self._camera(self._reference).k) @ scaling(output, self._sizes[self._reference])
+        own = self.camera(camera)
+        to_ray = np.linalg.inv(self.camera(self._reference).k) @ scaling(output, self._sizes[self._reference])
         if camera != self._reference:
-            extrinsics = self._extrinsics()
+            extrinsics = self.extrinsics()
             pose = extrinsics if self._reference == "thermal" else extrinsics.inverse()
             to_ray = transfer(pose, self._settings.distance) @ to_ray
         return undistorting(own, to_ray, output)
 
-    def _camera(self, name: str) -> Camera:
+    def camera(self, name: str) -> Camera:
+        """Intrinsics of a camera; raises RegistrationError if they are not known or do not fit its pictures."""
         size, file = self._sizes[name], self._file
         if name == "thermal":
             camera = self._rig.thermal or (file.thermal if file else None)
@@ -223,7 +225,8 @@ class CameraMaps:
             )
         return camera
 
-    def _extrinsics(self) -> Extrinsics:
+    def extrinsics(self) -> Extrinsics:
+        """How the cameras stand to each other; raises RegistrationError if that is not known."""
         if self._settings.extrinsics == "file":
             found = self._file.extrinsics if self._file else None
             if found is None:

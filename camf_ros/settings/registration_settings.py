@@ -17,8 +17,8 @@ class RegistrationSettings:
     mode: str = setting(
         "resize",
         "none: already registered; resize: same field of view; homography: from the file; calibrated: from "
-        "camera_info and extrinsics.",
-        choices=("none", "resize", "homography", "calibrated"),
+        "camera_info and extrinsics, for one distance; depth: likewise, for the distance of each pixel in depth/image.",
+        choices=("none", "resize", "homography", "calibrated", "depth"),
         dynamic=True,
     )
     file: str = setting(
@@ -28,16 +28,25 @@ class RegistrationSettings:
     )
     extrinsics: str = setting(
         "file",
-        "mode calibrated: extrinsics from the file or from TF.",
+        "modes calibrated and depth: extrinsics from the file or from TF.",
         choices=("file", "tf"),
         dynamic=True,
     )
     distance: float = setting(
         5.0,
-        "mode calibrated: distance from the reference camera at which the images match.",
+        "modes calibrated and depth: distance from the reference camera at which the images match. With depth: "
+        "that of pixels without a depth.",
         minimum=0.05,
         maximum=100000.0,
         unit="m",
+        dynamic=True,
+    )
+    depth_slop: float = setting(
+        0.1,
+        "mode depth: time by which a depth image may be older than the RGB image.",
+        minimum=0.0,
+        maximum=10.0,
+        unit="s",
         dynamic=True,
     )
     output_width: int = setting(
@@ -72,6 +81,11 @@ class RegistrationSettings:
     )
 
     @property
+    def calibrated(self) -> bool:
+        """Whether the cameras' intrinsics and extrinsics are used."""
+        return self.mode in ("calibrated", "depth")
+
+    @property
     def names_processing_size(self) -> bool:
         """Whether a size is given at which the network works."""
         return bool(self.processing_width or self.processing_height)
@@ -83,9 +97,9 @@ class RegistrationSettings:
                 expected="the name of a YAML file",
                 remedy="make one with 'camf calibrate'",
             )
-        if self.mode == "calibrated" and self.extrinsics == "file" and not self.file:
+        if self.calibrated and self.extrinsics == "file" and not self.file:
             raise ParameterError(
-                "registration.file is empty with registration.mode calibrated and registration.extrinsics file",
+                f"registration.file is empty with registration.mode {self.mode} and registration.extrinsics file",
                 expected="the name of a YAML file, or registration.extrinsics tf",
                 remedy="docs/registration.md says what it holds",
             )

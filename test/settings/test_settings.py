@@ -187,6 +187,7 @@ def test_what_can_change_at_run_time() -> None:
         "on_missing",
         "reference",
         "registration.distance",
+        "registration.depth_slop",
         "registration.output_width",
         "registration.output_height",
         "registration.processing_width",
