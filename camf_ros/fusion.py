@@ -29,6 +29,7 @@ from camf_ros.imaging.camera_model import (
     fused_info,
     picture_size,
 )
+from camf_ros.imaging.depth_images import DepthImages
 from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.warp import Rig, Size
@@ -137,13 +138,13 @@ class Running(NamedTuple):
 
 
 class Cameras:
-    """What is known about the cameras themselves: ``infos``, their camera_info, and how they stand to each other.
+    """What is known about the cameras themselves: ``infos``, their camera_info, ``depth``, and how they stand.
 
     ``extrinsics`` is where poses come from; None where nobody listens to transforms.
     """
 
     def __init__(self, settings: RegistrationSettings) -> None:
-        self.infos = {camera: InfoHistory() for camera in CAMERAS}
+        self.infos, self.depth = {camera: InfoHistory() for camera in CAMERAS}, DepthImages()
         self.extrinsics: Transforms | None = None
         self._settings = settings
         self._last: Extrinsics | None = None
@@ -153,19 +154,17 @@ class Cameras:
         self._settings = settings
 
     def rig(self, thermal_stamp: Any, rgb_stamp: Any) -> Rig:
-        """What is known at these stamps (None: at last), as far as the registration asks.
-
-        Raises:
-            RegistrationError: If a camera_info, its frame, or the transforms make no sense.
-        """
+        """What is known at these stamps (None: at last); raises RegistrationError if that makes no sense."""
         settings = self._settings
-        if settings.mode != "calibrated":
+        if not settings.calibrated:
             return Rig()
         thermal, rgb = self.infos["thermal"].of(thermal_stamp), self.infos["rgb"].of(rgb_stamp)
         extrinsics = None
         if settings.extrinsics == "tf" and self.extrinsics is not None and thermal is not None and rgb is not None:
             extrinsics = self._pose(self.extrinsics, thermal.header.frame_id, rgb.header.frame_id)
-        return Rig(camera_of(thermal), camera_of(rgb), extrinsics)
+        pair = thermal_stamp is not None and rgb_stamp is not None
+        depth = self.depth.of(rgb_stamp, settings.depth_slop) if pair and settings.mode == "depth" else None
+        return Rig(camera_of(thermal), camera_of(rgb), extrinsics, depth)
 
     def _pose(self, listen: Transforms, thermal: str, rgb: str) -> Extrinsics | None:
         check_frames(thermal, rgb)

@@ -53,6 +53,16 @@ ARGUMENTS = [
         description="Topic of the RGB camera's camera_info. Empty: camera_info beside rgb_topic.",
     ),
     DeclareLaunchArgument(
+        "depth_topic",
+        default_value=topics.DEPTH_IMAGE,
+        description="Topic of depth images aligned to RGB, for registration.mode depth.",
+    ),
+    DeclareLaunchArgument(
+        "depth_info_topic",
+        default_value="",
+        description="Topic of the depth images' camera_info. Empty: camera_info beside depth_topic.",
+    ),
+    DeclareLaunchArgument(
         "fused_topic",
         default_value=topics.FUSED_IMAGE,
         description="Topic for the fused images. Its camera_info is published beside it.",
@@ -129,12 +139,14 @@ def remappings(context: LaunchContext) -> list[tuple[str, str]]:
         ParameterError: If a name is no topic, or two topics would have the same name.
     """
     # By the convention of image_transport an image's camera_info is beside it.
-    thermal, rgb, fused = (topic(context, name) for name in ("thermal_topic", "rgb_topic", "fused_topic"))
+    thermal, rgb, depth, fused = (topic(context, f"{name}_topic") for name in ("thermal", "rgb", "depth", "fused"))
     wanted = {
         topics.THERMAL_IMAGE: thermal,
         topics.THERMAL_INFO: topic(context, "thermal_info_topic") or beside(thermal, "camera_info"),
         topics.RGB_IMAGE: rgb,
         topics.RGB_INFO: topic(context, "rgb_info_topic") or beside(rgb, "camera_info"),
+        topics.DEPTH_IMAGE: depth,
+        topics.DEPTH_INFO: topic(context, "depth_info_topic") or beside(depth, "camera_info"),
         topics.FUSED_IMAGE: fused,
         topics.FUSED_INFO: beside(fused, "camera_info"),
         topics.DETECTOR_IMAGE: topic(context, "detector_topic") or beside(fused, "detector_image"),
@@ -147,7 +159,7 @@ def remappings(context: LaunchContext) -> list[tuple[str, str]]:
             raise ParameterError(
                 f"{other} and {own} would both be topic {name}",
                 expected="a topic for each",
-                remedy="set thermal_info_topic and rgb_info_topic, and give the fused images a namespace of their own",
+                remedy="set the info topics of the cameras, and give the fused images a namespace of their own",
             )
     return [(own, name) for own, name in wanted.items() if own != name]
 

@@ -227,6 +227,10 @@ class BagFusion:
         yield from self._due(float("inf"))
         self.tally.dropped = dict(self._stream.dropped)
         self.tally.notes += [f"{count} fused images: {text}" for text, count in self._results.without_info.items()]
+        if missed := self._cameras.depth.missed:
+            self.tally.notes.append(
+                f"{missed} pairs: registration by the plane in place of depth: {self._cameras.depth.problem}"
+            )
 
     def _due(self, now: float) -> Iterator[Result]:
         """The pairs whose waiting time ends before the next message, at the time at which it does."""
@@ -241,8 +245,12 @@ class BagFusion:
         role = self._roles[topic]
         if role == "tf":
             self._transforms.take(self._types.decode(data, TRANSFORMS), static=topic == TF_STATIC)
+        elif role == "depth":
+            self._cameras.depth.keep(self._types.decode(data, IMAGE))
         else:
-            self._cameras.infos[role.removesuffix(" info")].keep(self._types.decode(data, CAMERA_INFO))
+            camera, depth = role.removesuffix(" info"), self._cameras.depth.infos
+            infos = depth if camera == "depth" else self._cameras.infos[camera]
+            infos.keep(self._types.decode(data, CAMERA_INFO))
 
     def _made(self) -> Iterator[Result]:
         """What is made of the pairs and lone frames that were found, now."""

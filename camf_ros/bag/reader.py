@@ -30,6 +30,7 @@ THERMAL, RGB, FUSED, DETECTOR, WEIGHTS = (
     f"/{topics.DETECTOR_IMAGE}",
     topics.CHANNEL_WEIGHTS.replace("~", "/fusion"),
 )
+DEPTH = f"/{topics.DEPTH_IMAGE}"
 TF, TF_STATIC = "/tf", "/tf_static"
 
 _COMPRESSED = "/compressed"
@@ -169,8 +170,10 @@ class BagTopics:
     fused: str = FUSED
     detector: str = DETECTOR
     weights: str = WEIGHTS
+    depth: str = DEPTH
     thermal_info: str = ""
     rgb_info: str = ""
+    depth_info: str = ""
 
     def outputs(self, wanted: Wanted) -> dict[str, tuple[str, str]]:
         """Topic and type of what is written, by what it is: an attribute of this class, or ``info``."""
@@ -182,7 +185,7 @@ class BagTopics:
         }
 
     def inputs(self, bag: BagReader, settings: FusionSettings) -> dict[str, str]:
-        """What each topic that is read is for: ``thermal``, ``rgb``, ``thermal info``, ``rgb info``, or ``tf``.
+        """What each topic that is read is for: a camera (``thermal``, ``rgb``, ``depth``), its ``info``, or ``tf``.
 
         Raises:
             BagError: If the images are not there, or are something else.
@@ -197,10 +200,17 @@ class BagTopics:
         empty = [topic for topic in found if not any(each.msgcount for each in bag.on(topic))]
         if len(empty) == len(found):
             raise BagError(f"{' and '.join(empty)} have no messages in {bag.path}", remedy=_options(bag))
-        for camera, image, name in (
-            ("thermal", self.thermal, self.thermal_info),
-            ("rgb", self.rgb, self.rgb_info),
-        ):
+        cameras = [("thermal", self.thermal, self.thermal_info), ("rgb", self.rgb, self.rgb_info)]
+        if settings.registration.mode == "depth":
+            if not _of_type(bag.on(self.depth), IMAGE):
+                raise BagError(
+                    f"{bag.path} has no depth images on {self.depth}",
+                    expected=f"{IMAGE} with registration.mode depth",
+                    remedy="name them with --depth-topic",
+                )
+            found[self.depth] = "depth"
+            cameras.append(("depth", self.depth, self.depth_info))
+        for camera, image, name in cameras:
             topic = name or _beside(image)
             if name and not _of_type(bag.on(topic), CAMERA_INFO):
                 raise BagError(f"no camera_info on {topic} in {bag.path}", remedy="check the option's name")

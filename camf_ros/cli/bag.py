@@ -35,8 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, what in (
         ("thermal", "thermal images (default: /thermal/image_raw)"),
         ("rgb", "RGB images (default: /rgb/image_raw)"),
+        ("depth", "depth images aligned to RGB, for registration.mode depth (default: /depth/image)"),
         ("thermal-info", "thermal camera_info (default: beside the images)"),
         ("rgb-info", "RGB camera_info (default: beside the images)"),
+        ("depth-info", "depth camera_info (default: beside the images)"),
         ("fused", "fused images to write, with camera_info beside them (default: /fused/image)"),
         ("detector", "detector images to write (default: /fused/detector_image)"),
         ("weights", "channel weights to write (default: /fusion/channel_weights)"),

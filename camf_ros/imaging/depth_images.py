@@ -28,13 +28,14 @@ class DepthImages:
         infos: Their camera_info.
         received: Images so far.
         missed: RGB images so far for which there was none.
+        missing: Whether there was none for the last RGB image.
         problem: Why there was none the last time; empty if there always was one.
     """
 
     def __init__(self) -> None:
         self.infos = InfoHistory()
         self.received = self.missed = 0
-        self.problem = ""
+        self.missing, self.problem = False, ""
         self._kept: deque[Any] = deque(maxlen=_KEPT)
 
     def keep(self, message: Any) -> None:
@@ -51,6 +52,7 @@ class DepthImages:
             found = self._found(stamp, slop)
         except CamfError as error:
             found = str(error)
+        self.missing = not isinstance(found, DepthImage)
         if isinstance(found, DepthImage):
             return found
         self.problem, self.missed = found, self.missed + 1

@@ -25,6 +25,7 @@ from camf_ros.errors import CamfError, ParameterError
 from camf_ros.fusion import Cameras
 from camf_ros.imaging.camera_messages import ImageConversion
 from camf_ros.imaging.camera_model import Extrinsics, extrinsics_of
+from camf_ros.imaging.depth_images import DepthImages
 from camf_ros.nodes import topics
 from camf_ros.nodes.publishers import overridable
 from camf_ros.pairing.arrivals import NANO, Frame, JumpWatch
@@ -178,7 +179,7 @@ def image_topic(node: Node, camera: str, transport: str) -> str:
 
 
 class CameraTopics(Cameras):
-    """Listens to both cameras' camera_info, and to transforms where the settings ask for them."""
+    """Listens to both cameras' camera_info, and to transforms and depth where the settings ask for them."""
 
     def __init__(self, node: Node, settings: RegistrationSettings) -> None:
         """Subscribe.
@@ -189,6 +190,7 @@ class CameraTopics(Cameras):
         super().__init__(settings)
         self._node = node
         self._transforms: CameraTransforms | None = None
+        self._depth_subscriptions: list[Any] = []
         self.configure(settings)
         self._subscriptions = [
             node.create_subscription(CameraInfo, topic, self.infos[camera].keep, **overridable(SENSOR_INPUT))
@@ -201,14 +203,31 @@ class CameraTopics(Cameras):
         Raises:
             ParameterError: As the constructor.
         """
-        if settings.mode == "calibrated" and settings.extrinsics == "tf" and self._transforms is None:
+        if settings.calibrated and settings.extrinsics == "tf" and self._transforms is None:
             self._transforms = CameraTransforms(self._node)
             self.extrinsics = self._transforms.extrinsics
         super().configure(settings)
+        if (settings.mode == "depth") != bool(self._depth_subscriptions):
+            self._listen_to_depth(settings.mode == "depth")
+
+    def _listen_to_depth(self, wanted: bool) -> None:
+        """Depth images are large: there is a subscription only while they are used."""
+        for subscription in self._depth_subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._depth_subscriptions = []
+        self.depth = DepthImages()
+        if wanted:
+            options = overridable(SENSOR_INPUT)
+            self._depth_subscriptions = [
+                self._node.create_subscription(Image, topics.DEPTH_IMAGE, self.depth.keep, **options),
+                self._node.create_subscription(
+                    CameraInfo, topics.DEPTH_INFO, self.depth.infos.keep, **overridable(SENSOR_INPUT)
+                ),
+            ]
 
     def close(self) -> None:
         """Unsubscribe."""
-        for subscription in self._subscriptions:
+        for subscription in (*self._subscriptions, *self._depth_subscriptions):
             self._node.destroy_subscription(subscription)
         if self._transforms is not None:
             self._transforms.close()

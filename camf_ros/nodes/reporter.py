@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 
+from camf_ros.fused_frame import FusedFrame
 from camf_ros.fusion import FusedPair
+from camf_ros.imaging.depth_images import DepthImages
 from camf_ros.nodes import topics
 from camf_ros.nodes.diagnostics import (
     fusion_status,
@@ -39,6 +41,10 @@ _MISSING = {
 }
 
 
+# Share of an image that must have a depth.
+_HARDLY_ANY = 0.01
+
+
 class Reporter:
     """Reports on a node. Everything is called in the executor's thread."""
 
@@ -48,6 +54,9 @@ class Reporter:
         self._last = (statistics.snapshot(time.monotonic()), time.monotonic())
         self._silence: _SilenceWatch | None = None
         self._said: set[tuple[str, str]] = set()
+        # RGB images without depth until the last report, and whether depth was missing then.
+        self._missed: tuple[DepthImages | None, int] = (None, 0)
+        self._without_depth = False
         # Of earlier activations.
         self._dropped_before = 0
         self._unpaired_before: Counter[str] = Counter()
@@ -83,7 +92,9 @@ class Reporter:
         fusion = loaded.fusion
         chosen, last = fusion.running.chosen, fusion.last
         frame = last.frame if last else None
-        warnings = (*([loaded.problem] if loaded.problem else []), *loaded.warnings)
+        depth = fusion.cameras.depth if settings.registration.mode == "depth" else None
+        fallback = self._fallback(depth, frame)
+        warnings = (*(text for text in (loaded.problem, fallback) if text), *loaded.warnings)
         values.update(
             {
                 "engine": chosen.engine.description,
@@ -94,6 +105,7 @@ class Reporter:
                 **active.adapting.values(settings),
                 **gain_values(settings.gain, frame.gain if frame else None, has_gain=chosen.engine.has_gain),
                 "seen by both cameras (%)": f"{100 * last.made.overlap:.0f}" if last else "none yet",
+                **({"depth": _depth_text(depth, frame)} if depth is not None else {}),
                 "pictures": _pictures(last) if last else "none yet",
                 **thermal_values(fusion.pipeline.thermal_state),
                 "image conversion": fusion.conversion.backend,
@@ -129,6 +141,22 @@ class Reporter:
         if self._silence is not None:
             self._silence.look(snapshot, missing, passes=passes)
 
+    def _fallback(self, depth: DepthImages | None, frame: FusedFrame | None) -> str:
+        """Why depth was not used since the last report; also in the log when that begins and ends."""
+        before, self._missed = self._missed, (depth, depth.missed if depth else 0)
+        reason = ""
+        if depth and (depth.missing or depth.missed > (before[1] if before[0] is depth else 0)):
+            reason = depth.problem
+        elif depth and depth.received and frame and frame.aligned and frame.aligned.depth < _HARDLY_ANY:
+            reason = "the depth images have hardly any depth"
+        text = f"registration by the plane in place of depth: {reason}" if reason else ""
+        if reason and not self._without_depth:
+            self._node.get_logger().warning(text)
+        elif self._without_depth and depth and not reason:
+            self._node.get_logger().info("registration by depth again")
+        self._without_depth = bool(reason)
+        return text
+
     def _publish(self, statuses: list[DiagnosticStatus]) -> None:
         """Send them under one stamp."""
         message = DiagnosticArray(status=statuses)
@@ -143,6 +171,12 @@ class Reporter:
         if self._said and not warnings:
             self._node.get_logger().info("source check: nothing is wrong any more")
         self._said = set(warnings)
+
+
+def _depth_text(depth: DepthImages, frame: FusedFrame | None) -> str:
+    """How much was registered by depth."""
+    share = f"{100 * frame.aligned.depth:.0f} % of the last image" if frame and frame.aligned else "no image yet"
+    return f"{share}, {depth.received} depth images, {depth.missed} pairs without"
 
 
 def _pictures(pair: FusedPair) -> str:

@@ -28,7 +28,7 @@ from camf_ros.nodes.publishers import image_message
 from camf_ros.nodes.running import run_node
 from camf_ros.settings.demo_settings import SourceSettings
 
-_ENCODINGS = {(2, "uint8"): "mono8", (2, "uint16"): "mono16", (3, "uint8"): "rgb8"}
+_ENCODINGS = {(2, "uint8"): "mono8", (2, "uint16"): "mono16", (3, "uint8"): "rgb8", (2, "float32"): "32FC1"}
 # How long before its time a timer is asked to wake: finer than any camera's jitter.
 _FINEST = 1e-4
 # Focal length of a picture of unknown origin, in picture widths: about 53 degrees across.
@@ -77,6 +77,11 @@ class _Material(Protocol):
         """RGB frame, (H, W, 3) red, green, blue, or (H, W) grey."""
         ...
 
+    @property
+    def depth(self) -> Callable[[float], NDArray[np.float32]] | None:
+        """Depth of the RGB frame, (H, W) metres, where it is known."""
+        ...
+
     def thermal_camera(self, t: float) -> Camera:
         """Geometry of the thermal frame."""
         ...
@@ -119,6 +124,11 @@ class SceneMaterial:
         """See :class:`_Material`."""
         return self._scene.rgb(t)
 
+    @property
+    def depth(self) -> Callable[[float], NDArray[np.float32]] | None:
+        """Depth of the RGB frame in metres as a function of time, where the scene has one."""
+        return getattr(self._scene, "depth", None)
+
     def thermal_camera(self, t: float) -> Camera:  # noqa: ARG002 (the camera does not change)
         """See :class:`_Material`."""
         return self._thermal_camera
@@ -130,6 +140,8 @@ class SceneMaterial:
 
 class FolderMaterial:
     """Pairs of a folder, one after another, over and over."""
+
+    depth = None
 
     def __init__(self, folder: Path, rate: float, hold: float) -> None:
         """Find the pairs of subfolders ``infrared`` and ``visible``; each is shown ``hold`` seconds, or a frame.
@@ -201,6 +213,7 @@ class _Camera:
         image: Callable[[float], NDArray[np.generic]],
         geometry: Callable[[float], Camera],
         limit: int,
+        depth: Callable[[float], NDArray[np.float32]] | None = None,
     ) -> None:
         policy = ReliabilityPolicy.RELIABLE if reliability == "reliable" else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(reliability=policy, history=HistoryPolicy.KEEP_LAST, depth=5)
@@ -208,6 +221,10 @@ class _Camera:
         self._image, self._geometry, self._limit = image, geometry, limit
         self._images = node.create_publisher(Image, image_topic, qos)
         self._infos = node.create_publisher(CameraInfo, info_topic, qos)
+        self._depth = depth
+        if depth is not None:
+            self._depths = node.create_publisher(Image, topics.DEPTH_IMAGE, qos)
+            self._depth_infos = node.create_publisher(CameraInfo, topics.DEPTH_INFO, qos)
         self.published = self.skipped = 0
         self._start: Time | None = None
         self._due = clock.next()
@@ -243,10 +260,13 @@ class _Camera:
             return
         fired = self._due
         header = Header(frame_id=self._frame_id, stamp=(self._start + Duration(nanoseconds=int(fired * 1e9))).to_msg())
-        picture = self._image(fired)
-        encoding = _ENCODINGS[picture.ndim, picture.dtype.name]
-        self._images.publish(image_message(picture, encoding, header))
-        self._infos.publish(_camera_info(self._geometry(fired), header))
+        info = _camera_info(self._geometry(fired), header)
+        # Depth first: who gets the picture has its depth already.
+        if self._depth is not None and self._depths.get_subscription_count():
+            self._depths.publish(_message(self._depth(fired), header))
+            self._depth_infos.publish(info)
+        self._images.publish(_message(self._image(fired), header))
+        self._infos.publish(info)
         self.published += 1
         self.skipped += self._clock.skip_to(self._elapsed())
         self._due = self._clock.next()
@@ -279,6 +299,7 @@ class SourceNode(Node):  # type: ignore[misc]
                 image=material.rgb,
                 geometry=material.rgb_camera,
                 limit=settings.count,
+                depth=material.depth,
             ),
             _Camera(
                 self,
@@ -313,6 +334,10 @@ def _material(settings: SourceSettings) -> _Material:
     if settings.pairs:
         return FolderMaterial(Path(settings.pairs).expanduser(), settings.rate, settings.hold)
     return SceneMaterial(settings.seed, settings.rig)
+
+
+def _message(picture: NDArray[np.generic], header: Header) -> Image:
+    return image_message(picture, _ENCODINGS[picture.ndim, picture.dtype.name], header)
 
 
 def _camera_info(camera: Camera, header: Header) -> CameraInfo:

@@ -18,6 +18,8 @@ THERMAL_IMAGE = "thermal/image_raw"
 THERMAL_INFO = "thermal/camera_info"
 RGB_IMAGE = "rgb/image_raw"
 RGB_INFO = "rgb/camera_info"
+DEPTH_IMAGE = "depth/image"
+DEPTH_INFO = "depth/camera_info"
 
 FUSED_IMAGE = "fused/image"
 FUSED_INFO = "fused/camera_info"

@@ -69,7 +69,7 @@ def test_the_newest_that_is_not_later_goes_with_an_rgb_image(times: tuple[float,
     depth = images.of(stamp(10.0), 0.1)
     assert depth is not None
     assert depth.image[0, 0] == np.float32(found)
-    assert (images.problem, images.missed, images.received) == ("", 0, len(times))
+    assert (images.problem, images.missing, images.missed, images.received) == ("", False, 0, len(times))
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_without_one_in_time_there_is_none_and_the_reason(times: tuple[float, ..
     images = with_images(*times)
     assert images.of(stamp(10.0), 0.1) is None
     assert words in images.problem
-    assert images.missed == 1
+    assert (images.missing, images.missed) == (True, 1)
     images.keep(image(9.95))
     assert images.of(stamp(10.0), 0.1) is not None
-    assert images.missed == 1
+    assert (images.missing, images.missed) == (False, 1)
 
 
 def test_an_image_of_exactly_the_slop_is_taken() -> None:

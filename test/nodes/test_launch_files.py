@@ -60,6 +60,8 @@ def test_fusion_has_the_arguments_that_people_expect():
         "thermal_info_topic",
         "rgb_topic",
         "rgb_info_topic",
+        "depth_topic",
+        "depth_info_topic",
         "fused_topic",
         "detector_topic",
         "params_file",
@@ -128,6 +130,10 @@ def stop(process: subprocess.Popen[str]) -> str:
         (
             ["fusion.launch.py", "rgb_topic:=/rig/rgb", "fused_topic:=/rig/fused"],
             "rgb/camera_info and fused/camera_info would both be topic /rig/camera_info",
+        ),
+        (
+            ["fusion.launch.py", "rgb_topic:=/rig/rgb", "depth_topic:=/rig/depth"],
+            "rgb/camera_info and depth/camera_info would both be topic /rig/camera_info",
         ),
         (["demo.launch.py", "device:=abacus"], "device is 'abacus'"),
         (["demo.launch.py", "rate:=often"], "rate is 'often'; expected a number"),
@@ -199,17 +205,22 @@ def test_demo_launch_fuses_and_ends_on_ctrl_c(launched, model, tmp_path):
 
 
 @pytest.mark.slow
-def test_topics_are_remapped_with_their_camera_info(launched, model):
+def test_topics_are_remapped_with_their_camera_info(launched, model, tmp_path):
+    with_depth = tmp_path / "depth.yaml"
+    with_depth.write_text("/**: {ros__parameters: {registration: {mode: depth, extrinsics: tf}}}\n", encoding="utf-8")
     process = launched(
         "fusion.launch.py",
         f"model:={model}",
         "thermal_topic:=/boson/image_raw",
         "rgb_topic:=/zed/rgb/image",
+        "depth_topic:=/zed/depth/image",
         "fused_topic:=/out/picture",
+        f"params_file:={with_depth}",
     )
     code = (
         "import rclpy, time; rclpy.init(); n = rclpy.create_node('graph'); end = time.time() + 60\n"
         "want = {'/boson/image_raw', '/boson/camera_info', '/zed/rgb/image', '/zed/rgb/camera_info',"
+        " '/zed/depth/image', '/zed/depth/camera_info',"
         " '/out/picture', '/out/camera_info', '/fusion/channel_weights'}\n"
         "while time.time() < end and not want <= {t for t, _ in n.get_topic_names_and_types()}: time.sleep(0.2)\n"
         "missing = want - {t for t, _ in n.get_topic_names_and_types()}; print('missing', missing)\n"

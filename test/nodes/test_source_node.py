@@ -172,9 +172,18 @@ def test_a_build_without_the_scene_says_so(monkeypatch):
         SceneMaterial(1)
 
 
-def test_the_thermal_camera_of_the_drive_stamps_late(processes, listener):
+def test_the_drive_has_a_late_thermal_clock_and_depth_of_the_rgb_images(processes, listener):
+    depth, infos = [], []
+    listener.node.create_subscription(Image, topics.DEPTH_IMAGE, depth.append, qos("best_effort"))
+    listener.node.create_subscription(CameraInfo, topics.DEPTH_INFO, infos.append, qos("best_effort"))
     processes.start("source_node", rig="drive", rate=2.0, jitter=0.0, thermal_offset=0.0, reliability="reliable")
     assert listener.spin_until(lambda: all(listener.infos.values()) and all(listener.images.values()))
+    rgb = listener.images[topics.RGB_IMAGE]
+    assert listener.spin_until(lambda: infos and {nanoseconds(m) for m in depth} & {nanoseconds(m) for m in rgb})
+    metres = np.frombuffer(depth[0].data, np.float32).reshape(480, 640)
+    assert (depth[0].encoding, infos[0].k[0]) == ("32FC1", listener.infos[topics.RGB_INFO][0].k[0])
+    assert 0.5 < metres.min() < 5
+    assert np.isinf(metres[0]).any()
     material, scene = SceneMaterial(1, "drive"), StreetDrive(1, oversampling=1)
     assert np.array_equal(material.thermal(2.0), scene.thermal(2.0 - DELAY))
     assert np.array_equal(material.rgb(2.0), scene.rgb(2.0))
