@@ -105,7 +105,7 @@ class DepthRegistration:
         self._resample = _resampling(depth, grid_to_ray, grid)
         view = self._other_size if self._by_rgb else output
         target = thermal.k if self._by_rgb else scaling((own.height, own.width), output) @ thermal.k
-        forward = self._gather if self._by_rgb else _Projection(grid_to_ray, grid, extrinsics.inverse(), target)
+        forward = self._gather if self._by_rgb else _Projection(grid_to_ray, grid, extrinsics.inverse(), target, _STEP)
         self._forward = forward
         self._buffer = _ZBuffer(view, _STEP * forward.spacing)
         parallax = float(np.linalg.norm(extrinsics.t)) * thermal.matrix[0]
@@ -151,11 +151,12 @@ class DepthRegistration:
         return self._finished(x, y, nearness, hidden.reshape(nearness[part].shape), _share(valid))
 
     def _by_forwarding(self, nearness: F32, valid: NDArray[np.bool_]) -> DepthWarp:
-        x, y, along = self._forward.project(nearness)
         part = np.s_[::_STEP, ::_STEP]
-        places = self._buffer.places(x[part], y[part])
+        some = np.ascontiguousarray(nearness[part])
+        x, y, along = self._forward.project(some)
+        places = self._buffer.places(x, y)
         # as seen from the thermal camera; 0 where only a hole is, below 0 where nothing is
-        here = np.where(valid[part], nearness[part] / along[part], np.float32(0))
+        here = np.where(valid[part], some / along, np.float32(0))
         self._buffer.fill(places, here.ravel(), empty=-1.0)
         mine = self._buffer.enlarged()
         uncovered, plane = mine[part] < 0, mine <= 0
@@ -190,14 +191,16 @@ def to_ray_at(to_ray: NDArray[np.float64], pose: Extrinsics, nearness: float) ->
 
 
 class _Projection:
-    """Pixels of a grid with their nearness to pixels of an ideal camera elsewhere."""
+    """Every ``step``-th pixel of a grid, with its nearness, to pixels of an ideal camera elsewhere."""
 
-    def __init__(self, to_ray: NDArray[np.float64], grid: Size, pose: Extrinsics, k: NDArray[np.float64]) -> None:
-        rows, columns = np.mgrid[0 : grid[0], 0 : grid[1]].astype(np.float64)
+    def __init__(
+        self, to_ray: NDArray[np.float64], grid: Size, pose: Extrinsics, k: NDArray[np.float64], step: int = 1
+    ) -> None:
+        rows, columns = np.mgrid[0 : grid[0] : step, 0 : grid[1] : step].astype(np.float64)
         matrix = k @ pose.r @ to_ray
         self._far = [(row[0] * columns + row[1] * rows + row[2]).astype(np.float32) for row in matrix]
         self._shift = (k @ pose.t).tolist()
-        self._x, self._y, self._along = (np.empty(grid, np.float32) for _ in range(3))
+        self._x, self._y, self._along = (np.empty(rows.shape, np.float32) for _ in range(3))
         #: Pixels there to a pixel here.
         self.spacing = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2] / matrix[2, 2]))))
 

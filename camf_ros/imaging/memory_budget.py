@@ -21,6 +21,8 @@ from camf_ros.settings.registration_settings import RegistrationSettings
 THERMAL_PIXEL, RGB_PIXEL = 45, 25
 #: Of the fused picture: registration, coverage, colour, messages.
 OUTPUT_PIXEL = 60
+#: Of registration by depth, at the larger of RGB and fused picture (``docs/figures/depth-registration.json``).
+DEPTH_PIXEL = 180
 #: Of the network by its runtime, at the size that it works at: a blending network's, the paper's.
 NETWORK_PIXEL = {"openvino": (180, 500), "torch": (220, 850), "onnxruntime": (360, 1500), "tensorrt": (360, 1500)}
 # Of an explanation, likewise.
@@ -146,6 +148,8 @@ def within_budget(
     """
     output, wanted = sizes_of(thermal, rgb, reference, settings)
     rest = THERMAL_PIXEL * area(thermal) + RGB_PIXEL * area(rgb) + OUTPUT_PIXEL * area(output)
+    if settings.mode == "depth":
+        rest += DEPTH_PIXEL * max(area(rgb), area(output))
     choices = [wanted]
     least = _covering(output, thermal)
     if not settings.names_processing_size and area(least) < area(output):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from camf_ros.imaging import memory_budget
 from camf_ros.imaging.compressed_image import decode
 from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS
 from camf_ros.imaging.memory_budget import (
+    DEPTH_PIXEL,
     EXPLANATION_PIXEL,
     NETWORK_PIXEL,
     OUTPUT_PIXEL,
@@ -90,6 +92,18 @@ def test_bounds_are_above_what_was_measured() -> None:
         else:
             bound = bounds[row["what"]]
         assert row["bytes_a_pixel"] < bound, row
+
+
+def test_registration_by_depth_counts() -> None:
+    measured = json.loads(FIGURES.with_name("depth-registration.json").read_text(encoding="utf-8"))[
+        "memory_bytes_a_pixel"
+    ]
+    assert max(measured.values()) <= DEPTH_PIXEL
+    size, budget = (720, 1280), MemoryBudget(400e6)
+    settings = RegistrationSettings(mode="calibrated", extrinsics="tf")
+    within_budget(size, size, "rgb", settings, budget=budget, pixel=180)
+    with pytest.raises(ImageError, match="MB of memory"):
+        within_budget(size, size, "rgb", replace(settings, mode="depth"), budget=budget, pixel=180)
 
 
 def test_a_network_on_a_gpu_takes_none_of_this_memory() -> None:
