@@ -26,12 +26,11 @@ from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of
 from camf_ros.models import find_model, shipped_models
 from camf_ros.source_check.measures import measure
-from camf_ros.source_check.source_model import SourceModel, source_model
+from camf_ros.source_check.source_model import Calibration, SourceModel, source_model
 from camf_ros.training.data import is_validation
 
 LOOKS = 6
 OUTPUT = Path(__file__).resolve().parents[1] / "camf_ros" / "source_check" / "measured.py"
-_Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -70,28 +69,8 @@ def held_out(training: Mapping[str, Any], path: Path) -> bool:
     return path.stem in recipe.get("held_out", ()) or is_validation(path, share)
 
 
-def fit(x: _Values, y: _Values, weights: _Values, *, offset: bool) -> tuple[float, float]:
-    """Slope and offset of the log-odds of y over x, by Newton's method, with a faint pull towards 0."""
-    columns = np.stack([x, np.ones_like(x)] if offset else [x], axis=1)
-    found = np.zeros(columns.shape[1])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-columns @ found))
-        gradient = columns.T @ (weights * (p - y)) + 1e-3 * found
-        curvature = (columns.T * (weights * p * (1 - p))) @ columns + 1e-3 * np.eye(len(found))
-        found = found - np.linalg.solve(curvature, gradient)
-    return float(found[0]), float(found[1]) if offset else 0.0
-
-
-def calibrate(infrared: _Values, visible: _Values, weights: _Values) -> tuple[float, float, float]:
-    """Slope, offset and joint slope."""
-    kinds = np.repeat([1.0, 0.0], len(weights))
-    both, apart = np.tile(weights, 2), infrared - visible
-    slope, offset = fit(np.concatenate((infrared, visible)), kinds, both, offset=True)
-    return slope, offset, fit(np.concatenate((apart, -apart)), kinds, both, offset=False)[0]
-
-
-def _text(numbers: tuple[float, ...]) -> str:
-    return ", ".join(f"{number:.3f}" for number in numbers)
+def _text(fit: Calibration) -> str:
+    return ", ".join(f"{number:.3f}" for number in (fit.slope, fit.offset, fit.joint))
 
 
 def main() -> None:
@@ -127,12 +106,11 @@ def main() -> None:
                 for pair in tqdm(pairs, desc=name, unit="pair")
             ]
         ).T
-        seen = calibrate(infrared, visible, weights)
-        unseen = calibrate(infrared[held], visible[held], np.ones(held.sum()))
-        used = (*min(seen[:2], unseen[:2]), min(seen[2], unseen[2]))
+        seen = Calibration.fitted(infrared, visible, weights)
+        unseen = Calibration.fitted(infrared[held], visible[held])
         lines += [
             f"    # {name}: {_text(seen)} from all pairs, {_text(unseen)} from the {held.sum()} kept for validation",
-            f'    "{info.hash}": ({_text(used)}, {len(pairs)}),',
+            f'    "{info.hash}": ({_text(seen.less_sure(unseen))}, {len(pairs)}),',
         ]
     lines += ["}", "#: Detail and structure below which a picture shows nothing: half of the least of all pictures."]
     detail, structure = (min(getattr(look, name) for look in looks) / 2 for name in ("detail", "structure"))

@@ -99,6 +99,7 @@ class _Results:
         self.wanted = wanted
         self.made: list[tuple[str, memoryview]] = []
         self.without_info: Counter[str] = Counter()
+        self.after: Callable[[], None] | None = None
         self._types, self._tally = types, tally
 
     def make(self, kind: str, **fields: Any) -> Any:
@@ -125,6 +126,8 @@ class _Results:
 
     def fused(self, _: Work) -> None:
         self._tally.fused += 1
+        if self.after is not None:
+            self.after()
 
     def passed(self, camera: str, _: float) -> None:
         self._tally.passed[camera] += 1
@@ -146,6 +149,7 @@ class BagFusion:
         roles: dict[str, str],
         start: int,
         wanted: Wanted,
+        listen: Callable[[Fusion], None] | None = None,
     ) -> None:
         """Start before the first message.
 
@@ -157,6 +161,7 @@ class BagFusion:
             roles: See :meth:`camf_ros.bag.reader.BagTopics.inputs`.
             start: When the recording begins, nanoseconds: the node is taken to have been there from then on.
             wanted: What a node is asked for by subscriptions.
+            listen: Called after each pair.
 
         Raises:
             ParameterError: If the pairing policy needs message_filters, and that is not installed.
@@ -185,6 +190,8 @@ class BagFusion:
             tell=self.tally.notes.append,
             timed=False,
         )
+        if listen is not None:
+            self._results.after = lambda: listen(self._fusion)
         self._start, self._now = start, 0.0
 
     def know(self, topic: str, data: bytes) -> None:
@@ -284,6 +291,17 @@ def _synchronizer(inputs: Sequence[Filter], settings: PairingSettings) -> Synchr
     return PolicyOfRos(inputs, settings)
 
 
+def learn(bag: BagReader, roles: dict[str, str], fusion: BagFusion) -> None:
+    """Before the first image: what each camera_info topic says first, and all that is on /tf_static."""
+    for topic, role in roles.items():
+        if topic == TF_STATIC or role.endswith(" info"):
+            for message in bag.messages(bag.on(topic)):
+                with contextlib.suppress(MessageError):  # counted when its turn comes
+                    fusion.know(topic, message.data)
+                if topic != TF_STATIC:
+                    break
+
+
 @dataclass(frozen=True)
 class BagJob:
     """What is to be done.
@@ -327,14 +345,7 @@ class BagJob:
             fusion = BagFusion(
                 open_engine(), settings, registration, types=types, roles=roles, start=bag.start, wanted=self.wanted
             )
-            # What each camera_info topic says first, and all that is on /tf_static.
-            for topic, role in roles.items():
-                if topic == TF_STATIC or role.endswith(" info"):
-                    for message in bag.messages(bag.on(topic)):
-                        with contextlib.suppress(MessageError):  # counted when its turn comes
-                            fusion.know(topic, message.data)
-                        if topic != TF_STATIC:
-                            break
+            learn(bag, roles, fusion)
             with writer:
                 self._write(bag, fusion, writer, progress)
             return fusion.tally

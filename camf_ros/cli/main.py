@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from camf_ros.cli import bag, benchmark, calibrate, evaluate, explain, export, fuse, info, train
+from camf_ros.cli import adapt, bag, benchmark, calibrate, evaluate, explain, export, fuse, info, train
 from camf_ros.errors import CamfError, DataError, plain, to_install
 from camf_ros.resources import version
 
 # One module a subcommand; each has ``add_arguments(parser)`` and ``run(arguments) -> exit status``.
 _COMMANDS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (info, train, fuse, bag, explain, evaluate, calibrate, benchmark, export)
+    for module in (info, train, adapt, fuse, bag, explain, evaluate, calibrate, benchmark, export)
 }
 
 

@@ -135,7 +135,8 @@ class SourceCheckSettings:
     )
     model: str = setting(
         "camf-paper",
-        "Model whose classifier is used: a shipped one, or a .safetensors or .onnx file.",
+        "Model whose classifier is used: a shipped one, or a .safetensors or .onnx file. That of camf adapt knows its "
+        "own cameras.",
     )
     period: float = setting(2.0, "Time between two checks.", minimum=0.2, maximum=600.0, unit="s")
     time_constant: float = setting(

@@ -22,6 +22,8 @@ from camf_ros.network.architecture import MIN_FEATURE_SIZE, Architecture, BlendA
 from camf_ros.network.model_info import ModelInfo
 from camf_ros.source_check.measured import CALIBRATIONS
 
+_Values = NDArray[np.float64]
+
 #: Side of a crop in training, pixels.
 SIDE = 128
 # Usual shorter side of the training pictures. A far larger picture shows too little in a crop, and too softly.
@@ -48,6 +50,39 @@ class Calibration:
     joint: float
     pairs: int  #: What all of this was fitted on. With so many seen, nothing can be surer than one in so many.
 
+    @classmethod
+    def fitted(cls, infrared: _Values, visible: _Values, weights: _Values | None = None) -> Calibration:
+        """Fit on the mean score differences (N,) of the pictures of N pairs by logistic regression.
+
+        ``weights`` (N,) says how much each pair counts; alike when left out.
+        """
+        weights = np.ones(len(infrared)) if weights is None else weights
+        kinds = np.repeat([1.0, 0.0], len(weights))
+        both, apart = np.tile(weights, 2), infrared - visible
+        slope, offset = _fit(np.concatenate((infrared, visible)), kinds, both, offset=True)
+        joint, _ = _fit(np.concatenate((apart, -apart)), kinds, both, offset=False)
+        return cls(slope, offset, joint, len(infrared))
+
+    @classmethod
+    def read(cls, entries: object) -> Calibration | None:
+        """From the provenance of a model, as :meth:`to_dict` wrote it; None where it is anything else."""
+        names = ("slope", "offset", "joint", "pairs")
+        if not isinstance(entries, Mapping) or not all(
+            isinstance(entries.get(name), (int, float)) and math.isfinite(entries[name]) for name in names
+        ):
+            return None
+        slope, offset, joint, pairs = (float(entries[name]) for name in names)
+        return cls(slope, offset, joint, int(pairs)) if pairs >= 1 else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, as stored in a model."""
+        return {name: round(value, 4) for name, value in vars(self).items()}
+
+    def less_sure(self, other: Calibration) -> Calibration:
+        """Of two fits of one classifier the slopes that claim less, and the larger number of pairs."""
+        flat = min(self, other, key=lambda fit: fit.slope)
+        return Calibration(flat.slope, flat.offset, min(self.joint, other.joint), max(self.pairs, other.pairs))
+
     def infrared(self, difference: float) -> float:
         """Log-odds that a picture is infrared."""
         return self._capped(self.slope * difference + self.offset)
@@ -63,6 +98,18 @@ class Calibration:
 
 #: For a model nobody calibrated: the classifier's own probability, and for a pair that of the mean of both.
 UNCALIBRATED = Calibration(1.0, 0.0, 0.5, 200)
+
+
+def _fit(x: _Values, y: _Values, weights: _Values, *, offset: bool) -> tuple[float, float]:
+    """Slope and offset of the log-odds of y over x, by Newton's method, with a faint pull towards 0."""
+    columns = np.stack([x, np.ones_like(x)] if offset else [x], axis=1)
+    found = np.zeros(columns.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(columns @ found, -500, 500)))
+        gradient = columns.T @ (weights * (p - y)) + 1e-3 * found
+        curvature = (columns.T * (weights * p * (1 - p))) @ columns + 1e-3 * np.eye(len(found))
+        found = found - np.linalg.solve(curvature, gradient)
+    return float(found[0]), float(found[1]) if offset else 0.0
 
 
 def probability(log_odds: float) -> float:
@@ -137,7 +184,7 @@ class SourceModel:
     classifier: Classifier  #: What is asked
     sides: CropSides  #: Of the crops that it takes
     calibration: Calibration  #: Of its scores
-    calibrated: bool  #: Whether that was fitted for these very weights
+    calibrated: bool  #: Whether that was fitted for these very weights: a shipped model, or one of 'camf adapt'
     weakness: str  #: Why the classifier is not asked; empty where it is
 
     def differences(self, image: NDArray[np.uint8], look: int) -> NDArray[np.float32]:
@@ -167,11 +214,12 @@ def read_source_model(name: str) -> SourceModel:
 
 def source_model(classifier: Classifier, info: ModelInfo) -> SourceModel:
     """The classifier of a model that is open."""
-    found = CALIBRATIONS.get(info.hash)
+    shipped = CALIBRATIONS.get(info.hash)
+    found = Calibration(*shipped) if shipped else Calibration.read(info.training.get("source_check"))
     return SourceModel(
         classifier,
         CropSides.of(info.architecture),
-        UNCALIBRATED if found is None else Calibration(*found),
+        UNCALIBRATED if found is None else found,
         found is not None,
         _weakness(info.name, accuracy(info.training)),
     )

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camf_ros.evaluation.metrics import EDGE_ORIENTATION, EDGE_STRENGTH, EYE_NOISE, SSIM_WINDOW, VIF_WINDOWS
+from camf_ros.imaging.luminance import GreyImage
 from camf_ros.training.config import FusionRecipe
 
 # Steadies quotients of local variances, in squared grey levels: far below what can be seen.
@@ -113,6 +114,23 @@ def contrast_loss(infrared: Tensor, visible: Tensor, fused: Tensor, aim: float =
         stronger = torch.where(one.abs() >= other.abs(), one, other)
         losses.append((aim * stronger.abs() - stronger.sign() * own).clamp_min(0).mean())
     return torch.stack(losses).mean()
+
+
+def contrast_kept(infrared: GreyImage, visible: GreyImage, fused: GreyImage, least: float = 8.0) -> float:
+    """Share of the contrast of what stands out that a fused picture has, with the sign of the stronger source.
+
+    Squares as of :func:`contrast_loss` count whose contrast in the stronger source is at least ``least`` grey levels.
+    Pictures are (H, W), 0 to 255, both sides at least 32. Mean over the squares, each cut to 0 to 1; 1 where nothing
+    stands out.
+    """
+    kept = []
+    for side in _CONTRAST_SIDES:
+        one, other, own = (_contrast(torch.from_numpy(x)[None, None].float(), side) for x in (infrared, visible, fused))
+        stronger = torch.where(one.abs() >= other.abs(), one, other)
+        strong = stronger.abs() >= least
+        kept.append((own[strong] / stronger[strong]).clamp(0, 1))
+    every = torch.cat(kept)
+    return float(every.mean()) if every.numel() else 1.0
 
 
 def _contrast(x: Tensor, side: int) -> Tensor:

@@ -39,6 +39,8 @@ class Stage:
     #: Measures validation figures; called every ``validate_every`` steps and at the end, in the first process.
     validate: Callable[[], Mapping[str, float]] | None = None
     validate_every: int = 1000  #: Steps between two validations
+    #: Asked before each step whether to end here; what it answers by is part of ``module``.
+    enough: Callable[[], bool] | None = None
 
 
 def warm_cosine(steps: int, final: float, warm_up: int = 100) -> Callable[[int], float]:
@@ -130,6 +132,8 @@ class Trainer:
 
         bar = tqdm(total=stage.steps, initial=start, desc=stage.name, unit="step", disable=self.quiet)
         for step in range(start, stage.steps):
+            if stage.enough is not None and stage.enough():
+                break
             loss = loss_of(step)
             stage.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -31,7 +31,7 @@ FLOORS = (
 )
 # Where what may be imported, by the first part of its name.
 HOMES = {
-    "torch": ("network", "training", "engines/torch.py", "cli/train.py"),
+    "torch": ("network", "training", "engines/torch.py", "cli/train.py", "cli/adapt.py"),
     "safetensors": ("network/checkpoint.py",),
     "onnx": ("network/onnx_export.py",),
     "openvino": ("engines/openvino.py", "evaluation/onnx_detector.py", "cli/export.py"),
@@ -53,7 +53,7 @@ HOMES = {
         "timing.py",
     ),
     "vision_msgs": ("examples/detector_node.py",),
-    "camf_scene": ("nodes/source_node.py",),
+    "camf_scene": ("nodes/source_node.py", "cli/adapt.py"),
     "launch": ("nodes/launching.py",),
     "launch_ros": ("nodes/launching.py",),
     **dict.fromkeys(
