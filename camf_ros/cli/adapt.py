@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+# Topics of a recording that can be named.
+_TOPICS = ("thermal", "rgb", "depth", "thermal-info", "rgb-info", "depth-info")
 # Pairs of the embedded scene that are replayed, seconds between them, and their size.
 _SCENE_PAIRS, _SCENE_STEP, _SCENE_SIZE = 16, 2.0, (640, 360)
 
@@ -38,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder of states and log (default: runs/NAME)")
     parser.add_argument("--steps", type=int, metavar="N", help="optimiser steps, at most (default: 1500)")
     parser.add_argument("--seed", type=int, metavar="N", help="of every random choice (default: 1)")
-    for name in ("thermal", "rgb", "thermal-info", "rgb-info"):
+    for name in _TOPICS:
         parser.add_argument(f"--{name}-topic", metavar="TOPIC", help="of a rosbag2, as for camf bag")
     parser.add_argument(
         "--distro", default="", metavar="NAME", help="ROS 2 distribution of a rosbag2 that does not say it"
@@ -149,8 +151,8 @@ def _gather(arguments: argparse.Namespace, settings: FusionSettings, engine: Eng
         shown: Iterable[Any] = tqdm(messages, total=count, unit="msg", **bar)
         return shown
 
-    names = {name: getattr(arguments, f"{name}_topic") for name in ("thermal", "rgb", "thermal_info", "rgb_info")}
-    topics = BagTopics(**{name: topic for name, topic in names.items() if topic})
+    names = {name: getattr(arguments, f"{name.replace('-', '_')}_topic") for name in _TOPICS}
+    topics = BagTopics(**{name.replace("-", "_"): topic for name, topic in names.items() if topic})
     tally = read_pairs(
         arguments.recording, topics, engine, settings, take=take, progress=progress, distro=arguments.distro
     )
