@@ -8,19 +8,17 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from camf_ros.calibration.align import Pair, levels_of
 from camf_ros.calibration.comparison import LEAST_AGREEMENT, evidence
 from camf_ros.calibration.motions import PlaneMotion
 from camf_ros.errors import CamfError, DataError, ParameterError
-from camf_ros.evaluation.metrics import mean, score
 from camf_ros.imaging.warp import Rig as KnownRig
 from camf_ros.models import CHECKPOINT, GRAPH
 from camf_ros.network.blend import BlendNetwork
@@ -28,6 +26,7 @@ from camf_ros.network.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from camf_ros.network.onnx_export import export
 from camf_ros.settings.table import build
 from camf_ros.source_check.source_model import LEAST_ACCURACY, SourceModel
+from camf_ros.training.adapt_choice import SURE, Best, gain_of, look, nine
 from camf_ros.training.adapt_frames import Frame, Gathering, data_hash
 from camf_ros.training.adapt_sources import eyes_of, source_model_of, source_stage, source_task, tried
 from camf_ros.training.adapt_stage import (
@@ -37,13 +36,11 @@ from camf_ros.training.adapt_stage import (
     adaptation_stage,
     evenly,
     fused,
-    goals,
     middle,
 )
-from camf_ros.training.adapt_targets import Faults, faults_of, noise_of, stripes_of, without
+from camf_ros.training.adapt_targets import Faults, faults_of, without
 from camf_ros.training.config import FusionRecipe
 from camf_ros.training.data import Sources
-from camf_ros.training.fusion_losses import contrast_kept
 from camf_ros.training.loop import Trainer
 
 _logger = logging.getLogger(__name__)
@@ -55,48 +52,12 @@ Align = Callable[[NDArray[np.uint8], NDArray[np.uint8], KnownRig], tuple[NDArray
 _ASKED = 12
 # Agreement of a pair's edges that is no better than chance: where `camf calibrate` leaves a pair out.
 _NOT_REGISTERED = 0.5 * LEAST_AGREEMENT
-# Standard errors that a gain must exceed.
-_SURE = 2.0
-# What a candidate may lose: of the contrast of what stands out, and of VIF + Qabf on the embedded scene, shares; by how
-# much grain and stripes may grow, grey levels.
-_CONTRAST, _SCENE, _GRAIN = 0.02, 0.025, 0.05
-# Which part of the way from the start to the network is taken: the first at which nothing is lost.
-_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
-_SCENE_PAIRS = 4
 # Rows of the strip of pictures.
 _SHOWN = 4
 
 
 class NoGainError(CamfError):
     """The recording has nothing that the model does not know."""
-
-
-class Look(NamedTuple):
-    """A model on pairs that were kept apart.
-
-    Attributes:
-        goal: (N,), VIF + Qabf of each pair against the pictures without the cameras' faults.
-        contrast: Share of the contrast of what stands out that the fused pictures keep.
-        grain: Noise of the fused pictures, grey levels.
-        stripes: Stripes of the fused pictures, grey levels.
-        scene: VIF + Qabf on the embedded scene; None without it.
-    """
-
-    goal: NDArray[np.float64]
-    contrast: float
-    grain: float
-    stripes: float
-    scene: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, for the model's provenance."""
-        return {
-            "VIF + Qabf": float(self.goal.mean()),
-            "contrast kept": self.contrast,
-            "grain": self.grain,
-            "stripes": self.stripes,
-            "scene": self.scene,
-        }
 
 
 @dataclass(frozen=True)
@@ -186,7 +147,7 @@ def adapt(
     figures = trainer.run(stage)
     network = best.network
     after = look(network, rig)
-    gain = _gain(after.goal - before.goal)
+    gain = gain_of(after.goal - before.goal)
     if not gain.sure:
         network, after = copy.deepcopy(start.network), before
     task = source_task(network, eyes, held_eyes, recipe.seed)
@@ -199,11 +160,11 @@ def adapt(
     usual, adapted = (tried(model, parts.validation) for model in (usual_check, checked))
     if not gain.sure:
         _logger.info("the pictures stay as they are: %s", gain.text(best.refused))
-        if not _gain(adapted.right - usual.right).sure or told.get("accuracy", 0.0) < LEAST_ACCURACY:
+        if not gain_of(adapted.right - usual.right).sure or told.get("accuracy", 0.0) < LEAST_ACCURACY:
             raise NoGainError(
                 f"no gain: {gain.text(best.refused)}, and the source check found {100 * usual.swapped:.0f} % of "
                 f"swapped pairs before and {100 * adapted.swapped:.0f} % after. Nothing was written",
-                expected=f"more than {_SURE:g} standard errors",
+                expected=f"more than {SURE:g} standard errors",
                 remedy="the model knows such pictures already: use it as it is, or record for longer, or raise --steps",
             )
     provenance = {
@@ -268,146 +229,12 @@ def check_registered(pairs: Sequence[RigPair]) -> None:
         )
 
 
-def look(network: BlendNetwork, rig: Rig) -> Look:
-    """Measure a network on the validation pairs and on the embedded scene."""
-    network.eval()
-    pictures = fused(network, rig.held)
-    aims = [(middle(pair.infrared_aim), middle(pair.visible_aim)) for pair in rig.held]
-    found = Look(
-        goals(rig.held, pictures),
-        float(np.mean([contrast_kept(*aim, picture) for aim, picture in zip(aims, pictures, strict=True)])),
-        float(np.mean([noise_of(picture) for picture in pictures])),
-        float(np.mean([stripes_of(picture) for picture in pictures])),
-        scene_goal(network, rig),
-    )
-    network.train()
-    return found
-
-
-def scene_goal(network: BlendNetwork, rig: Rig) -> float | None:
-    """VIF + Qabf on the embedded scene; None without it."""
-    if rig.scene is None:
-        return None
-    pairs = _scene_pairs(rig.scene)
-    return float(goals(pairs, fused(network, pairs)).mean())
-
-
-def nine(network: BlendNetwork, rig: Rig) -> dict[str, float]:
-    """All metrics on the validation pairs, against the pictures without the cameras' faults; means."""
-    return mean(
-        score(middle(pair.infrared_aim), middle(pair.visible_aim), picture)
-        for pair, picture in zip(rig.held, fused(network, rig.held), strict=True)
-    )
-
-
-class Best(nn.Module):
-    """The best network so far. Saved with the state of the stage, so that a run that goes on knows it.
-
-    Attributes:
-        network: A copy of the network.
-        refused: Why the last better network was not taken.
-    """
-
-    def __init__(self, network: BlendNetwork, rig: Rig, before: Look) -> None:
-        super().__init__()
-        self.network = copy.deepcopy(network).requires_grad_(False)
-        self.refused = ""
-        self._network, self._rig, self._before = [network], rig, before  # in a list: no part of this module
-        self._start = {name: value.detach().clone() for name, value in network.state_dict().items()}
-        self.rounds: Tensor
-        self.chosen: Tensor
-        self.share: Tensor
-        self.gain: Tensor
-        self.register_buffer("rounds", torch.tensor(0))
-        self.register_buffer("chosen", torch.tensor(0))
-        self.register_buffer("share", torch.tensor(1.0))
-        self.register_buffer("gain", torch.tensor(0.0, dtype=torch.float64))
-
-    def validate(self) -> Mapping[str, float]:
-        """Look at the network, and keep a copy if it is the best so far.
-
-        Where it has lost something that must not be lost, one on the way to it may do (Wortsman et al., Robust
-        fine-tuning of zero-shot models, CVPR 2022).
-        """
-        now = {name: value.clone() for name, value in self._network[0].state_dict().items()}
-        self.rounds += 1
-        for share in _SHARES:
-            candidate = copy.deepcopy(self._network[0])
-            candidate.load_state_dict({name: torch.lerp(self._start[name], now[name], share) for name in now})
-            if self._refuse(_forgotten(self._before.scene, scene_goal(candidate, self._rig))):
-                continue
-            found = look(candidate, self._rig)
-            if self._refuse(_loss(self._before, found)):
-                continue
-            gain = float((found.goal - self._before.goal).mean())
-            if gain > float(self.gain):
-                self.network.load_state_dict(candidate.state_dict())
-                self.chosen.copy_(self.rounds)
-                self.share.fill_(share)
-                self.gain.fill_(gain)
-            return {"gain": gain, "share": share, "contrast": found.contrast}
-        return {}
-
-    def _refuse(self, reason: str) -> str:
-        self.refused = reason
-        return reason
-
-    def tired(self, patience: int) -> bool:
-        """Whether there was no better network for so many validations."""
-        return int(self.rounds - self.chosen) >= patience
-
-
-def _forgotten(before: float | None, after: float | None) -> str:
-    """What was lost on the embedded scene, if it is too much; else empty."""
-    if before is None or after is None or after >= (1 - _SCENE) * before:
-        return ""
-    return f"VIF + Qabf on the embedded scene would be {after:.3f}, it was {before:.3f}"
-
-
-def _loss(before: Look, after: Look) -> str:
-    """What a network has lost that must not be lost; empty where it has not."""
-    if after.contrast < before.contrast - _CONTRAST:
-        return f"what stands out would keep {after.contrast:.2f} of its contrast, it was {before.contrast:.2f}"
-    for name in ("grain", "stripes"):
-        one, other = getattr(before, name), getattr(after, name)
-        if other > one + _GRAIN:
-            return f"{name} would grow from {one:.2f} to {other:.2f} grey levels"
-    return ""
-
-
-class _Gain(NamedTuple):
-    """Mean of the differences of pairs, and its standard error."""
-
-    mean: float
-    error: float
-
-    @property
-    def sure(self) -> bool:
-        return self.mean > _SURE * self.error
-
-    def text(self, refused: str) -> str:
-        return (
-            f"VIF + Qabf of the validation pairs would change by {self.mean:+.4f} with a standard error of "
-            f"{self.error:.4f}{f'; {refused}' if refused else ''}"
-        )
-
-
-def _gain(apart: NDArray[np.float64]) -> _Gain:
-    return _Gain(float(apart.mean()), float(apart.std(ddof=1) / np.sqrt(len(apart))))
-
-
 def _pair(frame: Frame, align: Align, faults: Mapping[str, Faults]) -> RigPair:
     """A frame in one geometry, with and without the cameras' faults."""
     aims = without(frame.thermal, faults["thermal"]), without(frame.rgb, faults["rgb"])
     seen = align(frame.thermal, frame.rgb, frame.rig)
     clean = any(found.any for found in faults.values())
     return RigPair(frame.name, *seen, *(align(*aims, frame.rig) if clean else seen))
-
-
-def _scene_pairs(scene: Sources) -> list[RigPair]:
-    rows = range(0, len(scene.names), max(1, len(scene.names) // _SCENE_PAIRS))
-    pairs = ((str(scene.names[row]), scene.infrared[row], scene.visible[row]) for row in rows)
-    return [RigPair(name, infrared, visible, infrared, visible) for name, infrared, visible in pairs]
 
 
 def _strip(before: BlendNetwork, after: BlendNetwork, rig: Rig) -> list[tuple[NDArray[np.uint8], ...]]:

@@ -23,7 +23,7 @@ from camf_ros.cli import adapt as command
 from camf_ros.cli.main import main
 from camf_ros.models import find_model
 from camf_ros.network.blend import BlendNetwork
-from camf_ros.training import adapt_run, adapt_stage
+from camf_ros.training import adapt_choice, adapt_stage
 
 pytestmark = pytest.mark.usefixtures("fresh_logging")
 
@@ -42,7 +42,7 @@ def adapt(
     model = write_model(tmp_path / "small.safetensors", small_network)
     quick = replace(adapt_stage.AdaptationRecipe(), learning_rate=0.02, pull=0.0, validate_every=4, source_steps=10)
     monkeypatch.setattr(adapt_stage, "AdaptationRecipe", lambda: quick)
-    monkeypatch.setattr(adapt_run, "_loss", lambda *_: "")  # of a network that knew nothing nothing can be lost
+    monkeypatch.setattr(adapt_choice, "_loss", lambda *_: "")  # of a network that knew nothing nothing can be lost
     monkeypatch.setattr(command, "_scene", lambda: None)
 
     def run(recording: Path, *options: str) -> tuple[int, str]:

@@ -20,10 +20,11 @@ from camf_ros.models import find_model
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import Checkpoint
 from camf_ros.source_check.source_model import Calibration, SourceModel, read_source_model, source_model
-from camf_ros.training import adapt_run, loop
+from camf_ros.training import adapt_choice, adapt_run, loop
 from camf_ros.training.adapt_card import adaptation_card, strip_of
+from camf_ros.training.adapt_choice import Best, look
 from camf_ros.training.adapt_frames import Frame, Gathering
-from camf_ros.training.adapt_run import Best, NoGainError, adapt, look
+from camf_ros.training.adapt_run import NoGainError, adapt
 from camf_ros.training.adapt_sources import Found
 from camf_ros.training.adapt_stage import AdaptationRecipe, Rig, RigPair, adaptation_stage, rig_crops
 from camf_ros.training.data import Sources
@@ -65,7 +66,7 @@ def run(start: Checkpoint, gathered: Gathering, folder: Path, recipe: Adaptation
 @pytest.fixture
 def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a network that knew nothing nothing can be lost."""
-    monkeypatch.setattr(adapt_run, "_loss", lambda *_: "")
+    monkeypatch.setattr(adapt_choice, "_loss", lambda *_: "")
 
 
 @pytest.mark.usefixtures("lenient")
@@ -156,7 +157,7 @@ def test_if_only_the_source_check_is_better_the_pictures_stay_as_they_are(
 def test_a_better_network_that_forgets_the_scene_is_not_taken(
     start: Checkpoint, gathered: Gathering, scene: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(adapt_run, "_SCENE", -9.0)
+    monkeypatch.setattr(adapt_choice, "_SCENE", -9.0)
     with pytest.raises(NoGainError, match="on the embedded scene would be"):
         run(start, gathered, tmp_path, replace(RECIPE, source_rate=1e-12), scene=scene)
 
