@@ -35,6 +35,7 @@ def adaptation_card(checkpoint: Checkpoint, strip: str) -> str:
         f"| hash of the weights | `{checkpoint.hash}` |",
         f"| adapted from | `{facts['start']['name']}`, `{facts['start']['hash']}` |",
         f"| command | `{facts['command']}` |",
+        f"| commit | `{facts['commit']}` |",
         f"| SHA-256 of the pairs | `{facts['data_hash']}` |",
         f"| PyTorch, device | {facts['torch']}, {facts['device']} |",
         f"| pairs | {pairs['recorded']} recorded, {pairs['trained']} trained on, {pairs['validated']} for validation |",

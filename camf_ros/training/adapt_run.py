@@ -42,6 +42,7 @@ from camf_ros.training.adapt_targets import Faults, faults_of, without
 from camf_ros.training.config import FusionRecipe
 from camf_ros.training.data import Sources
 from camf_ros.training.loop import Trainer
+from camf_ros.training.recipe_run import source_commit
 
 _logger = logging.getLogger(__name__)
 
@@ -169,6 +170,7 @@ def adapt(
             )
     provenance = {
         "command": shlex.join(command),
+        "commit": source_commit(),
         "data_hash": hash_of_data,
         "torch": torch.__version__,
         "device": "cpu",

@@ -53,7 +53,7 @@ def train(
     """
     if output.suffix != CHECKPOINT:
         raise ParameterError(f"the checkpoint is {output}", expected=f"a name that ends in {CHECKPOINT}")
-    commit = _commit()  # now: the checkout may have moved on when training ends
+    commit = source_commit()  # now: the checkout may have moved on when training ends
     check_batches(recipe)
     check_data(recipe, data)
     hash_of_data = data_hash(data, recipe.folders)
@@ -204,7 +204,7 @@ def _device_name(device: torch.device) -> str:
     return name if process_count() == 1 else f"{process_count()} x {name}"
 
 
-def _commit() -> str:
+def source_commit() -> str:
     """Commit of the source that trains, with a mark for uncommitted changes; empty outside a checkout."""
     folder = Path(__file__).parent
     try:
