@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from camf_ros.cli.options import add_settings_options, engine_of, settings_of
+from camf_ros.cli.options import add_output, add_quiet, add_settings_options, engine_of, settings_of
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.files import Guard, make_folder
 from camf_ros.settings.fusion_settings import FusionSettings
@@ -34,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recording", type=Path, metavar="RECORDING", help="rosbag2, or a folder with infrared/ and visible/"
     )
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="NAME", help="model to write: NAME.safetensors, .onnx, .md, .png"
-    )
+    add_output(parser, "NAME", "model to write: NAME.safetensors, .onnx, .md, .png", required=True)
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder of states and log (default: runs/NAME)")
     parser.add_argument("--steps", type=int, metavar="N", help="optimiser steps, at most (default: 1500)")
     parser.add_argument("--seed", type=int, metavar="N", help="of every random choice (default: 1)")
@@ -46,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--distro", default="", metavar="NAME", help="ROS 2 distribution of a rosbag2 that does not say it"
     )
     add_settings_options(parser)
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_quiet(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

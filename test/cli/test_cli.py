@@ -163,9 +163,11 @@ def test_short_forms() -> None:
                 assert options.get(short) is options[long], name
                 found.add((name, short))
     assert {name for name, short in found if short == "-o"} == {
-        "bag", "calibrate", "explain", "export", "fuse", "train"
+        "adapt", "bag", "calibrate", "explain", "export", "fuse", "train"
     }  # fmt: skip
-    assert {name for name, short in found if short == "-m"} == {"bag", "calibrate", "evaluate", "explain", "fuse"}
+    assert {name for name, short in found if short == "-m"} == {
+        "adapt", "bag", "calibrate", "evaluate", "explain", "fuse"
+    }  # fmt: skip
 
 
 def test_a_dependency_of_a_dependency_is_named(
