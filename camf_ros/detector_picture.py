@@ -25,10 +25,12 @@ class Wanted(NamedTuple):
     Attributes:
         eyes: The fused frame, in which what is hot is bright.
         detector: The picture for detectors.
+        others: Names of what else is to be made, of :data:`camf_ros.outputs.OTHERS`.
     """
 
     eyes: bool = True
     detector: bool = False
+    others: frozenset[str] = frozenset()
 
 
 class DetectorFrame(NamedTuple):

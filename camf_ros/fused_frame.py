@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.imaging.blending import Amounts
-from camf_ros.imaging.registration import Aligned
+from camf_ros.imaging.registration import Aligned, Sample
 from camf_ros.imaging.warp import Size
 
 
@@ -61,9 +61,11 @@ class PassedFrame(NamedTuple):
         reference: Camera whose geometry the image has, ``rgb`` or ``thermal``.
         undistorted: As in :class:`FusedFrame`.
         detector_image: (H, W, 3), the same for detectors; None where it was not asked for.
+        sample: Does with raw values of the camera what was done with the image.
     """
 
     image: NDArray[np.uint8]
     reference: str
     undistorted: bool
     detector_image: NDArray[np.uint8] | None = None
+    sample: Sample | None = None

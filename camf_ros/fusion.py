@@ -10,12 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.detector_picture import DetectorFrame, Wanted
+from camf_ros.detector_picture import DetectorFrame
 from camf_ros.engines.choose import ChosenEngine
 from camf_ros.errors import blamed
 from camf_ros.fused_frame import FusedFrame, PassedFrame
@@ -33,69 +33,15 @@ from camf_ros.imaging.depth_images import DepthImages
 from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.warp import Rig, Size
+from camf_ros.outputs import CHANNEL_WEIGHTS, DETECTOR, FUSED, HEADER, TIME, Outputs, Work
 from camf_ros.pairing.synchronizer import CAMERAS, OTHER, ImagePair, LoneFrame
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.registration_settings import RegistrationSettings
+from camf_ros.thermal_results import ThermalResults
 
-#: Types of the messages that are made here.
-HEADER, TIME, CHANNEL_WEIGHTS = "std_msgs/msg/Header", "builtin_interfaces/msg/Time", "camf_ros/msg/ChannelWeights"
-#: Names of the pictures, as :meth:`Outputs.picture` gets them.
-FUSED, DETECTOR = "fused", "detector"
 #: Of a thermal and an RGB frame: the newest pose of the first in the second, None while there is none.
 Transforms = Callable[[str, str], Extrinsics | None]
-
-
-class Work(NamedTuple):
-    """What a fused pair took.
-
-    Attributes:
-        wanted: Which pictures were made.
-        latency: Arrival of the later frame to publishing the last picture, seconds.
-        inference: Time in the engine, for all pictures, seconds.
-        frame: Decoding to publishing, seconds.
-        pipeline: The part of it in the pipeline, seconds.
-    """
-
-    wanted: Wanted
-    latency: float
-    inference: float
-    frame: float
-    pipeline: float
-
-
-class Outputs(Protocol):
-    """Where results go: the publishers of a node, or a recording."""
-
-    @property
-    def wanted(self) -> Wanted:
-        """Which pictures of the next pair are to be made."""
-        ...
-
-    def make(self, kind: str, **fields: Any) -> Any:
-        """A message of a type; sequences of numbers are float32 arrays, and every field is given."""
-
-    def constant(self, kind: str, name: str) -> int:
-        """A constant of a message's type."""
-        ...
-
-    def picture(self, name: str, image: NDArray[np.uint8], header: Any) -> None:
-        """:data:`FUSED` or :data:`DETECTOR`: (H, W, 3) red, green, blue, or (H, W) grey."""
-
-    def camera_info(self, message: Any) -> None:
-        """Of the picture before it."""
-
-    def weights(self, message: Any) -> None:
-        """Channel weights of the picture before them."""
-
-    def complain(self, cause: str, text: str) -> None:
-        """Something cannot be published."""
-
-    def fused(self, work: Work) -> None:
-        """A pair is done."""
-
-    def passed(self, camera: str, latency: float) -> None:
-        """A frame was published alone, so many seconds after its arrival."""
 
 
 class FusedPair(NamedTuple):
@@ -184,6 +130,7 @@ class Fusion:
         pipeline: Does the work on arrays.
         watched: Called with the camera, each frame as it came and its time in seconds; None if nobody wants to know.
         last: The last fused pair; None before the first.
+        problem: Why something else that is wanted cannot be had; empty if nothing is missing.
     """
 
     def __init__(
@@ -207,7 +154,8 @@ class Fusion:
         self.pipeline.use(running.chosen.engine, running.processing)
         self.watched: Callable[[str, NDArray[Any], float], None] | None = None
         self.last: FusedPair | None = None
-        self._outputs, self._timed = outputs, timed
+        self.problem = ""
+        self._outputs, self._timed, self._others = outputs, timed, ThermalResults(outputs, self.pipeline, tell)
         self._running = running
         self._next: Running | None = None
         self._lock = threading.Lock()
@@ -275,6 +223,10 @@ class Fusion:
             # With a fused image, that one has brought what belongs to both.
             latency = self._latency(pair) if frame else self._publish_rest(pair, detector, header)
             inference += detector.inference_time
+        self.problem = ""
+        if others := wanted.others:
+            own = pair.thermal.header
+            self.problem = self._others.of_pair(others, thermal_picture, own, prepared.aligned, header)
         engine = self._running.chosen.engine
         self.last = FusedPair(thermal, rgb, frame, detector, rig, header, self._running.model, engine.model_hash)
         self._outputs.fused(Work(wanted, latency, inference, time.monotonic() - began, pipeline.seconds))
@@ -310,6 +262,9 @@ class Fusion:
             self._outputs.picture(DETECTOR, frame.detector_image, header)
         self._publish_info(frame, header)
         latency = self._latency(lone)
+        self.problem = ""
+        if others := wanted.others:
+            self.problem = self._others.of_one(others, lone, picture, frame, header)
         never = self._outputs.make(TIME, sec=0, nanosec=0)
         self._publish_weights(
             header,

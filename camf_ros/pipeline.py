@@ -116,13 +116,14 @@ class FusionPipeline:
         self.pictures: Mapping[str, NDArray[np.uint8]] = {}
         #: Whether frames carry the amounts of both cameras, which an explanation needs.
         self.keep_amounts = False
-        self._settings = settings or FusionSettings()
+        #: Used from the next frame on.
+        self.settings = settings or FusionSettings()
         #: Memory that a pair may need, also in decoding.
-        self.budget = budget or MemoryBudget.of(self._settings.memory_limit)
+        self.budget = budget or MemoryBudget.of(self.settings.memory_limit)
         self._tell = tell
         self._told: set[str] = set()
         self._registration = registration or PlannedRegistration()
-        self._thermal = ThermalFrontEnd(self._settings.thermal)
+        self._thermal = ThermalFrontEnd(self.settings.thermal)
         self._steady, self._fade = SteadyGain(), Fade()
         # Whether of the last pair no picture for eyes was made.
         self._unseen = False
@@ -132,7 +133,7 @@ class FusionPipeline:
 
     def configure(self, settings: FusionSettings) -> None:
         """Use other settings from the next frame on; only those that can change at run time are looked at."""
-        self._settings = settings
+        self.settings = settings
         self._thermal.configure(settings.thermal)
 
     @property
@@ -159,7 +160,7 @@ class FusionPipeline:
         if self._worked is None:
             return
         size, full = self._worked
-        if not self._settings.registration.names_processing_size:
+        if not self.settings.registration.names_processing_size:
             size = processing or full
         grey = np.zeros(size, np.uint8)
         engine.fuse(grey, grey, gain=1.0)
@@ -199,7 +200,7 @@ class FusionPipeline:
             with blamed("rgb"):
                 check_rgb(rgb)
         self._shapes = {"thermal": thermal.shape, "rgb": rgb.shape}
-        settings = self._settings
+        settings = self.settings
         registration = self._sized(_size(thermal), _size(rgb))
         with blamed("thermal"):
             grey = self._grey(thermal, stamp)
@@ -262,7 +263,7 @@ class FusionPipeline:
         if camera == "rgb":
             return check_rgb(image)
         check_thermal(image)
-        return put_right(image, self._settings.thermal)
+        return put_right(image, self.settings.thermal)
 
     def _grey(self, thermal: Image, stamp: float) -> NDArray[np.uint8]:
         grey = self._thermal.apply(thermal, stamp)
@@ -279,7 +280,7 @@ class FusionPipeline:
     @property
     def guest(self) -> str:
         """The camera that is not the reference: its frames are brought into the geometry of the other's."""
-        return "thermal" if self._settings.reference == "rgb" else "rgb"
+        return "thermal" if self.settings.reference == "rgb" else "rgb"
 
     def check(self, thermal: Image, rgb: NDArray[np.uint8], rig: Rig = _UNKNOWN) -> None:
         """Whether a pair could be fused, without the network and without a trace in what follows the scene.
@@ -298,17 +299,17 @@ class FusionPipeline:
         self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], registration: RegistrationSettings, rig: Rig
     ) -> Aligned:
         """The reference defines the geometry; the other frame is brought into it."""
-        reference = self._settings.reference
+        reference = self.settings.reference
         with blamed(self.guest):
             return self._registration.align(grey, rgb, reference=reference, settings=registration, rig=rig)
 
     def _sized(self, thermal: Size, rgb: Size) -> RegistrationSettings:
         """How a pair is registered: as the settings say, with a processing size where it needs one."""
-        settings = self._at_size(self._settings.registration)
+        settings = self._at_size(self.settings.registration)
         pixel = network_pixel(self.engine.description, blends=not self.engine.has_gain)
         with blamed("rgb" if area(rgb) > area(thermal) else "thermal"):
             sized, note = within_budget(
-                thermal, rgb, self._settings.reference, settings, budget=self.budget, pixel=pixel
+                thermal, rgb, self.settings.reference, settings, budget=self.budget, pixel=pixel
             )
         self._say(note)
         return sized
@@ -346,7 +347,7 @@ class FusionPipeline:
         a frame to know them by; else in the camera's own. Arguments and errors are those of :meth:`prepare`;
         ``for_detector``: give the picture for detectors as well.
         """
-        settings, other = self._settings, self._shapes.get("rgb" if camera == "thermal" else "thermal")
+        settings, other = self.settings, self._shapes.get("rgb" if camera == "thermal" else "thermal")
         image = image if checked else self.checked(camera, image)
         other_size = None if other is None else (other[0], other[1])
         check_alone(camera, _size(image), other_size, settings.reference, settings.registration, budget=self.budget)
@@ -366,7 +367,7 @@ class FusionPipeline:
             result = in_colour(result)
         # Made before it is aligned: what the camera does not see is black in both.
         detector_image = in_colour(align(picture_of_one(camera, picture)).image) if for_detector else None
-        return PassedFrame(result, aligned.reference, aligned.undistorted, detector_image)
+        return PassedFrame(result, aligned.reference, aligned.undistorted, detector_image, aligned.sample)
 
     def _at_size(self, settings: RegistrationSettings) -> RegistrationSettings:
         """With the processing size of the engine, unless they name one."""

@@ -16,11 +16,12 @@ from camf_ros.detector_picture import Wanted
 from camf_ros.engines.choose import ChosenEngine
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, RegistrationError
-from camf_ros.fusion import CHANNEL_WEIGHTS, Cameras, Fusion, Running, Work
+from camf_ros.fusion import Cameras, Fusion, Running
 from camf_ros.imaging.camera_messages import ImageConversion, encoding_of, image_fields
 from camf_ros.imaging.camera_model import Extrinsics
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.thermal.front_end import put_right
+from camf_ros.outputs import CHANNEL_WEIGHTS, Work
 from camf_ros.pairing.synchronizer import ImagePair, LoneFrame
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.registration_settings import RegistrationSettings

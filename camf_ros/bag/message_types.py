@@ -8,7 +8,7 @@ from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg, get_typestore
 
 from camf_ros.errors import CamfError, ParameterError
-from camf_ros.fusion import CHANNEL_WEIGHTS
+from camf_ros.outputs import BOX, CHANNEL_WEIGHTS, SPOT, TEMPERATURES
 from camf_ros.resources import share_file
 
 IMAGE = "sensor_msgs/msg/Image"
@@ -44,8 +44,9 @@ class MessageTypes:
         """
         self.distro = distro if distro in _STORES else ""
         self._store = get_typestore(_STORES.get(distro, Stores.LATEST))
-        text = share_file("msg/ChannelWeights.msg").read_text(encoding="utf-8")
-        self._store.register(get_types_from_msg(text, CHANNEL_WEIGHTS))
+        for name in (CHANNEL_WEIGHTS, SPOT, BOX, TEMPERATURES):
+            text = share_file(f"msg/{name.rpartition('/')[2]}.msg").read_text(encoding="utf-8")
+            self._store.register(get_types_from_msg(text, name))
 
     def make(self, name: str, **fields: Any) -> Any:
         """A message of a type; every field must be given, sequences of numbers as arrays of their type."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from camf_ros.bag.message_types import (
     CAMERA_INFO,
@@ -27,9 +26,19 @@ from camf_ros.detector_picture import Wanted
 from camf_ros.engines.choose import ChosenEngine
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, ParameterError
-from camf_ros.fusion import CHANNEL_WEIGHTS, Cameras, Fusion, Running, Work
+from camf_ros.fusion import Cameras, Fusion, Running
 from camf_ros.imaging.camera_messages import ImageConversion, encoding_of, image_fields
+from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.registration import PlannedRegistration
+from camf_ros.outputs import (
+    CHANNEL_WEIGHTS,
+    MEASURED,
+    REGISTERED,
+    REGISTERED_GREY,
+    REGISTERED_INFO,
+    TEMPERATURES,
+    Work,
+)
 from camf_ros.pairing.synchronizer import (
     CAMERAS,
     Filter,
@@ -93,7 +102,7 @@ class Result(NamedTuple):
 
 
 class _Results:
-    """What the fusion makes of a pair, as encoded messages; see :class:`camf_ros.fusion.Outputs`."""
+    """What the fusion makes of a pair, as encoded messages; see :class:`camf_ros.outputs.Outputs`."""
 
     def __init__(self, types: MessageTypes, tally: Tally, wanted: Wanted) -> None:
         self.wanted = wanted
@@ -109,7 +118,7 @@ class _Results:
     def constant(self, kind: str, name: str) -> int:
         return self._types.constant(kind, name)
 
-    def picture(self, name: str, image: NDArray[np.uint8], header: Any) -> None:
+    def picture(self, name: str, image: Image, header: Any) -> None:
         fields = image_fields(image, encoding_of(image))
         self._keep(name, self._types.make(IMAGE, header=header, **fields), IMAGE)
 
@@ -117,9 +126,14 @@ class _Results:
         for name in _ARRAYS:
             setattr(message, name, np.asarray(getattr(message, name), np.float64))
         self._keep("info", message, CAMERA_INFO)
+        if self.wanted.others & {REGISTERED, REGISTERED_GREY}:
+            self._keep(REGISTERED_INFO, message, CAMERA_INFO)
 
     def weights(self, message: Any) -> None:
         self._keep("weights", message, CHANNEL_WEIGHTS)
+
+    def temperatures(self, message: Any) -> None:
+        self._keep(MEASURED, message, TEMPERATURES)
 
     def complain(self, _: str, text: str) -> None:
         self.without_info[text] += 1

@@ -17,9 +17,9 @@ from rosbags.rosbag2.reader import DirectoryReader
 from camf_ros.bag.message_types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, TRANSFORMS
 from camf_ros.detector_picture import Wanted
 from camf_ros.errors import DataError, RegistrationError
-from camf_ros.fusion import CHANNEL_WEIGHTS
 from camf_ros.imaging.camera_model import Extrinsics, rotation_matrix
 from camf_ros.nodes import topics
+from camf_ros.outputs import CHANNEL_WEIGHTS
 from camf_ros.settings.fusion_settings import FusionSettings
 
 #: Names where nobody says otherwise: those of a fusion node without a namespace.
@@ -176,12 +176,13 @@ class BagTopics:
     depth_info: str = ""
 
     def outputs(self, wanted: Wanted) -> dict[str, tuple[str, str]]:
-        """Topic and type of what is written, by what it is: an attribute of this class, or ``info``."""
+        """Topic and type of what is written, by what it is: an attribute of this class, ``info``, or another output."""
         pictures = {"fused": self.fused} if wanted.eyes else {}
         pictures |= {"detector": self.detector} if wanted.detector else {}
         return {name: (topic, IMAGE) for name, topic in pictures.items()} | {
             "info": (_beside(self.fused), CAMERA_INFO),
             "weights": (self.weights, CHANNEL_WEIGHTS),
+            **topics.others(wanted.others),
         }
 
     def inputs(self, bag: BagReader, settings: FusionSettings) -> dict[str, str]:

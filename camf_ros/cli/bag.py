@@ -17,6 +17,7 @@ from camf_ros.cli.options import (
     settings_of,
     wanted_of,
 )
+from camf_ros.outputs import OTHERS
 from camf_ros.settings.fusion_settings import FusionSettings
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}-topic", metavar="TOPIC", help=what)
     add_picture_option(parser, both=True)
     parser.add_argument(
+        "--also",
+        action="append",
+        choices=OTHERS,
+        default=[],
+        help="write another topic that the node has for subscribers; can be repeated. registered, mono8: "
+        "thermal/registered/image and mono8; mask: fused/mask; colour, isotherm, temperatures: of thermal/",
+    )
+    parser.add_argument(
         "--distro", default="", metavar="NAME", help="ROS 2 distribution of BAG, where BAG does not say what it is"
     )
     add_settings_options(parser)
@@ -63,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.bag,
         arguments.output,
         BagTopics(**{name: _absolute(topic) for name, topic in names.items() if topic}),
-        wanted=wanted_of(arguments),
+        wanted=wanted_of(arguments)._replace(others=frozenset(arguments.also)),
         storage=arguments.storage or "",
         distro=arguments.distro,
         fused_only=arguments.fused_only,

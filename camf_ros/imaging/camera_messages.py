@@ -91,9 +91,14 @@ def image_fields(image: NDArray[Any], encoding: str) -> dict[str, Any]:
     }
 
 
-def encoding_of(picture: NDArray[np.uint8]) -> str:
-    """How this package publishes a picture: (H, W, 3) as ``rgb8``, (H, W) as ``mono8``."""
-    return "rgb8" if picture.ndim == 3 else "mono8"
+def encoding_of(picture: Image) -> str:
+    """How this package publishes a picture.
+
+    (H, W, 3) as ``rgb8``, (H, W) as ``mono8``, ``16UC1`` or ``32FC1`` by its type.
+    """
+    if picture.ndim == 3:
+        return "rgb8"
+    return {"uint8": "mono8", "uint16": "16UC1", "float32": "32FC1"}[picture.dtype.name]
 
 
 def _compressed(message: Any) -> bool:

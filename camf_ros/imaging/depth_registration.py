@@ -61,6 +61,18 @@ class DepthWarp(NamedTuple):
             image = cv2.GaussianBlur(image, (0, 0), self.blur)
         return np.asarray(cv2.remap(image, self.x, self.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
+    def sample(self, image: NDArray[Any], seen: NDArray[np.uint8]) -> NDArray[Any]:
+        """Likewise with the values of the nearest pixels, unchanged; 0, or NaN in floats, where ``seen`` is 0.
+
+        ``seen`` is the mask at the size of the result.
+        """
+        moved = cv2.remap(image, self.x, self.y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        result = np.asarray(moved, image.dtype)
+        if result.shape != seen.shape:
+            result = np.asarray(cv2.resize(result, seen.shape[::-1], interpolation=cv2.INTER_NEAREST), image.dtype)
+        result[seen == 0] = np.nan if image.dtype == np.float32 else 0
+        return result
+
 
 class DepthRegistration:
     """Maps for one rig and one size of result; everything that does not depend on the depth is computed once."""

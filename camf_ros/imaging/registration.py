@@ -6,6 +6,7 @@ these changes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +21,13 @@ from camf_ros.imaging.camera_model import Camera, DepthImage
 from camf_ros.imaging.depth_registration import DepthRegistration
 from camf_ros.imaging.memory_budget import side_by_side, sizes_of
 from camf_ros.imaging.registration_file import RegistrationFile, read_registration
-from camf_ros.imaging.warp import CameraMaps, Rig, Size, Warp, lacks, resized, text
+from camf_ros.imaging.warp import CameraMaps, Image, Rig, Size, Warp, lacks, resized, sampled, text
 from camf_ros.settings.registration_settings import RegistrationSettings
 
 Picture = NDArray[np.uint8]
+#: A picture of the thermal camera, (h, w) of any type, in the geometry of the result, (H, W): values of the nearest
+#: pixels, unchanged; 0, or NaN in floats, where that camera sees nothing.
+Sample = Callable[[Image], Image]
 _Move = Callable[[Picture], Picture]
 _OTHER = {"thermal": "rgb", "rgb": "thermal"}
 
@@ -38,6 +42,7 @@ class Aligned(NamedTuple):
         full_thermal: (H, W), where the coverage needs it; else None.
         undistorted: Whether the geometry is that of the reference camera without its lens's distortion.
         depth: Share of the pixels that were registered by a depth of their own, 0 to 1; the rest by the plane.
+        sample: Does the same with raw thermal values, until the next pair is aligned.
     """
 
     thermal: Picture
@@ -46,14 +51,19 @@ class Aligned(NamedTuple):
     full_thermal: Picture | None = None
     undistorted: bool = False
     depth: float = 0.0
+    sample: Sample | None = None
 
 
 class AlignedAlone(NamedTuple):
-    """One picture in the geometry of the result; black where the camera sees nothing of it."""
+    """One picture in the geometry of the result; black where the camera sees nothing of it.
+
+    ``sample`` does the same with raw values.
+    """
 
     image: Picture
     reference: str
     undistorted: bool = False
+    sample: Sample | None = None
 
 
 class _Plan(NamedTuple):
@@ -64,6 +74,7 @@ class _Plan(NamedTuple):
     full_thermal: _Move | None = None
     coverage: Coverage | None = None
     undistorted: bool = False
+    sample: Sample | None = None
 
 
 class _DepthPlan(NamedTuple):
@@ -96,7 +107,7 @@ class PlannedRegistration:
         # What was made for pairs and for single pictures, each with what it depends on.
         self._pair: tuple[object, _Plan] | None = None
         self._depth: tuple[object, _DepthPlan] | None = None
-        self._alone: tuple[object, _Move] | None = None
+        self._alone: tuple[object, _Move, Sample] | None = None
         self._kept: CheckedFile | None = None
         self._renewed: CheckedFile | None = None
         self._stale = False
@@ -156,7 +167,7 @@ class PlannedRegistration:
         if settings.mode == "depth" and rig.depth is not None:
             return self._by_depth(key, rig.depth, thermal, rgb)
         full = plan.full_thermal(thermal) if plan.full_thermal else None
-        return Aligned(plan.thermal(thermal), plan.rgb(rgb), plan.coverage, full, plan.undistorted)
+        return Aligned(plan.thermal(thermal), plan.rgb(rgb), plan.coverage, full, plan.undistorted, sample=plan.sample)
 
     def align_alone(
         self,
@@ -179,8 +190,9 @@ class PlannedRegistration:
         key = camera, _size(image), other, reference, settings, _used(rig, settings)
         if self._alone is None or self._alone[0] != key:
             sizes = {camera: key[1]} if other is None else {_OTHER[camera]: other, camera: key[1]}
-            self._alone = key, self._plan_alone(camera, sizes, reference, settings, key[-1])
-        return AlignedAlone(self._alone[1](image), reference, settings.calibrated)
+            self._alone = key, *self._plan_alone(camera, sizes, reference, settings, key[-1])
+        _, move, sample = self._alone
+        return AlignedAlone(move(image), reference, settings.calibrated, sample)
 
     def _refresh(self) -> None:
         if self._stale:
@@ -204,11 +216,14 @@ class PlannedRegistration:
         if key[2] == "rgb":
             grey, colour = np.asarray(warp.apply(thermal), np.uint8), plan.own(rgb)
             coverage = Coverage(seen, plan.own_seen, key[3].feather)
+            sample: Sample | None = functools.partial(warp.sample, seen=seen)
         else:
             grey, colour = plan.own(thermal), np.asarray(warp.apply(rgb), np.uint8)
             coverage = Coverage(plan.own_seen, seen, key[3].feather)
+            sample = self._pair[1].sample if self._pair else None  # its own camera: no depth in it
         full = resized(grey, plan.output) if coverage.needs_thermal else None
-        return Aligned(grey, colour, None if coverage.complete else coverage, full, True, warp.known)
+        both = None if coverage.complete else coverage
+        return Aligned(grey, colour, both, full, True, warp.known, sample)
 
     def _plan_depth(self, key: tuple[Size, Size, str, RegistrationSettings, Rig], depth: Camera) -> _DepthPlan:
         thermal_size, rgb_size, reference, settings, rig = key
@@ -229,10 +244,11 @@ class PlannedRegistration:
 
     def _plan_alone(
         self, camera: str, sizes: Mapping[str, Size], reference: str, settings: RegistrationSettings, rig: Rig
-    ) -> _Move:
+    ) -> tuple[_Move, Sample]:
         output = side_by_side(sizes[reference], settings.output_height, settings.output_width)
         warp = CameraMaps(sizes, reference, settings, rig, self._file(settings)).warp(camera, output)
-        return _resizing(output) if warp is None else _seen_by(warp)
+        move = _resizing(output) if warp is None else _seen_by(warp)
+        return move, _sampling(lambda: warp, output)
 
     def _plan(
         self, thermal_size: Size, rgb_size: Size, reference: str, settings: RegistrationSettings, rig: Rig
@@ -245,7 +261,7 @@ class PlannedRegistration:
                 remedy="set registration.mode to resize, homography or calibrated",
             )
         if settings.mode in ("none", "resize"):
-            return _Plan(_resizing(processing), _resizing(output))
+            return _Plan(_resizing(processing), _resizing(output), sample=_sampling(lambda: None, output))
         sizes = {"thermal": thermal_size, "rgb": rgb_size}
         maps = CameraMaps(sizes, reference, settings, rig, self._file(settings))
         thermal, rgb = maps.warp("thermal", output), maps.warp("rgb", output)
@@ -257,14 +273,19 @@ class PlannedRegistration:
                 remedy="check registration.file, and which camera is which",
             )
         full = None if coverage.complete or not coverage.needs_thermal else _move(thermal, output)
+        whole = thermal
+        sample = _sampling(lambda: whole, output)
         if processing != output:
             thermal = maps.warp("thermal", processing)
+            if full is None:  # made when it is needed
+                sample = _sampling(functools.cache(lambda: maps.warp("thermal", output)), output)
         return _Plan(
             _move(thermal, processing),
             _move(rgb, output),
             full,
             None if coverage.complete else coverage,
             settings.calibrated,
+            sample,
         )
 
     def _file(self, settings: RegistrationSettings) -> RegistrationFile | None:
@@ -294,6 +315,14 @@ def _seen_by(warp: Warp) -> _Move:
         return result
 
     return apply
+
+
+def _sampling(warp: Callable[[], Warp | None], size: Size) -> Sample:
+    def sample(image: Image) -> Image:
+        found = warp()
+        return sampled(image, size) if found is None else found.sample(image)
+
+    return sample
 
 
 def _resizing(size: Size) -> _Move:

@@ -19,6 +19,7 @@ from camf_ros.imaging.registration_file import RegistrationFile
 from camf_ros.settings.registration_settings import RegistrationSettings
 
 Matrix = NDArray[np.float64]
+Image = NDArray[np.uint8 | np.uint16 | np.float32]
 #: (height, width).
 Size = tuple[int, int]
 
@@ -38,6 +39,11 @@ def resized(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     shrinking = image.shape[0] >= height and image.shape[1] >= width
     method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+
+
+def sampled(image: Image, size: Size) -> Image:
+    """A picture at another size, (height, width), whose values are those of its nearest pixels, unchanged."""
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT), image.dtype)
 
 
 class Warp:
@@ -62,6 +68,8 @@ class Warp:
         x = np.clip(np.nan_to_num(x, nan=0.0), 0, width - 1)
         y = np.clip(np.nan_to_num(y, nan=0.0), 0, height - 1)
         self._maps = cv2.convertMaps(x.astype(np.float32), y.astype(np.float32), cv2.CV_16SC2)
+        # Nearest pixels, where somebody has asked for them.
+        self._nearest: NDArray[np.int16] | None = None
 
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture, (h, w) or (h, w, 3) of the source's size, in the output's geometry."""
@@ -69,6 +77,18 @@ class Warp:
             image = np.asarray(cv2.GaussianBlur(image, (0, 0), self.blur), np.uint8)
         first, second = self._maps
         return np.asarray(cv2.remap(image, first, second, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+    def sample(self, image: Image) -> Image:
+        """The nearest pixel's value, unchanged, where the source shows something; elsewhere 0, or NaN in floats."""
+        if self._nearest is None:
+            # Not left to remap(), which rounds fixed-point maps up at times.
+            whole, fraction = np.asarray(self._maps[0], np.int16), np.asarray(self._maps[1], np.uint16)
+            up = np.dstack(((fraction & 31) >= 16, (fraction >> 5) >= 16))
+            self._nearest = np.asarray(whole + up, np.int16)
+        no_fraction: NDArray[np.uint16] = np.empty(0, np.uint16)
+        result = np.asarray(cv2.remap(image, self._nearest, no_fraction, cv2.INTER_NEAREST), image.dtype)
+        result[self.seen == 0] = np.nan if image.dtype == np.float32 else 0
+        return result
 
 
 def from_homography(matrix: Matrix, source: Size, output: Size) -> Warp:

@@ -15,15 +15,16 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from camf_ros import fusion
+from camf_ros import outputs
 from camf_ros.detector_picture import Wanted
-from camf_ros.fusion import Work
 from camf_ros.imaging.camera_messages import encoding_of, image_fields
 from camf_ros.imaging.compressed_image import JPEG_QUALITY, encode, layout_of
-from camf_ros.msg import ChannelWeights
+from camf_ros.imaging.raw_image import Image as Picture
+from camf_ros.msg import ChannelWeights, TemperatureBox, Temperatures, TemperatureSpot
 from camf_ros.nodes import topics
 from camf_ros.nodes.running import ThrottledLog
 from camf_ros.nodes.statistics import Statistics
+from camf_ros.outputs import Work
 from camf_ros.settings.fusion_settings import CompressedSettings, FusionSettings
 
 #: Publishers: reliable serves both kinds of subscriptions (RViz asks for reliable); a short queue, because an old
@@ -31,7 +32,26 @@ from camf_ros.settings.fusion_settings import CompressedSettings, FusionSettings
 OUTPUT = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=2)
 
 _POLICIES = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
-_KINDS = {fusion.HEADER: Header, fusion.TIME: Time, fusion.CHANNEL_WEIGHTS: ChannelWeights}
+_KINDS = {
+    outputs.HEADER: Header,
+    outputs.TIME: Time,
+    outputs.CHANNEL_WEIGHTS: ChannelWeights,
+    outputs.SPOT: TemperatureSpot,
+    outputs.BOX: TemperatureBox,
+    outputs.TEMPERATURES: Temperatures,
+}
+# Compressed as well: what is for people and detectors. JPEG would spoil values.
+_COMPRESSED = {
+    outputs.FUSED: topics.FUSED_IMAGE,
+    outputs.DETECTOR: topics.DETECTOR_IMAGE,
+    outputs.COLOUR: topics.THERMAL_COLOUR,
+    outputs.ISOTHERM: topics.ISOTHERM,
+}
+_RAW = {
+    outputs.REGISTERED: topics.REGISTERED_IMAGE,
+    outputs.REGISTERED_GREY: topics.REGISTERED_GREY,
+    outputs.MASK: topics.FUSED_MASK,
+}
 
 
 def overridable(profile: QoSProfile) -> dict[str, Any]:
@@ -78,39 +98,40 @@ def float_array(values: NDArray[np.float32] | Sequence[float]) -> array[float]:
 
 
 class _ImageTopic:
-    """An image topic, raw and compressed."""
+    """An image topic, raw and, where it is for people or detectors, compressed."""
 
-    def __init__(self, node: Node, topic: str) -> None:
-        self.publishers = (
-            publish(node, Image, topic),
-            publish(node, CompressedImage, topics.compressed(node, topic)),
-        )
+    def __init__(self, node: Node, topic: str, *, compressed: bool) -> None:
+        self.publishers = [publish(node, Image, topic)]
+        if compressed:
+            self.publishers.append(publish(node, CompressedImage, topics.compressed(node, topic)))
 
     @property
     def wanted(self) -> bool:
         """Whether somebody subscribes to it."""
         return any(publisher.get_subscription_count() for publisher in self.publishers)
 
-    def publish(self, image: NDArray[np.uint8], header: Header, settings: CompressedSettings) -> None:
-        raw, compressed = self.publishers
+    def publish(self, image: Picture, header: Header, settings: CompressedSettings) -> None:
+        raw, *compressed = self.publishers
         encoding = encoding_of(image)
         raw.publish(image_message(image, encoding, header))
-        if compressed.get_subscription_count():
-            compressed.publish(
-                compressed_message(image, encoding, header, format=settings.format, quality=settings.jpeg_quality)
-            )
+        for publisher in compressed:
+            if publisher.get_subscription_count():
+                picture = np.asarray(image, np.uint8)
+                publisher.publish(
+                    compressed_message(picture, encoding, header, format=settings.format, quality=settings.jpeg_quality)
+                )
 
 
 class Publishers:
-    """Publishes and counts results; see :class:`camf_ros.fusion.Outputs`. Used from one thread."""
+    """Publishes and counts results; see :class:`camf_ros.outputs.Outputs`. Used from one thread."""
 
     def __init__(self, node: Node, settings: FusionSettings, statistics: Statistics, log: ThrottledLog) -> None:
         self._node, self._statistics, self._log = node, statistics, log
         self._settings = settings.compressed
-        self._pictures = {
-            fusion.FUSED: _ImageTopic(node, topics.FUSED_IMAGE),
-            fusion.DETECTOR: _ImageTopic(node, topics.DETECTOR_IMAGE),
-        }
+        self._pictures = {name: _ImageTopic(node, topic, compressed=True) for name, topic in _COMPRESSED.items()}
+        self._pictures |= {name: _ImageTopic(node, topic, compressed=False) for name, topic in _RAW.items()}
+        self._temperatures = publish(node, Temperatures, topics.TEMPERATURES)
+        self._registered_info = publish(node, CameraInfo, topics.REGISTERED_INFO)
         self._info = publish(node, CameraInfo, topics.FUSED_INFO)
         self._weights = publish(node, ChannelWeights, topics.CHANNEL_WEIGHTS)
         self._made: Wanted | None = None
@@ -118,7 +139,7 @@ class Publishers:
     def close(self) -> None:
         """Destroy the publishers."""
         images = [publisher for picture in self._pictures.values() for publisher in picture.publishers]
-        for publisher in (*images, self._info, self._weights):
+        for publisher in (*images, self._info, self._registered_info, self._weights, self._temperatures):
             self._node.destroy_publisher(publisher)
 
     def configure(self, settings: FusionSettings) -> None:
@@ -127,30 +148,41 @@ class Publishers:
 
     @property
     def wanted(self) -> Wanted:
-        """The detector image while somebody subscribes to it, and the fused image unless that one alone is."""
-        detector = self._pictures[fusion.DETECTOR].wanted
-        return Wanted(not detector or self._pictures[fusion.FUSED].wanted, detector)
+        """What somebody subscribes to, and the fused image unless the detector image is wanted and that is not."""
+        names = {name for name, picture in self._pictures.items() if picture.wanted}
+        if self._temperatures.get_subscription_count():
+            names.add(outputs.MEASURED)
+        detector = outputs.DETECTOR in names
+        return Wanted(
+            not detector or outputs.FUSED in names, detector, frozenset(names - {outputs.FUSED, outputs.DETECTOR})
+        )
 
     def make(self, kind: str, **fields: Any) -> Any:
-        """See :meth:`camf_ros.fusion.Outputs.make`."""
+        """See :meth:`camf_ros.outputs.Outputs.make`."""
         values = {name: float_array(each) if isinstance(each, np.ndarray) else each for name, each in fields.items()}
         return _KINDS[kind](**values)
 
     def constant(self, kind: str, name: str) -> int:
-        """See :meth:`camf_ros.fusion.Outputs.constant`."""
+        """See :meth:`camf_ros.outputs.Outputs.constant`."""
         return int(getattr(_KINDS[kind], name))
 
-    def picture(self, name: str, image: NDArray[np.uint8], header: Header) -> None:
+    def picture(self, name: str, image: Picture, header: Header) -> None:
         """Publish it, compressed where somebody subscribes to that."""
         self._pictures[name].publish(image, header, self._settings)
 
     def camera_info(self, message: CameraInfo) -> None:
         """Publish it."""
         self._info.publish(message)
+        if self._registered_info.get_subscription_count():
+            self._registered_info.publish(message)
 
     def weights(self, message: ChannelWeights) -> None:
         """Publish them."""
         self._weights.publish(message)
+
+    def temperatures(self, message: Temperatures) -> None:
+        """Publish them."""
+        self._temperatures.publish(message)
 
     def complain(self, cause: str, text: str) -> None:
         """Log it."""

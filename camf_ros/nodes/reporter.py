@@ -108,6 +108,7 @@ class Reporter:
                 **({"depth": _depth_text(depth, frame)} if depth is not None else {}),
                 "pictures": _pictures(last) if last else "none yet",
                 **thermal_values(fusion.pipeline.thermal_state),
+                "thermal temperatures": settings.thermal.conversion_text,
                 "image conversion": fusion.conversion.backend,
             }
         )

@@ -83,7 +83,13 @@ class Loaded:
     def warnings(self) -> tuple[str, ...]:
         """What is not as it should be."""
         chosen, state = self.fusion.running.chosen, self.fusion.pipeline.thermal_state
-        return (*chosen.warnings, *engine_warnings(chosen.engine), *(state.warnings if state else ()))
+        problem = self.fusion.problem
+        return (
+            *chosen.warnings,
+            *engine_warnings(chosen.engine),
+            *(state.warnings if state else ()),
+            *([problem] if problem else []),
+        )
 
     def configure(self, settings: FusionSettings, before: FusionSettings) -> bool:
         """Use other settings from the next frame on; whether a model is loaded anew for them.

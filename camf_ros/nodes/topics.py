@@ -6,9 +6,10 @@ Relative names follow the namespace, ``~/`` ones the node. A profile that the us
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from camf_ros import outputs
 from camf_ros.resources import share_file
 
 THERMAL = "thermal"
@@ -24,6 +25,22 @@ DEPTH_INFO = "depth/camera_info"
 FUSED_IMAGE = "fused/image"
 FUSED_INFO = "fused/camera_info"
 DETECTOR_IMAGE = "fused/detector_image"
+FUSED_MASK = "fused/mask"
+REGISTERED_IMAGE = "thermal/registered/image"
+REGISTERED_GREY = "thermal/registered/mono8"
+REGISTERED_INFO = "thermal/registered/camera_info"
+THERMAL_COLOUR = "thermal/colour"
+ISOTHERM = "thermal/isotherm"
+TEMPERATURES = "thermal/temperatures"
+#: Of what is made beside the fused image, by its name in :mod:`camf_ros.outputs`.
+OTHERS = {
+    outputs.REGISTERED: REGISTERED_IMAGE,
+    outputs.REGISTERED_GREY: REGISTERED_GREY,
+    outputs.MASK: FUSED_MASK,
+    outputs.COLOUR: THERMAL_COLOUR,
+    outputs.ISOTHERM: ISOTHERM,
+    outputs.MEASURED: TEMPERATURES,
+}
 CHANNEL_WEIGHTS = "~/channel_weights"
 EXPLANATION = "~/explanation"
 DIAGNOSTICS = "/diagnostics"
@@ -36,6 +53,19 @@ SAVE_SNAPSHOT = "~/save_snapshot"
 #: takes a profile that both name for an error.
 OLD_VARIABLE, VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
 _FAST_DDS_2 = {"humble", "iron", "jazzy"}
+
+
+def others(names: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Topic and type of what has these names in :data:`OTHERS`, in the root namespace.
+
+    With registered pictures comes the camera_info of these, as :data:`camf_ros.outputs.REGISTERED_INFO`.
+    """
+    image, info = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
+    kinds = {outputs.MEASURED: outputs.TEMPERATURES}
+    found = {name: (f"/{topic}", kinds.get(name, image)) for name, topic in OTHERS.items() if name in names}
+    if outputs.REGISTERED in names or outputs.REGISTERED_GREY in names:
+        found[outputs.REGISTERED_INFO] = f"/{REGISTERED_INFO}", info
+    return found
 
 
 def compressed(node: Any, topic: str) -> str:

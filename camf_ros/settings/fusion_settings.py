@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from camf_ros.errors import ParameterError
 from camf_ros.settings.registration_settings import RegistrationSettings
 from camf_ros.settings.table import part, setting
+from camf_ros.settings.temperature_settings import TemperatureSettings
 from camf_ros.settings.thermal_settings import ThermalSettings
 
 
@@ -235,6 +236,7 @@ class FusionSettings:
     input_transport: TransportSettings = part(TransportSettings)
     pairing: PairingSettings = part(PairingSettings)
     thermal: ThermalSettings = part(ThermalSettings)
+    temperatures: TemperatureSettings = part(TemperatureSettings)
     registration: RegistrationSettings = part(RegistrationSettings)
     compressed: CompressedSettings = part(CompressedSettings)
     on_missing: str = setting(

@@ -8,6 +8,15 @@ from camf_ros.errors import ParameterError
 from camf_ros.settings.table import setting
 
 _CROP = 4096
+#: Scale and offset to Celsius, by unit.
+UNITS = {
+    "celsius": (1.0, 0.0),
+    "kelvin": (1.0, -273.15),
+    "decikelvin": (0.1, -273.15),
+    "centikelvin": (0.01, -273.15),
+    "0.04_kelvin": (0.04, -273.15),
+    "optris": (0.1, -100.0),
+}
 
 
 @dataclass(frozen=True)
@@ -87,9 +96,16 @@ class ThermalSettings:
         maximum=70000.0,
         dynamic=True,
     )
+    unit: str = setting(
+        "unknown",
+        "Unit of raw values, which makes temperatures in Celsius of them. 0.04_kelvin: FLIR Tau; optris: tenths of a "
+        "degree plus 1000; custom: value * thermal.scale + thermal.offset; unknown: raw counts, no temperatures.",
+        choices=("unknown", *UNITS, "custom"),
+        dynamic=True,
+    )
     scale: float = setting(
         1.0,
-        "agc temperature: temperature = value * scale + offset.",
+        "unit custom, or agc temperature with unit unknown: temperature = value * scale + offset.",
         minimum=1e-6,
         maximum=1000.0,
         dynamic=True,
@@ -154,9 +170,29 @@ class ThermalSettings:
                 f"thermal.minimum is {self.minimum:g}",
                 expected=f"less than thermal.maximum, which is {self.maximum:g}",
             )
-        if self.agc == "temperature" and self.polarity == "black_hot":
+        if (self.scale, self.offset) not in ((1.0, 0.0), self.conversion):
             raise ParameterError(
-                "thermal.polarity is black_hot with thermal.agc temperature",
-                expected="values that grow with temperature",
-                remedy="set thermal.polarity to white_hot, or another thermal.agc",
+                f"thermal.scale is {self.scale:g} and thermal.offset {self.offset:g} with thermal.unit {self.unit}",
+                expected=f"{self.conversion[0]:g} and {self.conversion[1]:g}, which the unit means",
+                remedy="leave them out, or set thermal.unit to custom",
             )
+        if self.polarity == "black_hot" and (self.agc == "temperature" or self.unit != "unknown"):
+            what = "agc temperature" if self.agc == "temperature" else f"unit {self.unit}"
+            raise ParameterError(
+                f"thermal.polarity is black_hot with thermal.{what}",
+                expected="values that grow with temperature",
+                remedy="set thermal.polarity to white_hot, or another thermal.agc and thermal.unit unknown",
+            )
+
+    @property
+    def conversion_text(self) -> str:
+        """How temperatures are made of raw values, in words."""
+        if self.unit == "unknown":
+            return "none: thermal.unit is unknown"
+        scale, offset = self.conversion
+        return f"value * {scale:g} {'-' if offset < 0 else '+'} {abs(offset):g} °C"
+
+    @property
+    def conversion(self) -> tuple[float, float]:
+        """Scale and offset from a raw value to its temperature."""
+        return UNITS.get(self.unit, (self.scale, self.offset))

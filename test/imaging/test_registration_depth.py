@@ -141,3 +141,25 @@ def test_what_is_missing_is_named(file: str) -> None:
         PlannedRegistration.checked(settings).align(
             *_pictures(FAR), reference="rgb", settings=settings, rig=Rig(None, RGB, None, _depth(FAR))
         )
+
+
+@pytest.mark.parametrize("more", [{}, {"processing_width": 40, "processing_height": 30}])
+@pytest.mark.parametrize("reference", ["rgb", "thermal"])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_raw_values_go_the_way_of_the_grey_ones(file: str, reference: str, dtype: type, more: dict[str, int]) -> None:
+    distance = 2.0
+    aligned = _align(file, _depth(distance), reference, distance, **more)
+    thermal, _ = _pictures(distance)
+    raw = thermal.astype(dtype) + dtype(1000)
+    assert aligned.sample is not None
+    sampled = aligned.sample(raw)
+    assert sampled.dtype == dtype
+    assert sampled.shape == aligned.rgb.shape[:2]
+    invalid = np.isnan(sampled) if dtype == np.float32 else sampled == 0
+    assert set(np.unique(sampled[~invalid])) == {1040, 1220}, "no value is invented"
+    if aligned.coverage is None:
+        assert not invalid.any()
+    else:
+        np.testing.assert_array_equal(invalid[aligned.coverage.both], False)
+    values = np.where(invalid, 1040, sampled).astype(np.float64) - 1000
+    assert _column(values.astype(np.uint8)) == pytest.approx(_column(aligned.rgb), abs=1.5 if more else 1.0)

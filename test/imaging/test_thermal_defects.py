@@ -108,7 +108,7 @@ def test_stuck_pixels_are_found_and_repaired(stuck: int, rate: int, dtype: type[
         kept = broken.copy()
         repaired = pixels.repair(broken, NOISE, number / rate)
         np.testing.assert_array_equal(broken, kept)
-    assert pixels.count == len(PLACES)
+    assert pixels.places.size == len(PLACES)
     changed = np.argwhere(repaired != broken)
     assert {tuple(place) for place in changed.tolist()} == set(PLACES)
     for place in PLACES:
@@ -131,8 +131,8 @@ def test_a_pixel_that_recovers_is_let_go() -> None:
             picture[PLACES[0]] = 16383
         pixels.repair(picture, NOISE, number / 10)
         if number == 19:
-            assert pixels.count == 1
-    assert pixels.count == 0
+            assert pixels.places.size == 1
+    assert pixels.places.size == 0
 
 
 @pytest.mark.parametrize("blur", [0.5, 0.7, 1.0])
@@ -145,7 +145,7 @@ def test_small_hot_things_seen_through_a_lens_stay_even_if_they_do_not_move(blur
         point = spread(float(rng.uniform(200, 4000)), y, x, blur)
         for number in range(16):
             pixels.repair((frame(number, np.float64) + point).astype(np.uint16), NOISE, number / 4)
-        assert pixels.count == 0
+        assert pixels.places.size == 0
 
 
 def test_a_sharp_point_that_moves_stays() -> None:

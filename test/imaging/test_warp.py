@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import RegistrationError
 from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
-from camf_ros.imaging.warp import resized, undistorting
+from camf_ros.imaging.warp import Warp, resized, undistorting
 
 SIZES = [(1, 1), (1, 9), (7, 5), (8, 8), (31, 17), (48, 64), (100, 37)]
 
@@ -176,3 +176,18 @@ def test_scaling_keeps_the_outer_corners() -> None:
     matrix = scaling((30, 40), (45, 90))
     np.testing.assert_allclose(matrix @ [-0.5, -0.5, 1], [-0.5, -0.5, 1])
     np.testing.assert_allclose(matrix @ [39.5, 29.5, 1], [89.5, 44.5, 1])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_samples_are_values_of_the_nearest_pixels_and_invalid_where_nothing_is_seen(dtype: type) -> None:
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 250, (40, 50)).astype(dtype)
+    x, y = rng.uniform(-10, 60, (30, 45)), rng.uniform(-10, 50, (30, 45))
+    x[0, 0] = np.nan
+    # Not so near to the middle between two pixels that 1/32 decides.
+    x, y = (np.where(np.abs(each % 1 - 0.5) < 0.04, np.floor(each) + 0.2, each) for each in (x, y))
+    inside = (x >= -0.5) & (x <= 49.5) & (y >= -0.5) & (y <= 39.5)
+    expected = np.full(x.shape, np.nan if dtype == np.float32 else 0, dtype)
+    rows, columns = (np.clip(np.rint(each[inside]), 0, last).astype(int) for each, last in ((y, 39), (x, 49)))
+    expected[inside] = image[rows, columns]
+    np.testing.assert_array_equal(Warp(x, y, (40, 50)).sample(image), expected)

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.ros
 
 # Not there in every distribution, or with certain settings alone: compressed images, simulated time, transforms.
 AT_TIMES = {
-    "publish": {"/fused/image/compressed", "/fused/detector_image/compressed"},
+    "publish": {
+        f"/{name}/compressed" for name in ("fused/image", "fused/detector_image", "thermal/colour", "thermal/isotherm")
+    },
     "subscribe": {
         "/thermal/image_raw/compressed",
         "/rgb/image_raw/compressed",

@@ -193,7 +193,7 @@ def test_what_can_change_at_run_time() -> None:
         "registration.processing_width",
         "registration.processing_height",
         "registration.feather",
-        *(name for name in specs(FusionSettings) if name.startswith("thermal.")),
+        *(name for name in specs(FusionSettings) if name.startswith(("thermal.", "temperatures."))),
     }
 
 
@@ -206,7 +206,17 @@ def test_parameter_file_holds_all_defaults(node: str) -> None:
     }
 
 
+# Any text would be refused, and so would most scales with most units.
+CHOSEN = {
+    "temperatures.spots": ("", "motor 1 2; door 300 4"),
+    "temperatures.boxes": ("", "motor 1 2 3 4;"),
+    "thermal.unit": ("unknown", "custom"),
+}
+
+
 def values_of(spec: Spec) -> st.SearchStrategy[Any]:
+    if spec.name in CHOSEN:
+        return st.sampled_from(CHOSEN[spec.name])
     if spec.choices:
         return st.sampled_from(spec.choices)
     if type(spec.default) is bool:
@@ -233,6 +243,7 @@ def test_round_trip_through_yaml(node: str, data: st.DataObject) -> None:
             "pairing.policy exact",
             "thermal.m",
             "thermal.polarity",
+            "temperatures.isotherm_minimum",
         )
         assert any(word in str(error) for word in words)
         return

@@ -96,7 +96,8 @@ class TemperatureRange:
         settings: ThermalSettings,
     ) -> tuple[NDArray[np.uint8], Levels]:
         """As :meth:`LinearStretch.apply`."""
-        low, high = ((end - settings.offset) / settings.scale for end in (settings.minimum, settings.maximum))
+        scale, offset = settings.conversion
+        low, high = ((end - offset) / scale for end in (settings.minimum, settings.maximum))
         return stretched(image, (low, high)), (low, high)
 
 

@@ -101,9 +101,9 @@ class DeadPixels:
         self._forget(())
 
     @property
-    def count(self) -> int:
-        """How many are repaired at present."""
-        return int(self._dead.size)
+    def places(self) -> NDArray[np.intp]:
+        """Those that are repaired at present, by their place in the flattened frame."""
+        return self._dead
 
     def repair(self, image: Raw, noise: float, stamp: float) -> Raw:
         """The finite (H, W) frame with each dead pixel replaced by the median of its live neighbours.

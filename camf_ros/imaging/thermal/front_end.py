@@ -46,7 +46,7 @@ class ThermalState:
         clipped: Share, of a regular sample, that is entirely black or white.
         saturated: Share, likewise, at 0 or at the full scale of an 8-, 10-, 12-, 14- or 16-bit converter; 0 for floats.
         invalid: Share that is NaN or infinite.
-        dead_pixels: Number of pixels that are replaced.
+        dead: Places, in the flattened frame, of the pixels that are replaced because they are dead.
         no_scene: What is no scene and left out of the levels; None where all is scene.
         swapped: Whether the bytes of the values seem to be in the wrong order.
     """
@@ -56,9 +56,14 @@ class ThermalState:
     clipped: float
     saturated: float
     invalid: float
-    dead_pixels: int
+    dead: NDArray[np.intp]
     no_scene: NoScene | None = None
     swapped: bool = False
+
+    @property
+    def dead_pixels(self) -> int:
+        """Number of pixels that are replaced."""
+        return int(self.dead.size)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -108,7 +113,7 @@ class ThermalFrontEnd:
             grey = np.ascontiguousarray(image, dtype=np.uint8)
             if settings.polarity == "black_hot":
                 grey = np.asarray(cv2.bitwise_not(grey), np.uint8)
-            self.state = ThermalState(None, None, _clipped(grey), 0.0, 0.0, 0)
+            self.state = ThermalState(None, None, _clipped(grey), 0.0, 0.0, np.empty(0, np.intp))
             return grey
         raw: Raw = image.astype(np.uint16) if image.dtype == np.uint8 else image  # type: ignore[assignment]
         return self._process(raw, stamp, settings)
@@ -127,7 +132,7 @@ class ThermalFrontEnd:
             raw = filled(raw, finite, single)
         if settings.dead_pixels == "auto":
             raw = self._dead_pixels.repair(raw, scene.noise, stamp)
-        elif self._dead_pixels.count:
+        elif self._dead_pixels.places.size:
             self._dead_pixels = DeadPixels()
         mode = self._choose((settings.agc, image.shape, image.dtype), (scene.low, scene.high), stamp)
         with np.errstate(over="ignore", invalid="ignore"):  # markers of invalid pixels as large as floats get
@@ -149,7 +154,7 @@ class ThermalFrontEnd:
             _clipped(grey),
             scene.saturated,
             invalid / image.size,
-            self._dead_pixels.count,
+            self._dead_pixels.places,
             no_scene,
             looks_swapped(image, scene),
         )
