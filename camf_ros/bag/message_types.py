@@ -48,7 +48,7 @@ class MessageTypes:
             text = share_file(f"msg/{name.rpartition('/')[2]}.msg").read_text(encoding="utf-8")
             self._store.register(get_types_from_msg(text, name))
 
-    def make(self, name: str, **fields: Any) -> Any:
+    def make(self, name: str, /, **fields: Any) -> Any:
         """A message of a type; every field must be given, sequences of numbers as arrays of their type."""
         return self._store.types[name](**fields)
 
