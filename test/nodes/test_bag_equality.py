@@ -35,8 +35,9 @@ from recordings import (
 )
 from sensor_msgs.msg import CameraInfo, Image
 
-from camf_ros.bag.message_types import CHANNEL_WEIGHTS, MessageTypes
+from camf_ros.bag.message_types import MessageTypes
 from camf_ros.cli.main import main
+from camf_ros.outputs import BOX, CHANNEL_WEIGHTS, SPOT, TEMPERATURES
 from camf_ros.resources import share_file
 from camf_scene import NightStreet
 
@@ -216,6 +217,14 @@ def test_the_same_frames_while_a_camera_is_missing(processes, probe, model, tmp_
     assert sources.count(ChannelWeights.SOURCE_BOTH) >= 3, (sorted(live), sorted(offline))
     for key in both:
         assert_equal(live[key], offline[key])
+
+
+def test_temperatures_are_the_message_that_ros_has():
+    types = MessageTypes()
+    description = json.loads(share_file("msg/Temperatures.json").read_text(encoding="utf-8"))
+    hashes = {each["type_name"]: each["hash_string"] for each in description["type_hashes"]}
+    for name in (SPOT, BOX, TEMPERATURES):
+        assert types.definition(name)[1] == hashes[name]
 
 
 def test_channel_weights_are_the_message_that_ros_has(tmp_path):

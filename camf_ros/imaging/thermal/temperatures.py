@@ -161,12 +161,10 @@ def isotherm(grey: Picture, celsius: Celsius, measured: Measured, settings: Temp
     """(H, W, 3): the grey picture with a range of temperatures in colour, and all that is measured marked."""
     low, high = settings.isotherm_minimum, settings.isotherm_maximum
     result = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
-    with np.errstate(invalid="ignore"):
-        inside = (celsius >= low) & (celsius <= high)
-    if inside.any():
-        share = (celsius[inside] - low) / (high - low)
-        levels = np.rint(_DARKEST + (255 - _DARKEST) * np.clip(share, 0, 1)).astype(np.uint8)
-        result[inside] = coloured(levels[:, None], settings.palette)[:, 0]
+    inside = (celsius >= low) & (celsius <= high)  # not where there is no temperature
+    slope = (255 - _DARKEST) / (high - low)
+    levels = np.clip(np.nan_to_num(celsius) * slope + (_DARKEST - low * slope), _DARKEST, 255).astype(np.uint8)
+    cv2.copyTo(coloured(levels, settings.palette), inside.view(np.uint8), result)
     for reading in measured.boxes:
         _rectangle(result, reading)
     for spot, at in measured.spots:
