@@ -194,6 +194,6 @@ def _write(picture: Picture, text: str, x: int, y: int, colour: tuple[int, int, 
         return
     scale = max(_LEAST_SCALE, width * _SCALE)
     (wide, high), _ = cv2.getTextSize(text, _FONT, scale, 1)
-    place = max(0, min(x, width - wide)), min(max(y, high), height - 1)
-    cv2.putText(picture, text, place, _FONT, scale, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(picture, text, place, _FONT, scale, colour, 1, cv2.LINE_AA)
+    left, bottom = max(0, min(x, width - wide)), min(max(y, high), height - 1)
+    cv2.rectangle(picture, (left, bottom - high), (left + wide, bottom + high // 3), (0, 0, 0), cv2.FILLED)
+    cv2.putText(picture, text, (left, bottom), _FONT, scale, colour, 1, cv2.LINE_AA)
