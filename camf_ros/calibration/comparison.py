@@ -120,7 +120,11 @@ def warped(level: Level, matrix: Matrix) -> tuple[F32, F32]:
 
 def compare(level: Level, matrix: Matrix) -> Comparison:
     """Compare one pair under a mapping."""
-    grey, seen = warped(level, matrix)
+    return compared(level, *warped(level, matrix))
+
+
+def compared(level: Level, grey: F32, seen: F32) -> Comparison:
+    """Compare the RGB picture of a level with a thermal picture (h, w) that was warped to it, and where it is seen."""
     both = seen * level.fixed_seen
     # Smoothing spreads features over the border.
     inside = np.asarray(cv2.erode(both, np.ones((7, 7), np.uint8), borderValue=1.0), np.float32)

@@ -1,0 +1,300 @@
+"""How two calibrated cameras stand to each other, from pairs that were taken while they moved.
+
+What lies between a turn and a shift of a camera is depth. The RGB camera's own motion shows it, up to a scale
+(:func:`depth_from_motion`). Gauss-Newton steps on the edge features of :mod:`camf_ros.calibration.comparison` then find
+what all pairs share (rotation, direction of the translation, what is left of the time offset) and the scale of each
+pair. The length of the translation cannot be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camf_ros.calibration.comparison import F32, Level, compared
+from camf_ros.calibration.motions import Matrix
+
+Array = NDArray[np.float64]
+Grey = NDArray[np.uint8]
+
+#: Blocks of the RGB picture, down and across.
+GRID = (12, 16)
+# Rotation (3), translation (3), time offset; and the scale of the pair.
+_SHARED = 7
+# Shift of a block beyond which it counts for less, pixels of its level.
+_ROBUST = 1.0
+_EPS = 1e-5
+# Tracked corners, and the fewest that show a motion.
+_CORNERS, _FEWEST = 500, 40
+# Least median shift of corners beyond what a turn explains, pixels: less shows no depth.
+_LEAST_PARALLAX = 1.0
+_EPIPOLAR = 1.0
+
+
+def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
+    """Inverse depth of the blocks of the last of some undistorted frames of one camera.
+
+    Returns:
+        GRID, in units of 1 / the way that the camera went; None if it did not move, or nothing could be followed.
+    """
+    first = cv2.goodFeaturesToTrack(frames[-1], _CORNERS, 0.005, 7)
+    if first is None:
+        return None
+    now = first
+    good = np.ones(len(first), bool)
+    for newer, older in zip(frames[:0:-1], frames[-2::-1], strict=True):
+        now, good = _followed(newer, older, now, good)
+    if good.sum() < _FEWEST:
+        return None
+    here, there = first[good, 0].astype(np.float64), now[good, 0].astype(np.float64)
+    essential, inside = cv2.findEssentialMat(
+        here, there, k, method=cv2.USAC_ACCURATE, prob=0.999, threshold=_EPIPOLAR
+    )
+    if essential is None or essential.shape != (3, 3):
+        return None
+    count, rotation, shift, ahead = cv2.recoverPose(essential, here, there, k, mask=inside.copy())
+    if count < _FEWEST:
+        return None
+    here, there = (each[ahead.ravel() > 0] for each in (here, there))
+    back = np.linalg.inv(k)
+    one, other = (np.column_stack([each, np.ones(len(each))]) @ back.T for each in (here, there))
+    turned = one @ rotation.T
+    if float(np.median(np.linalg.norm(turned[:, :2] / turned[:, 2:] - other[:, :2], axis=1))) * k[0, 0] < _LEAST_PARALLAX:
+        return None
+    # other ~ turned + nearness * shift
+    across, along = np.cross(other, turned), np.cross(other, shift.ravel())
+    weight = (along**2).sum(axis=1)
+    nearness = np.maximum(-(across * along).sum(axis=1) / np.maximum(weight, 1e-12), 0)
+    return _spread(here, nearness, weight, frames[-1].shape)
+
+
+def _followed(newer: Grey, older: Grey, points: NDArray[np.float32], good: NDArray[np.bool_]) -> tuple[F32, NDArray[np.bool_]]:
+    found, seen, _ = cv2.calcOpticalFlowPyrLK(newer, older, points, None, winSize=(17, 17), maxLevel=4)
+    back, again, _ = cv2.calcOpticalFlowPyrLK(older, newer, found, None, winSize=(17, 17), maxLevel=4)
+    returned = np.abs(back - points).max(axis=(1, 2)) < 0.5
+    return np.asarray(found, np.float32), good & (seen.ravel() == 1) & (again.ravel() == 1) & returned
+
+
+def _spread(points: Array, values: Array, weights: Array, size: tuple[int, ...]) -> Array:
+    """Weighted mean of values in each block, GRID; of those around where a block has none."""
+    total, mass = np.zeros(GRID), np.zeros(GRID)
+    rows = np.clip((points[:, 1] + 0.5) * GRID[0] / size[0], 0, GRID[0] - 1).astype(int)
+    columns = np.clip((points[:, 0] + 0.5) * GRID[1] / size[1], 0, GRID[1] - 1).astype(int)
+    weights = np.minimum(weights / np.median(weights), 4.0)
+    np.add.at(total, (rows, columns), weights * values)
+    np.add.at(mass, (rows, columns), weights)
+    result, known = np.zeros(GRID), 1e-9
+    # The nearest that are known count most.
+    for width in (0.5, 1.0, 2.0, 4.0):
+        near, far = (cv2.GaussianBlur(each, (0, 0), width) for each in (mass, total))
+        share = 10.0 ** (-3 * width)
+        result, known = result + share * far, known + share * near
+    return np.asarray(result / known)
+
+
+def flow_of(before: Grey, after: Grey, seconds: float) -> Array:
+    """How fast an RGB picture moves, (*GRID, 2) pixels a second, from two frames that follow each other."""
+    scale = min(1.0, 320 / max(before.shape))
+    small = [cv2.resize(each, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for each in (before, after)]
+    dense = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(small[0], small[1], None)
+    return np.asarray(cv2.resize(dense, GRID[::-1], interpolation=cv2.INTER_AREA), np.float64) / (scale * seconds)
+
+
+class Sight(NamedTuple):
+    """One pair of undistorted pictures.
+
+    Attributes:
+        levels: At several sizes, smallest first.
+        nearness: GRID, inverse depth in any unit.
+        flow: (*GRID, 2), how fast the RGB picture moves there, full-size pixels a second.
+        skew: How much later the thermal picture was taken, seconds.
+    """
+
+    levels: Sequence[Level]
+    nearness: Array
+    flow: Array
+    skew: float
+
+
+class Pose(NamedTuple):
+    """The shared unknowns: ``X_rgb = rotation X_thermal + baseline * direction``.
+
+    Attributes:
+        late: How much later than its skew says each thermal picture was taken, seconds.
+        deviation: (7,), standard errors: of the turn about x, y and z (radians), of the direction's components, and of
+            the time (seconds).
+        score: Correlation of the features, -1 to 1.
+    """
+
+    rotation: Matrix
+    direction: Array
+    late: float
+    deviation: Array
+    score: float
+
+
+def estimate(
+    sights: Sequence[Sight],
+    rgb: Matrix,
+    thermal: Matrix,
+    rotation: Matrix,
+    *,
+    timed: bool = True,
+    tick: Callable[[str], None] = lambda _: None,
+) -> Pose:
+    """Find the pose from a rotation that lays the pictures roughly over each other.
+
+    Args:
+        sights: Some pairs, at several distances.
+        rgb: K, (3, 3), as undistorted; ``thermal`` likewise.
+        rotation: Where to begin.
+        timed: Whether the time offset is refined; else the skews are taken as they are.
+        tick: Called as the work proceeds.
+    """
+    problem = _Problem(sights, rgb, thermal, rotation, timed=timed)
+    last = len(sights[0].levels) - 1
+    for number in range(last + 1):
+        for _ in range(10):
+            moved = problem.step(number)
+            tick("rotation and translation")
+            if moved < 0.02:
+                break
+    return problem.pose()
+
+
+class _Problem:
+    """The pairs, what they share, and the scale of each."""
+
+    def __init__(self, sights: Sequence[Sight], rgb: Matrix, thermal: Matrix, rotation: Matrix, *, timed: bool) -> None:
+        self._sights, self._timed = sights, timed
+        self._rgb, self._thermal = rgb, thermal
+        self.rotation, self.shift, self.late = rotation, np.zeros(3), 0.0
+        # Of one speed, until the pictures say otherwise.
+        nearest = [float(np.quantile(sight.nearness, 0.9)) + 1e-9 for sight in sights]
+        self.depths = [sight.nearness / near for sight, near in zip(sights, nearest, strict=True)]
+        self.scales = np.ones(len(sights))
+        self.deviation, self.score = np.full(_SHARED, np.inf), 0.0
+        small = sights[0].levels[0]
+        self._back = np.linalg.inv(small.to_fixed)
+        height, width = small.fixed.shape[1:]
+        rows, columns = np.mgrid[0 : GRID[0], 0 : GRID[1]].astype(np.float64)
+        self._centres = _placed(
+            (columns + 0.5) * width / GRID[1] - 0.5, (rows + 0.5) * height / GRID[0] - 0.5, self._back
+        )
+
+    def pose(self) -> Pose:
+        """What was found."""
+        length = float(np.linalg.norm(self.shift)) + 1e-12
+        deviation = self.deviation.copy()
+        deviation[3:6] /= length
+        return Pose(self.rotation, self.shift / length, self.late, deviation, self.score)
+
+    def step(self, number: int) -> float:
+        """One Gauss-Newton step on one level; returns by how many pixels of it the pictures moved, about."""
+        parts = [self._part(index, number) for index in range(len(self._sights))]
+        total, pull = np.zeros((_SHARED, _SHARED)), np.zeros(_SHARED)
+        scatter = np.zeros((_SHARED, _SHARED))
+        free = bool(np.linalg.norm(self.shift) > 1e-4)
+        typical = float(np.mean([part.curvature[-1, -1] for part in parts])) + 1e-12
+        for index, part in enumerate(parts):
+            h, b = part.curvature, part.slope
+            own = h[-1, -1] + 0.05 * typical
+            # Weakly, each scale is that of the others.
+            drawn = b[-1] + 0.05 * typical * (1 - self.scales[index])
+            cross = h[:-1, -1] * free
+            one = b[:-1] - cross * drawn / own
+            total += h[:-1, :-1] - np.outer(cross, cross) / own
+            pull += one
+            scatter += np.outer(one, one)
+        fixed = np.zeros((_SHARED, _SHARED))
+        if free:
+            # The scales take up the length.
+            fixed[3:6, 3:6] = np.outer(self.shift, self.shift) / (self.shift @ self.shift)
+        fixed[6, 6] = not self._timed
+        diagonal = np.diag(total) + 1e-12
+        inverse = np.linalg.inv(total + 1e-4 * np.diag(diagonal) + 1e3 * diagonal.max() * fixed)
+        step = inverse @ pull
+        for index, part in enumerate(parts):
+            if free:
+                own = part.curvature[-1, -1] + 0.05 * typical
+                drawn = part.slope[-1] + 0.05 * typical * (1 - self.scales[index])
+                change = (drawn - part.curvature[-1, :-1] @ step) / own
+                self.scales[index] = np.clip(self.scales[index] + np.clip(change, -0.5, 0.5), 0.02, 20.0)
+        self.rotation = self.rotation @ cv2.Rodrigues(np.clip(step[:3], -0.05, 0.05))[0]
+        self.shift = self.shift + step[3:6]
+        self.late = float(self.late + np.clip(step[6], -0.02, 0.02)) if self._timed else self.late
+        self.deviation = np.sqrt(np.diag(inverse @ scatter @ inverse))
+        self.score = float(np.mean([part.score for part in parts]))
+        focal = float(self._rgb[0, 0]) * float(self._sights[0].levels[number].to_fixed[0, 0])
+        return focal * float(np.abs(step[:6]).max())
+
+    def _look(self, points: Array, depth: Array, flow: Array, skew: float, change: Array) -> Array:
+        """(..., 2) thermal pixels of (..., 2) RGB pixels, after a change (8,) of the shared unknowns and the scale."""
+        rotation = self.rotation @ cv2.Rodrigues(change[:3])[0]
+        moved = points + flow * (skew + self.late + change[6])
+        rays = np.concatenate([moved, np.ones((*moved.shape[:-1], 1))], axis=-1) @ np.linalg.inv(self._rgb).T
+        nearness = (depth * (1 + change[7]))[..., None]
+        there = (rays - nearness * (self.shift + change[3:6])) @ (self._thermal @ rotation.T).T
+        return np.asarray(there[..., :2] / np.maximum(there[..., 2:], 1e-6))
+
+    def _part(self, index: int, number: int) -> _Part:
+        """Normal equations of one pair."""
+        sight, level = self._sights[index], self._sights[index].levels[number]
+        depth = self.depths[index] * self.scales[index]
+        height, width = level.fixed.shape[1:]
+        back = np.linalg.inv(level.to_fixed)
+        y, x = np.mgrid[0:height, 0:width].astype(np.float64)
+        nothing = np.zeros(_SHARED + 1)
+        at = self._look(
+            _placed(x, y, back),
+            cv2.resize(depth, (width, height)),
+            cv2.resize(sight.flow, (width, height)),
+            sight.skew,
+            nothing,
+        )
+        at = np.asarray(at * np.diag(level.to_moving)[:2] + level.to_moving[:2, 2], np.float32)
+        grey = cv2.remap(level.moving, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        seen = cv2.remap(level.moving_seen, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        result = compared(level, np.asarray(grey, np.float32), np.asarray(seen > 0.999, np.float32))
+        xx, xy, yy, bx, by = (_blocks(image * result.inside) for image in result[1:6])
+        curvature = np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1)
+        slope = np.stack([bx, by], -1)
+        damped = curvature + (0.05 * float(np.mean(curvature[..., [0, 1], [0, 1]])) + 1e-9) * np.eye(2)
+        left = np.linalg.solve(damped, slope[..., None])[..., 0]
+        weight = 1 / (1 + (np.linalg.norm(left, axis=-1) / _ROBUST) ** 2)
+
+        def look(change: Array, shift: tuple[float, float] = (0, 0)) -> Array:
+            return self._look(self._centres + shift, depth, sight.flow, sight.skew, change)
+
+        here = look(nothing)
+        by_pixel = np.stack([look(nothing, shift) - here for shift in ((1, 0), (0, 1))], axis=-1)
+        by_unknown = np.stack([look(_EPS * unit) - here for unit in np.eye(_SHARED + 1)], axis=-1) / _EPS
+        by_unknown[..., 7] /= self.scales[index]
+        # As shifts of the level's RGB picture.
+        moves = np.linalg.solve(by_pixel, by_unknown) / float(back[0, 0])
+        total = np.einsum("yx,yxia,yxij,yxjb->ab", weight, moves, curvature, moves)
+        return _Part(total, np.einsum("yx,yxia,yxi->a", weight, moves, slope), result.score)
+
+
+class _Part(NamedTuple):
+    """Normal equations of one pair, of the shared unknowns and its scale, and the correlation of its features."""
+
+    curvature: Array
+    slope: Array
+    score: float
+
+
+def _placed(x: Array, y: Array, back: Matrix) -> Array:
+    """(..., 2) full-size pixels of a level's columns and rows."""
+    return np.stack([back[0, 0] * x + back[0, 2], back[1, 1] * y + back[1, 2]], axis=-1)
+
+
+def _blocks(image: F32) -> Array:
+    """Sums over the blocks, GRID."""
+    height, width = image.shape
+    mean = cv2.resize(image, GRID[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(mean, np.float64) * (height * width / (GRID[0] * GRID[1]))
