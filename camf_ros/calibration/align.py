@@ -176,12 +176,17 @@ def seen(grey: F32) -> F32:
 
 
 def align(
-    pairs: Sequence[Pair], motion: Motion, reach: Reach, *, tick: Callable[[str], None] = lambda _: None
+    pairs: Sequence[Pair],
+    motion: Motion,
+    reach: Reach,
+    *,
+    sides: Sequence[int] = SIDES,
+    tick: Callable[[str], None] = lambda _: None,
 ) -> Motion:
     """The mapping that fits all pairs, of one size, best; ``tick`` is called as the work proceeds."""
     pyramids = []
     for pair in pairs:
-        pyramids.append(levels_of(pair, motion.matrix()))
+        pyramids.append(levels_of(pair, motion.matrix(), sides))
         tick("reading")
     size = (pairs[0].rgb.shape[0], pairs[0].rgb.shape[1])
     smallest, larger = [pyramid[0] for pyramid in pyramids], [pyramid[:2][-1] for pyramid in pyramids]

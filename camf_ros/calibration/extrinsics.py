@@ -8,6 +8,7 @@ pair. The length of the translation cannot be seen.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,10 @@ _SHARED = 7
 # Shift of a block beyond which it counts for less, pixels of its level.
 _ROBUST = 1.0
 _EPS = 1e-5
+# Turns about x and y at which nothing but chance makes edges agree.
+_ELSEWHERE = ((0.1, 0.0), (-0.1, 0.0), (0.0, 0.12), (0.0, -0.12))
+# Where the search for the translation begins: its length is a tangent, that of the nearest things' parallax.
+_STARTS = ((0.0, 0.0, 0.0), (0.06, 0.0, 0.0), (-0.06, 0.0, 0.0), (0.0, 0.06, 0.0), (0.0, -0.06, 0.0))
 # Tracked corners, and the fewest that show a motion.
 _CORNERS, _FEWEST = 500, 40
 # Least median shift of corners beyond what a turn explains, pixels: less shows no depth.
@@ -51,9 +56,7 @@ def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
     if good.sum() < _FEWEST:
         return None
     here, there = first[good, 0].astype(np.float64), now[good, 0].astype(np.float64)
-    essential, inside = cv2.findEssentialMat(
-        here, there, k, method=cv2.USAC_ACCURATE, prob=0.999, threshold=_EPIPOLAR
-    )
+    essential, inside = cv2.findEssentialMat(here, there, k, method=cv2.USAC_ACCURATE, prob=0.999, threshold=_EPIPOLAR)
     if essential is None or essential.shape != (3, 3):
         return None
     count, rotation, shift, ahead = cv2.recoverPose(essential, here, there, k, mask=inside.copy())
@@ -63,7 +66,10 @@ def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
     back = np.linalg.inv(k)
     one, other = (np.column_stack([each, np.ones(len(each))]) @ back.T for each in (here, there))
     turned = one @ rotation.T
-    if float(np.median(np.linalg.norm(turned[:, :2] / turned[:, 2:] - other[:, :2], axis=1))) * k[0, 0] < _LEAST_PARALLAX:
+    if (
+        float(np.median(np.linalg.norm(turned[:, :2] / turned[:, 2:] - other[:, :2], axis=1))) * k[0, 0]
+        < _LEAST_PARALLAX
+    ):
         return None
     # other ~ turned + nearness * shift
     across, along = np.cross(other, turned), np.cross(other, shift.ravel())
@@ -72,7 +78,9 @@ def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
     return _spread(here, nearness, weight, frames[-1].shape)
 
 
-def _followed(newer: Grey, older: Grey, points: NDArray[np.float32], good: NDArray[np.bool_]) -> tuple[F32, NDArray[np.bool_]]:
+def _followed(
+    newer: Grey, older: Grey, points: NDArray[np.float32], good: NDArray[np.bool_]
+) -> tuple[F32, NDArray[np.bool_]]:
     found, seen, _ = cv2.calcOpticalFlowPyrLK(newer, older, points, None, winSize=(17, 17), maxLevel=4)
     back, again, _ = cv2.calcOpticalFlowPyrLK(older, newer, found, None, winSize=(17, 17), maxLevel=4)
     returned = np.abs(back - points).max(axis=(1, 2)) < 0.5
@@ -127,14 +135,36 @@ class Pose(NamedTuple):
         late: How much later than its skew says each thermal picture was taken, seconds.
         deviation: (7,), standard errors: of the turn about x, y and z (radians), of the direction's components, and of
             the time (seconds).
-        score: Correlation of the features, -1 to 1.
+        plane: (3,), translation over distance of what is half-way between near and far.
     """
 
     rotation: Matrix
     direction: Array
     late: float
     deviation: Array
-    score: float
+    plane: Array
+
+    @property
+    def rotation_vector(self) -> Array:
+        """(3,): axis times angle, radians."""
+        return np.asarray(cv2.Rodrigues(self.rotation)[0].ravel(), np.float64)
+
+
+class Estimate(NamedTuple):
+    """A pose and what speaks for it.
+
+    Attributes:
+        agreement: How much more the edges agree than by chance: 0 for not at all, 1 for fully; median of the pairs.
+        turn: Angle between the rotations that the even and the odd pairs give, radians; ``swing``: likewise of the
+            directions.
+        best: The pair that shows it best, an index.
+    """
+
+    pose: Pose
+    agreement: float
+    turn: float
+    swing: float
+    best: int
 
 
 def estimate(
@@ -145,7 +175,7 @@ def estimate(
     *,
     timed: bool = True,
     tick: Callable[[str], None] = lambda _: None,
-) -> Pose:
+) -> Estimate:
     """Find the pose from a rotation that lays the pictures roughly over each other.
 
     Args:
@@ -155,24 +185,40 @@ def estimate(
         timed: Whether the time offset is refined; else the skews are taken as they are.
         tick: Called as the work proceeds.
     """
-    problem = _Problem(sights, rgb, thermal, rotation, timed=timed)
+    begun = []
+    for start in _STARTS:
+        problem = _Problem(sights, rgb, thermal, rotation, np.array(start), timed=timed)
+        for _ in range(8):
+            problem.step(0)
+        tick("rotation and translation")
+        begun.append(problem)
+    problem = max(begun, key=lambda each: each.score)
     last = len(sights[0].levels) - 1
     for number in range(last + 1):
-        for _ in range(10):
-            moved = problem.step(number)
-            tick("rotation and translation")
-            if moved < 0.02:
-                break
-    return problem.pose()
+        problem.settle(number, tick)
+    halves = [problem.part_of(first) for first in (0, 1)]
+    for half in halves:
+        half.settle(max(last - 1, 0), tick)
+    one, other = (half.pose() for half in halves)
+    agreements = problem.agreements(min(1, last))
+    return Estimate(
+        problem.pose(),
+        float(np.median(agreements)),
+        float(np.linalg.norm(cv2.Rodrigues(one.rotation.T @ other.rotation)[0])),
+        float(np.arccos(np.clip(one.direction @ other.direction, -1, 1))),
+        int(np.argmax(agreements)),
+    )
 
 
 class _Problem:
     """The pairs, what they share, and the scale of each."""
 
-    def __init__(self, sights: Sequence[Sight], rgb: Matrix, thermal: Matrix, rotation: Matrix, *, timed: bool) -> None:
+    def __init__(
+        self, sights: Sequence[Sight], rgb: Matrix, thermal: Matrix, rotation: Matrix, shift: Array, *, timed: bool
+    ) -> None:
         self._sights, self._timed = sights, timed
         self._rgb, self._thermal = rgb, thermal
-        self.rotation, self.shift, self.late = rotation, np.zeros(3), 0.0
+        self.rotation, self.shift, self.late = rotation, shift, 0.0
         # Of one speed, until the pictures say otherwise.
         nearest = [float(np.quantile(sight.nearness, 0.9)) + 1e-9 for sight in sights]
         self.depths = [sight.nearness / near for sight, near in zip(sights, nearest, strict=True)]
@@ -191,7 +237,33 @@ class _Problem:
         length = float(np.linalg.norm(self.shift)) + 1e-12
         deviation = self.deviation.copy()
         deviation[3:6] /= length
-        return Pose(self.rotation, self.shift / length, self.late, deviation, self.score)
+        near = float(np.median([scale * np.median(each) for scale, each in zip(self.scales, self.depths, strict=True)]))
+        return Pose(self.rotation, self.shift / length, self.late, deviation, self.shift * near)
+
+    def settle(self, number: int, tick: Callable[[str], None]) -> None:
+        """Gauss-Newton on one level until it stands still."""
+        for _ in range(10):
+            moved = self.step(number)
+            tick("rotation and translation")
+            if moved < 0.02:
+                break
+
+    def part_of(self, first: int) -> _Problem:
+        """The same with every other pair."""
+        result = copy.copy(self)
+        result._sights, result.depths = self._sights[first::2], self.depths[first::2]
+        result.scales = self.scales[first::2].copy()
+        return result
+
+    def agreements(self, number: int) -> list[float]:
+        """How much more the edges of each pair agree than they do elsewhere, where only chance makes them."""
+        scores = []
+        for x, y in ((0.0, 0.0), *_ELSEWHERE):
+            other = copy.copy(self)
+            other.rotation = self.rotation @ cv2.Rodrigues(np.array([x, y, 0.0]))[0]
+            scores.append([other._part(index, number).score for index in range(len(self._sights))])
+        chance = np.mean(scores[1:], axis=0)
+        return [float(each) for each in (scores[0] - chance) / np.maximum(1 - chance, 1e-9)]
 
     def step(self, number: int) -> float:
         """One Gauss-Newton step on one level; returns by how many pixels of it the pictures moved, about."""

@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 
 # Longer side of the tracked picture, pixels.
 _SIDE = 240
+#: Parts of the picture, down and across, whose detail is noted.
+PARTS = (3, 4)
 _FEATURES, _FEWEST = 150, 12
 # A longer gap between frames starts a new curve, seconds.
 _GAP = 0.5
@@ -36,14 +38,14 @@ class Track:
         stamps: Of the frames, seconds.
         shifts: (2,) for each frame but the first: how far the picture moved since the frame before, as a share of its
             longer side; NaN where it could not be tracked.
-        sharpness: Of each frame: mean strength of the finest detail, relative to all gradients.
+        detail: (frames, *PARTS), how much fine detail each part of each frame has.
     """
 
     def __init__(self, field: float = 1.0) -> None:
         """``field``: the middle share of the picture that is tracked, across and down, 0 to 1."""
         self.stamps: list[float] = []
         self.shifts: list[Array] = []
-        self.sharpness: list[float] = []
+        self.detail: list[Array] = []
         self._field = field
         self._last: NDArray[np.uint8] | None = None
 
@@ -53,7 +55,8 @@ class Track:
             return
         scale = _SIDE / max(grey.shape)
         small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
-        self.sharpness.append(float(cv2.Laplacian(small, cv2.CV_32F).std() / (small.std() + 1.0)))
+        fine = np.abs(cv2.Laplacian(cv2.GaussianBlur(small, (0, 0), 1.0), cv2.CV_32F))
+        self.detail.append(np.asarray(cv2.resize(fine, PARTS[::-1], interpolation=cv2.INTER_AREA), np.float64))
         height, width = small.shape
         down, across = (round(side * (1 - self._field) / 2) for side in (height, width))
         small = np.asarray(small[down : height - down, across : width - across], np.uint8)
@@ -105,7 +108,9 @@ def time_offset(thermal: Track, rgb: Track, reach: float = 1.0) -> TimeOffset:
         moved = np.array(track.shifts).reshape(-1, 2)
         known = np.isfinite(moved).all(axis=1)
         if known.sum() < 20:
-            return _unknown(f"the {name} picture could be followed over {known.sum()} frames only (expected 20 or more)")
+            return _unknown(
+                f"the {name} picture could be followed over {known.sum()} frames only (expected 20 or more)"
+            )
         if float(np.abs(moved[known]).mean()) * _SIDE < _STILL:
             return _unknown(f"the {name} picture hardly moves: turn the cameras while recording")
     known = np.isfinite(np.array(thermal.shifts)).all(axis=1)
@@ -140,7 +145,7 @@ def time_offset(thermal: Track, rgb: Track, reach: float = 1.0) -> TimeOffset:
     near = np.array([fit(float(offset))[0] for offset in fine])
     # The top of a parabola over the finest steps.
     a, b, _ = np.polyfit(fine - middle, near, 2)
-    best = middle - b / (2 * a) if a < 0 else float(fine[near.argmax()])
+    best = float(middle - b / (2 * a)) if a < 0 else float(fine[near.argmax()])
     score, residual, slope = fit(best)
     error = float(np.sqrt((residual**2).mean() / max((slope**2).sum(), 1e-12))) if residual.size else float("inf")
     rival = scores[np.abs(coarse - best) > _APART]

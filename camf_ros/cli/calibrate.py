@@ -6,15 +6,20 @@ import argparse
 import logging
 import shlex
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from camf_ros.cli.options import add_data, add_output, add_quiet
+from camf_ros.cli.options import add_data, add_output, add_parameter_options, add_quiet
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.files import Guard, make_folder
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from camf_ros.calibration.align import Pair
     from camf_ros.calibration.motions import Motion
     from camf_ros.evaluation.samples import Sample
@@ -41,7 +46,10 @@ class _Found(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add_data(parser, ", recorded by the two cameras")
+    source = parser.add_mutually_exclusive_group(required=True)
+    add_data(source, ", recorded by the two cameras", required=False)
+    text = "rosbag2 of both cameras while they move: a folder, or one .mcap or .db3 file"
+    source.add_argument("--bag", type=Path, metavar="BAG", help=text)
     add_output(parser, "FILE", "write this .yaml for registration.file")
     add("--overlay", type=Path, metavar="FILE", help="write a .png of one pair before and after")
     text = (
@@ -61,17 +69,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "use so many, evenly out of all (default: %(default)s)"
     add("--pairs", type=int, default=32, metavar="N", help=text)
     add("--force", action="store_true", help="write the file although the result is not trusted")
+    text = "with --bag: from lens to lens, metres, which pictures do not show (default: as in --start)"
+    add("--baseline", type=float, metavar="M", help=text)
+    for name, what in (
+        ("thermal", "thermal images (default: /thermal/image_raw)"),
+        ("rgb", "RGB images (default: /rgb/image_raw)"),
+        ("thermal-info", "thermal camera_info (default: beside the images)"),
+        ("rgb-info", "RGB camera_info (default: beside the images)"),
+    ):
+        add(f"--{name}-topic", metavar="TOPIC", help=f"with --bag: {what}")
+    text = "with --bag: ROS 2 distribution of BAG, where BAG does not say what it is"
+    add("--distro", default="", metavar="NAME", help=text)
+    add_parameter_options(parser)
     add_quiet(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Calibrate; tell how well, and whether to trust it."""
-    from tqdm import tqdm
-
-    from camf_ros.evaluation.samples import find_samples
-
     board, reach = _board(arguments.checkerboard), _reach(arguments.search)
     _check(arguments)
+    with _progress(quiet=arguments.quiet) as tick:
+        run_on = _run_on_bag if arguments.bag is not None else _run_on_pictures
+        return run_on(arguments, board, reach, tick)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    from tqdm import tqdm
+
+    with tqdm(unit="step", disable=quiet, leave=False) as bar:
+
+        def tick(doing: str) -> None:
+            bar.set_description(doing, refresh=False)
+            bar.update()
+
+        yield tick
+
+
+def _run_on_pictures(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any) -> int:
+    from camf_ros.evaluation.samples import find_samples
+
     found = find_samples(arguments.data)
     if found.problems:
         raise DataError("; ".join(found.problems[:3]), remedy="calibration wants whole pairs")
@@ -85,27 +122,70 @@ def run(arguments: argparse.Namespace) -> int:
     start = _start(arguments)
     pairs = _read(samples, start, undistort=arguments.model == "rotation")
     motions = _motions(arguments, start, pairs)
-    with tqdm(unit="step", disable=arguments.quiet, leave=False) as bar:
-
-        def tick(doing: str) -> None:
-            bar.set_description(doing)
-            bar.update()
-
-        result = _by_board(pairs, motions[0], board, tick) if board else _by_edges(pairs, motions, reach, tick)
+    result = _by_board(pairs, motions[0], board, tick) if board else _by_edges(pairs, motions, reach, tick)
     _tell(arguments, result, len(pairs))
     if arguments.overlay is not None:
-        _write_overlay(arguments.overlay, pairs[result.best], result.motion)
-    if result.doubts and not arguments.force:
-        print("camf calibrate: nothing written; --force writes it all the same", file=sys.stderr)
+        _write_overlay(arguments.overlay, pairs[result.best], result.motion.matrix())
+    if _refused(arguments, result.doubts):
         return 1
     if arguments.output is not None:
         _write(arguments, result, start, pairs[0])
     return 0
 
 
+def _run_on_bag(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any) -> int:
+    from camf_ros.calibration.align import Reach
+    from camf_ros.calibration.motions import PlaneMotion
+    from camf_ros.cli import calibrate_bag as bag
+
+    for path in (arguments.output, arguments.overlay):
+        if path is not None:
+            Guard([arguments.bag, *([arguments.start] if arguments.start else [])]).check(path)
+    start = _start(arguments)
+    recording = bag.read_recording(arguments, start, tick)
+    pairs = [view.pair for view in recording.views]
+    _same_sizes(pairs)
+    answer = bag.Answer(None, recording.offset, [])
+    if arguments.model == "auto" and not board:
+        answer = bag.find_rig(recording, Reach(*reach), tick)
+    rig = answer.rig
+    if rig is not None:
+        facts = {"method": "motion", "agreement": round(rig.agreement, 3), "rotation_spread_deg": round(rig.turn, 3)}
+        facts["direction_spread_deg"] = round(rig.swing, 2)
+        size = (pairs[0].rgb.shape[0], pairs[0].rgb.shape[1])
+        motion: Motion = PlaneMotion("homography", rig.mapping, size)
+        result = _Found(motion, facts, rig.used, rig.left_out, rig.best, rig.doubts)
+        pairs = [view.pair for view in bag.undistorted(recording.views, recording.known())]
+    else:
+        motions = _motions(arguments, start, pairs)
+        result = _by_board(pairs, motions[0], board, tick) if board else _by_edges(pairs, motions, reach, tick)
+    _tell(arguments, result, len(pairs))
+    baseline = bag.baseline_of(arguments, start)
+    bag.tell(answer, recording, baseline)
+    if arguments.overlay is not None:
+        _write_overlay(arguments.overlay, pairs[result.best], result.motion.matrix())
+    if _refused(arguments, result.doubts):
+        return 1
+    if arguments.output is not None:
+        provenance = _provenance(arguments, result) | {"not_determined": answer.unknown}
+        bag.write(arguments.output, recording, answer, result.motion.matrix(), baseline, provenance)
+    return 0
+
+
+def _refused(arguments: argparse.Namespace, doubts: Sequence[str]) -> bool:
+    if doubts and not arguments.force:
+        print("camf calibrate: nothing written; --force writes it all the same", file=sys.stderr)
+        return True
+    return False
+
+
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.pairs < 1:
         raise ParameterError(f"--pairs is {arguments.pairs}", expected="1 or more")
+    if arguments.baseline is not None and not 1e-4 <= arguments.baseline <= 100:
+        raise ParameterError(f"--baseline is {arguments.baseline:g}", expected="0.0001 to 100 m")
+    if arguments.model == "rotation" and arguments.bag is not None:
+        raise ParameterError("--model rotation is given with --bag", expected="it with --data", remedy="leave it out")
     if arguments.model == "rotation" and arguments.start is None:
         raise ParameterError(
             "--model rotation is given without --start", expected="a .yaml with extrinsics and both cameras' k"
@@ -162,7 +242,7 @@ def _start(arguments: argparse.Namespace) -> RegistrationFile | None:
         if lacks:
             entries = " and ".join(name if name == "extrinsics" else f"{name}.k" for name in lacks)
             raise DataError(f"{arguments.start} has no {entries}", expected="them with --model rotation")
-    elif start.homography is None:
+    elif start.homography is None and arguments.bag is None:
         raise DataError(f"{arguments.start} has no homography", expected=f"one with --model {arguments.model}")
     return start
 
@@ -189,17 +269,21 @@ def _read(samples: list[Sample], start: RegistrationFile | None, *, undistort: b
                 ).apply(image)
                 for image, camera in ((thermal, start.thermal), (rgb, start.rgb))
             )
-        pair = Pair(thermal, rgb, sample.name)
-        if pairs and (pair.thermal.shape, pair.rgb.shape) != (pairs[0].thermal.shape, pairs[0].rgb.shape):
+        pairs.append(Pair(thermal, rgb, sample.name))
+    _same_sizes(pairs)
+    return pairs
+
+
+def _same_sizes(pairs: list[Pair]) -> None:
+    for pair in pairs:
+        if (pair.thermal.shape, pair.rgb.shape) != (pairs[0].thermal.shape, pairs[0].rgb.shape):
             raise DataError(
                 f"{pair.name}: pictures are {pair.thermal.shape} and {pair.rgb.shape}, those of {pairs[0].name} "
                 f"{pairs[0].thermal.shape} and {pairs[0].rgb.shape}",
                 expected="pictures of two cameras, each always of one size",
             )
-        pairs.append(pair)
     if min(*pairs[0].thermal.shape, *pairs[0].rgb.shape) < 48:
         raise DataError(f"{pairs[0].name}: pictures are too small", expected="48 x 48 pixels or more")
-    return pairs
 
 
 def _motions(arguments: argparse.Namespace, start: RegistrationFile | None, pairs: list[Pair]) -> list[Motion]:
@@ -253,19 +337,19 @@ def _by_board(pairs: list[Pair], motion: Motion, board: tuple[int, int], tick: A
 
 def _tell(arguments: argparse.Namespace, result: _Found, given: int) -> None:
     facts = ", ".join(f"{name} {value}" for name, value in result.facts.items())
-    print(f"{len(result.used)} of {given} pairs of {arguments.data}: {facts}")
+    print(f"{len(result.used)} of {given} pairs of {arguments.data or arguments.bag}: {facts}")
     if result.left_out:
         print(f"left out: {', '.join(result.left_out)}")
     for doubt in result.doubts:
         print(f"camf calibrate: not trusted: {doubt}", file=sys.stderr)
 
 
-def _write_overlay(path: Path, pair: Pair, motion: Motion) -> None:
+def _write_overlay(path: Path, pair: Pair, mapping: NDArray[np.float64]) -> None:
     from camf_ros.imaging.picture_files import write_png
     from camf_ros.imaging.picture_strip import overlay
 
     make_folder(path.parent)
-    write_png(path, overlay(pair.thermal, pair.rgb, motion.matrix()))
+    write_png(path, overlay(pair.thermal, pair.rgb, mapping))
     _logger.info("wrote %s (%s)", path, pair.name)
 
 
@@ -274,18 +358,8 @@ def _write(arguments: argparse.Namespace, result: _Found, start: RegistrationFil
 
     from camf_ros.calibration.motions import TurnMotion
     from camf_ros.imaging.registration_file import RegistrationFile, write_registration
-    from camf_ros.resources import version
 
-    provenance = {
-        "command": shlex.join(["camf", "calibrate", *_given(arguments)]),
-        "camf_ros": version(),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        **result.facts,
-        "trusted": not result.doubts,
-        "doubts": list(result.doubts),
-        "pairs": list(result.used),
-        "left_out": list(result.left_out),
-    }
+    provenance = _provenance(arguments, result)
     make_folder(arguments.output.parent)
     sizes = (pair.thermal.shape[0], pair.thermal.shape[1]), (pair.rgb.shape[0], pair.rgb.shape[1])
     if isinstance(result.motion, TurnMotion) and start is not None:
@@ -304,10 +378,26 @@ def _write(arguments: argparse.Namespace, result: _Found, start: RegistrationFil
     _logger.info("wrote %s", arguments.output)
 
 
+def _provenance(arguments: argparse.Namespace, result: _Found) -> dict[str, Any]:
+    from camf_ros.resources import version
+
+    return {
+        "command": shlex.join(["camf", "calibrate", *_given(arguments)]),
+        "camf_ros": version(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **result.facts,
+        "trusted": not result.doubts,
+        "doubts": list(result.doubts),
+        "pairs": list(result.used),
+        "left_out": list(result.left_out),
+    }
+
+
 def _given(arguments: argparse.Namespace) -> list[str]:
     """The options as they can be typed again."""
     typed = []
-    for name in ("data", "output", "model", "start", "distance", "checkerboard", "search", "pairs"):
+    names = ("data", "bag", "output", "model", "start", "distance", "checkerboard", "search", "pairs", "baseline")
+    for name in names:
         value = getattr(arguments, name)
         if value is not None:
             typed += [f"--{name}", str(value)]

@@ -29,10 +29,10 @@ def add_output(parser: argparse.ArgumentParser, metavar: str, text: str, *, requ
     parser.add_argument("-o", "--output", type=Path, required=required, metavar=metavar, help=text)
 
 
-def add_data(parser: argparse.ArgumentParser, more: str = "") -> None:
+def add_data(parser: argparse._ActionsContainer, more: str = "", *, required: bool = True) -> None:
     """Declare ``--data``, a folder of pairs."""
     text = f"folder with infrared/ and visible/ pictures of equal names{more}"
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=text)
+    parser.add_argument("--data", type=Path, required=required, metavar="DIR", help=text)
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +72,12 @@ def add_settings_options(parser: argparse.ArgumentParser, *, steady: str = "") -
     add("--gain", type=float, metavar="G", help=text)
     add("--reference", choices=("rgb", "thermal"), help=f"whose geometry (default: {default.reference})")
     add_engine_options(parser)
+    add_parameter_options(parser)
+
+
+def add_parameter_options(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--params-file`` and ``--set``."""
+    add = parser.add_argument
     text = "parameter file of the fusion node, for all that it does"
     add("--params-file", type=Path, metavar="YAML", help=text)
     text = "one parameter of the fusion node, over the file's; may be repeated"
@@ -84,12 +90,7 @@ def settings_of(arguments: argparse.Namespace) -> FusionSettings:
     Options of their own come before ``--set``, and that before the file. The engine's options that nobody gave become
     what the settings say, so that :func:`engine_of` opens what the settings name.
     """
-    values = read_parameters(arguments.params_file, _NODE) if arguments.params_file else {}
-    for assignment in arguments.assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise ParameterError(f"--set {assignment}", expected="NAME=VALUE, as in --set registration.mode=homography")
-        values[name.strip()] = _value(value)
+    values = _values(arguments)
     own = {name: getattr(arguments, name) for name in ("model", "gain", "reference")}
     values.update({name: value for name, value in own.items() if value is not None})
     settings = build(FusionSettings, values)
@@ -97,6 +98,21 @@ def settings_of(arguments: argparse.Namespace) -> FusionSettings:
         if getattr(arguments, name) in (None, "auto", 0):
             setattr(arguments, name, getattr(settings, name))
     return settings
+
+
+def parameters_of(arguments: argparse.Namespace) -> FusionSettings:
+    """The settings that the options of :func:`add_parameter_options` name; CamfError if a value cannot be used."""
+    return build(FusionSettings, _values(arguments))
+
+
+def _values(arguments: argparse.Namespace) -> dict[str, object]:
+    values = read_parameters(arguments.params_file, _NODE) if arguments.params_file else {}
+    for assignment in arguments.assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise ParameterError(f"--set {assignment}", expected="NAME=VALUE, as in --set registration.mode=homography")
+        values[name.strip()] = _value(value)
+    return values
 
 
 def _value(text: str) -> object:
