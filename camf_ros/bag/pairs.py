@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from camf_ros.bag.message_types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, MessageError, MessageTypes, distro_of
 from camf_ros.bag.reader import BagReader, BagTopics
 from camf_ros.errors import CamfError
+from camf_ros.files import make_folder
 from camf_ros.imaging.camera_messages import ImageConversion
-from camf_ros.imaging.raw_image import Image
+from camf_ros.imaging.picture_files import write_png, write_tiff
 from camf_ros.pairing.arrivals import NANO, StampRule
 from camf_ros.pairing.synchronizer import CAMERAS, ImagePair, LoneFrame, PairStream
 from camf_ros.settings.fusion_settings import FusionSettings
@@ -47,6 +52,7 @@ class RecordedPairs:
 
     Attributes:
         infos: The first camera_info of each camera; None where there is none.
+        conversion: Of messages to arrays.
         unusable: How many frames of the last reading had no usable stamp or content.
     """
 
@@ -55,7 +61,7 @@ class RecordedPairs:
         self._bag, self._topics, self._settings, self._distro = BagReader(path), topics, settings, distro
         self.infos: dict[str, Any] = dict.fromkeys(CAMERAS)
         self.unusable = 0
-        self._conversion = ImageConversion()
+        self.conversion = ImageConversion()
 
     def __enter__(self) -> RecordedPairs:
         """Open; raises CamfError if the topics are not there or the files are damaged."""
@@ -86,7 +92,7 @@ class RecordedPairs:
         rule = StampRule(self._settings.pairing, lambda _: None)
         for camera, time, message in self._messages():
             try:
-                stamp = rule.time(camera, message.header.stamp, lambda received=time: received)
+                stamp = rule.time(camera, message.header.stamp, partial(int, time))
             except CamfError:
                 self.unusable += 1
                 continue
@@ -102,15 +108,11 @@ class RecordedPairs:
             now = max(now, (time - self._bag.start) / NANO)
             yield from self._expired(stream, found, offset, now)
             try:
-                stream.take(camera, message, now, lambda received=time: received)
+                stream.take(camera, message, now, partial(int, time))
             except CamfError:
                 self.unusable += 1
             yield from self._taken(found, offset)
         yield from self._expired(stream, found, offset, float("inf"))
-
-    def image(self, camera: str, message: Any) -> Image:
-        """The array of a message, see :class:`camf_ros.imaging.camera_messages.ImageConversion`."""
-        return self._conversion.thermal(message) if camera == "thermal" else self._conversion.rgb(message)
 
     def _seconds(self, stamp: int) -> float:
         return (stamp - self._bag.start) / NANO
@@ -143,3 +145,27 @@ class RecordedPairs:
         for pair in pairs:
             time = pair.time - self._bag.start / NANO
             yield RecordedPair(time, time + offset - pair.skew, pair.skew, pair.thermal, pair.rgb)
+
+
+def write_pairs(recorded: RecordedPairs, folder: Path, offset: float) -> int:
+    """Write all pairs as files of equal names: folder/infrared as recorded, and folder/visible; returns how many.
+
+    Float images become TIFF, all else PNG. Raises DataError if a file cannot be written.
+    """
+    for name in ("infrared", "visible"):
+        make_folder(folder / name)
+    written = 0
+    for pair in recorded.pairs(offset):
+        try:
+            thermal, rgb = recorded.conversion.thermal(pair.thermal), recorded.conversion.rgb(pair.rgb)
+        except CamfError:
+            recorded.unusable += 1
+            continue
+        path = folder / "infrared" / f"{written:06d}"
+        if thermal.dtype == np.float32:
+            write_tiff(path.with_suffix(".tiff"), np.asarray(thermal, np.float32))
+        else:
+            write_png(path.with_suffix(".png"), cast("NDArray[np.uint16]", thermal))
+        write_png(folder / "visible" / f"{written:06d}.png", rgb)
+        written += 1
+    return written

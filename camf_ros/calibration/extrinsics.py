@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from camf_ros.calibration.comparison import F32, Level, compared
 from camf_ros.calibration.motions import Matrix
+from camf_ros.calibration.time_offset import followed
 
 Array = NDArray[np.float64]
 Grey = NDArray[np.uint8]
@@ -29,6 +30,9 @@ _SHARED = 7
 # Shift of a block beyond which it counts for less, pixels of its level.
 _ROBUST = 1.0
 _EPS = 1e-5
+# Noise makes slopes steeper and steps shorter than they should be. A level is done after so many, or after one that
+# moves the pictures less, pixels.
+_RELAXED, _STEPS, _STILL = 1.5, 12, 0.005
 # Turns about x and y at which nothing but chance makes edges agree.
 _ELSEWHERE = ((0.1, 0.0), (-0.1, 0.0), (0.0, 0.12), (0.0, -0.12))
 # Where the search for the translation begins: its length is a tangent, that of the nearest things' parallax.
@@ -46,13 +50,14 @@ def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
     Returns:
         GRID, in units of 1 / the way that the camera went; None if it did not move, or nothing could be followed.
     """
-    first = cv2.goodFeaturesToTrack(frames[-1], _CORNERS, 0.005, 7)
+    first: Any = cv2.goodFeaturesToTrack(frames[-1], _CORNERS, 0.005, 7)
     if first is None:
         return None
-    now = first
+    now = np.asarray(first, np.float32)
     good = np.ones(len(first), bool)
     for newer, older in zip(frames[:0:-1], frames[-2::-1], strict=True):
-        now, good = _followed(newer, older, now, good)
+        now, returned = followed(newer, older, now)
+        good &= returned
     if good.sum() < _FEWEST:
         return None
     here, there = first[good, 0].astype(np.float64), now[good, 0].astype(np.float64)
@@ -74,17 +79,9 @@ def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
     # other ~ turned + nearness * shift
     across, along = np.cross(other, turned), np.cross(other, shift.ravel())
     weight = (along**2).sum(axis=1)
-    nearness = np.maximum(-(across * along).sum(axis=1) / np.maximum(weight, 1e-12), 0)
+    # Noise makes it negative too, far away: cut off, the mean would be too near.
+    nearness = -(across * along).sum(axis=1) / np.maximum(weight, 1e-12)
     return _spread(here, nearness, weight, frames[-1].shape)
-
-
-def _followed(
-    newer: Grey, older: Grey, points: NDArray[np.float32], good: NDArray[np.bool_]
-) -> tuple[F32, NDArray[np.bool_]]:
-    found, seen, _ = cv2.calcOpticalFlowPyrLK(newer, older, points, None, winSize=(17, 17), maxLevel=4)
-    back, again, _ = cv2.calcOpticalFlowPyrLK(older, newer, found, None, winSize=(17, 17), maxLevel=4)
-    returned = np.abs(back - points).max(axis=(1, 2)) < 0.5
-    return np.asarray(found, np.float32), good & (seen.ravel() == 1) & (again.ravel() == 1) & returned
 
 
 def _spread(points: Array, values: Array, weights: Array, size: tuple[int, ...]) -> Array:
@@ -108,8 +105,11 @@ def flow_of(before: Grey, after: Grey, seconds: float) -> Array:
     """How fast an RGB picture moves, (*GRID, 2) pixels a second, from two frames that follow each other."""
     scale = min(1.0, 320 / max(before.shape))
     small = [cv2.resize(each, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for each in (before, after)]
-    dense = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(small[0], small[1], None)
-    return np.asarray(cv2.resize(dense, GRID[::-1], interpolation=cv2.INTER_AREA), np.float64) / (scale * seconds)
+    # OpenCV's type stubs lack it.
+    opencv: Any = cv2
+    finder = opencv.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    dense = cv2.resize(finder.calc(small[0], small[1], None), GRID[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(dense / (scale * seconds), np.float64)
 
 
 class Sight(NamedTuple):
@@ -180,7 +180,8 @@ def estimate(
 
     Args:
         sights: Some pairs, at several distances.
-        rgb: K, (3, 3), as undistorted; ``thermal`` likewise.
+        rgb: K, (3, 3), as undistorted.
+        thermal: Likewise.
         rotation: Where to begin.
         timed: Whether the time offset is refined; else the skews are taken as they are.
         tick: Called as the work proceeds.
@@ -225,11 +226,10 @@ class _Problem:
         self.scales = np.ones(len(sights))
         self.deviation, self.score = np.full(_SHARED, np.inf), 0.0
         small = sights[0].levels[0]
-        self._back = np.linalg.inv(small.to_fixed)
         height, width = small.fixed.shape[1:]
         rows, columns = np.mgrid[0 : GRID[0], 0 : GRID[1]].astype(np.float64)
         self._centres = _placed(
-            (columns + 0.5) * width / GRID[1] - 0.5, (rows + 0.5) * height / GRID[0] - 0.5, self._back
+            (columns + 0.5) * width / GRID[1] - 0.5, (rows + 0.5) * height / GRID[0] - 0.5, small.to_fixed
         )
 
     def pose(self) -> Pose:
@@ -242,10 +242,10 @@ class _Problem:
 
     def settle(self, number: int, tick: Callable[[str], None]) -> None:
         """Gauss-Newton on one level until it stands still."""
-        for _ in range(10):
+        for _ in range(_STEPS):
             moved = self.step(number)
             tick("rotation and translation")
-            if moved < 0.02:
+            if moved < _STILL:
                 break
 
     def part_of(self, first: int) -> _Problem:
@@ -289,7 +289,7 @@ class _Problem:
         fixed[6, 6] = not self._timed
         diagonal = np.diag(total) + 1e-12
         inverse = np.linalg.inv(total + 1e-4 * np.diag(diagonal) + 1e3 * diagonal.max() * fixed)
-        step = inverse @ pull
+        step = _RELAXED * (inverse @ pull)
         for index, part in enumerate(parts):
             if free:
                 own = part.curvature[-1, -1] + 0.05 * typical
@@ -318,19 +318,19 @@ class _Problem:
         sight, level = self._sights[index], self._sights[index].levels[number]
         depth = self.depths[index] * self.scales[index]
         height, width = level.fixed.shape[1:]
-        back = np.linalg.inv(level.to_fixed)
         y, x = np.mgrid[0:height, 0:width].astype(np.float64)
         nothing = np.zeros(_SHARED + 1)
         at = self._look(
-            _placed(x, y, back),
-            cv2.resize(depth, (width, height)),
-            cv2.resize(sight.flow, (width, height)),
+            _placed(x, y, level.to_fixed),
+            np.asarray(cv2.resize(depth, (width, height)), np.float64),
+            np.asarray(cv2.resize(sight.flow, (width, height)), np.float64),
             sight.skew,
             nothing,
         )
         at = np.asarray(at * np.diag(level.to_moving)[:2] + level.to_moving[:2, 2], np.float32)
-        grey = cv2.remap(level.moving, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        seen = cv2.remap(level.moving_seen, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        columns, rows = np.ascontiguousarray(at[..., 0]), np.ascontiguousarray(at[..., 1])
+        grey = cv2.remap(level.moving, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        seen = cv2.remap(level.moving_seen, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         result = compared(level, np.asarray(grey, np.float32), np.asarray(seen > 0.999, np.float32))
         xx, xy, yy, bx, by = (_blocks(image * result.inside) for image in result[1:6])
         curvature = np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1)
@@ -347,7 +347,7 @@ class _Problem:
         by_unknown = np.stack([look(_EPS * unit) - here for unit in np.eye(_SHARED + 1)], axis=-1) / _EPS
         by_unknown[..., 7] /= self.scales[index]
         # As shifts of the level's RGB picture.
-        moves = np.linalg.solve(by_pixel, by_unknown) / float(back[0, 0])
+        moves = np.linalg.solve(by_pixel, by_unknown) * float(level.to_fixed[0, 0])
         total = np.einsum("yx,yxia,yxij,yxjb->ab", weight, moves, curvature, moves)
         return _Part(total, np.einsum("yx,yxia,yxi->a", weight, moves, slope), result.score)
 
@@ -360,13 +360,14 @@ class _Part(NamedTuple):
     score: float
 
 
-def _placed(x: Array, y: Array, back: Matrix) -> Array:
+def _placed(x: Array, y: Array, to_level: Matrix) -> Array:
     """(..., 2) full-size pixels of a level's columns and rows."""
+    back = np.asarray(np.linalg.inv(to_level))
     return np.stack([back[0, 0] * x + back[0, 2], back[1, 1] * y + back[1, 2]], axis=-1)
 
 
 def _blocks(image: F32) -> Array:
     """Sums over the blocks, GRID."""
     height, width = image.shape
-    mean = cv2.resize(image, GRID[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(mean, np.float64) * (height * width / (GRID[0] * GRID[1]))
+    mean = np.asarray(cv2.resize(image, GRID[::-1], interpolation=cv2.INTER_AREA), np.float64)
+    return np.asarray(mean * (height * width / (GRID[0] * GRID[1])))

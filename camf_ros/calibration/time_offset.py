@@ -6,13 +6,15 @@ at the frames' stamps, so that no interval is too coarse. The offset is where on
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+F32 = NDArray[np.float32]
+Grey = NDArray[np.uint8]
 
 # Longer side of the tracked picture, pixels.
 _SIDE = 240
@@ -71,20 +73,27 @@ class Track:
         if len(self.stamps) < 2:
             return np.zeros(len(self.stamps))
         speed = np.linalg.norm(np.nan_to_num(np.array(self.shifts)), axis=1) / np.diff(self.stamps)
-        return np.maximum(np.append(speed, speed[-1]), np.insert(speed, 0, speed[0]))
+        return np.asarray(np.maximum(np.append(speed, speed[-1]), np.insert(speed, 0, speed[0])))
 
 
 def _shift(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Array:
     """Median shift of tracked corners, pixels; NaN if there are too few."""
-    corners = cv2.goodFeaturesToTrack(before, _FEATURES, 0.01, 5)
+    corners: Any = cv2.goodFeaturesToTrack(before, _FEATURES, 0.01, 5)
     if corners is None or len(corners) < _FEWEST:
         return np.full(2, np.nan)
-    found, ahead, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None, winSize=(15, 15), maxLevel=3)
-    back, behind, _ = cv2.calcOpticalFlowPyrLK(after, before, found, None, winSize=(15, 15), maxLevel=3)
-    good = (ahead.ravel() == 1) & (behind.ravel() == 1) & (np.abs(back - corners).max(axis=(1, 2)) < 0.5)
+    found, good = followed(before, after, np.asarray(corners, np.float32))
     if good.sum() < _FEWEST:
         return np.full(2, np.nan)
     return np.asarray(np.median((found - corners)[good, 0], axis=0), np.float64)
+
+
+def followed(one: Grey, other: Grey, points: F32) -> tuple[F32, NDArray[np.bool_]]:
+    """Corners (n, 1, 2) of one frame in another, and which of them lead back to where they came from."""
+    track: Any = cv2.calcOpticalFlowPyrLK
+    found, seen, _ = track(one, other, points, None, winSize=(17, 17), maxLevel=4)
+    back, again, _ = track(other, one, found, None, winSize=(17, 17), maxLevel=4)
+    returned = np.abs(back - points).max(axis=(1, 2)) < 0.5
+    return np.asarray(found, np.float32), (seen.ravel() == 1) & (again.ravel() == 1) & returned
 
 
 class TimeOffset(NamedTuple):

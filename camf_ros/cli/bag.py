@@ -17,11 +17,13 @@ from camf_ros.cli.options import (
     settings_of,
     wanted_of,
 )
+from camf_ros.errors import ParameterError
 from camf_ros.outputs import OTHERS
 from camf_ros.settings.fusion_settings import FusionSettings
 
 if TYPE_CHECKING:
     from camf_ros.bag.player import Tally
+    from camf_ros.bag.reader import BagTopics
 
 _logger = logging.getLogger(__name__)
 
@@ -29,7 +31,9 @@ _logger = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2: a folder, or one .mcap or .db3 file")
-    add_output(parser, "OUT", "folder of the new recording", required=True)
+    add_output(parser, "OUT", "folder of the new recording")
+    text = "fuse nothing: write the pairs to DIR/infrared and DIR/visible, for camf calibrate --data and camf fuse"
+    parser.add_argument("--pairs", type=Path, metavar="DIR", help=text)
     parser.add_argument("--storage", choices=("mcap", "sqlite3"), help="of the new recording (default: as BAG)")
     parser.add_argument("--fused-only", action="store_true", help="leave the recorded topics out")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is a recording")
@@ -66,12 +70,17 @@ def run(arguments: argparse.Namespace) -> int:
     from camf_ros.bag.player import BagJob
     from camf_ros.bag.reader import BagTopics
 
+    if (arguments.output is None) == (arguments.pairs is None):
+        raise ParameterError("--output and --pairs are both given or both missing", expected="one of them")
     settings = settings_of(arguments)
     names = {name: getattr(arguments, f"{name}_topic") for name in BagTopics.__dataclass_fields__}
+    topics = BagTopics(**{name: _absolute(topic) for name, topic in names.items() if topic})
+    if arguments.pairs is not None:
+        return _write_pairs(arguments, topics, settings)
     job = BagJob(
         arguments.bag,
         arguments.output,
-        BagTopics(**{name: _absolute(topic) for name, topic in names.items() if topic}),
+        topics,
         wanted=wanted_of(arguments)._replace(others=frozenset(arguments.also)),
         storage=arguments.storage or "",
         distro=arguments.distro,
@@ -91,6 +100,18 @@ def run(arguments: argparse.Namespace) -> int:
         _logger.warning("nothing was written: %s is as it was", arguments.output)
         raise
     return _report(tally, settings, arguments.output)
+
+
+def _write_pairs(arguments: argparse.Namespace, topics: BagTopics, settings: FusionSettings) -> int:
+    from camf_ros.bag.pairs import RecordedPairs, write_pairs
+
+    pairing = settings.pairing
+    with RecordedPairs(arguments.bag, topics, settings, arguments.distro) as recorded:
+        written = write_pairs(recorded, arguments.pairs, pairing.thermal_offset - pairing.rgb_offset)
+    if recorded.unusable:
+        _logger.warning("%d messages could not be used", recorded.unusable)
+    _logger.info("%d pairs in %s", written, arguments.pairs)
+    return 0 if written else 1
 
 
 def _report(tally: Tally, settings: FusionSettings, output: Path) -> int:

@@ -168,7 +168,7 @@ def _run_on_bag(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any
         return 1
     if arguments.output is not None:
         provenance = _provenance(arguments, result) | {"not_determined": answer.unknown}
-        bag.write(arguments.output, recording, answer, result.motion.matrix(), baseline, provenance)
+        bag.write(arguments.output, recording, answer, result.motion.matrix(), baseline=baseline, provenance=provenance)
     return 0
 
 

@@ -117,8 +117,10 @@ def _tracks(
     front_end = ThermalFrontEnd(settings.thermal)
     for frame in recorded.frames():
         try:
-            image = recorded.image(frame.camera, frame.message)
-            grey = front_end.apply(image, frame.stamp) if frame.camera == "thermal" else RgbPicture(image).luminance
+            if frame.camera == "thermal":
+                grey = front_end.apply(recorded.conversion.thermal(frame.message), frame.stamp)
+            else:
+                grey = RgbPicture(recorded.conversion.rgb(frame.message)).luminance
         except CamfError:
             recorded.unusable += 1
             continue
@@ -144,7 +146,7 @@ def _views(
             match = next((stamp for stamp in needed if abs(stamp - frame.stamp) < 1e-5), None)
             if match is not None:
                 near = [(stamp, message) for stamp, message in recent if 0 < frame.stamp - stamp <= _BACK]
-                greys = [RgbPicture(recorded.image("rgb", message)).luminance for _, message in near]
+                greys = [RgbPicture(recorded.conversion.rgb(message)).luminance for _, message in near]
                 older[match] = greys, frame.stamp - near[-1][0] if near else 0.0
             recent.append((frame.stamp, frame.message))
             tick("reading")
@@ -152,8 +154,8 @@ def _views(
     for pair in recorded.pairs(offset):
         if pair.thermal_stamp in wanted:
             # Each by itself: what the front end remembers is of another moment.
-            thermal = ThermalFrontEnd(settings.thermal).apply(recorded.image("thermal", pair.thermal), 0.0)
-            rgb = RgbPicture(recorded.image("rgb", pair.rgb)).luminance
+            thermal = ThermalFrontEnd(settings.thermal).apply(recorded.conversion.thermal(pair.thermal), 0.0)
+            rgb = RgbPicture(recorded.conversion.rgb(pair.rgb)).luminance
             before, interval = older.get(pair.rgb_stamp, ([], 0.0))
             views.append(View(Pair(thermal, rgb, f"{pair.thermal_stamp:.3f} s"), before, interval, pair.skew))
             tick("reading")
@@ -195,7 +197,7 @@ def find_rig(recording: Recording, reach: Reach, tick: Tick) -> Answer:
 
 def undistorted(views: list[View], cameras: dict[str, Camera]) -> list[View]:
     """The same without the distortion of the lenses; raises DataError if the pictures have another size."""
-    warps = {}
+    warps: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {}
     for name, camera in cameras.items():
         shape = (views[0].pair.thermal if name == "thermal" else views[0].pair.rgb).shape
         if shape != (camera.height, camera.width):
@@ -208,7 +210,7 @@ def undistorted(views: list[View], cameras: dict[str, Camera]) -> list[View]:
             to_ray = np.asarray(np.linalg.inv(camera.k), np.float64)
             warps[name] = undistorting(camera, to_ray, (camera.height, camera.width)).apply
         else:
-            warps[name] = np.asarray
+            warps[name] = _unchanged
     return [
         view._replace(
             pair=view.pair._replace(thermal=warps["thermal"](view.pair.thermal), rgb=warps["rgb"](view.pair.rgb)),
@@ -216,6 +218,10 @@ def undistorted(views: list[View], cameras: dict[str, Camera]) -> list[View]:
         )
         for view in views
     ]
+
+
+def _unchanged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return image
 
 
 def tell(answer: Answer, recording: Recording, baseline: float | None) -> None:
@@ -256,6 +262,7 @@ def write(
     recording: Recording,
     answer: Answer,
     mapping: NDArray[np.float64],
+    *,
     baseline: float | None,
     provenance: dict[str, Any],
 ) -> None:
