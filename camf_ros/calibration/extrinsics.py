@@ -42,6 +42,8 @@ _CORNERS, _FEWEST = 500, 40
 # Least median shift of corners beyond what a turn explains, pixels: less shows no depth.
 _LEAST_PARALLAX = 1.0
 _EPIPOLAR = 1.0
+# Ways of the camera beyond which a point counts as behind it; and the least share of points that must be in front.
+_FAR, _IN_FRONT = 1000.0, 0.5
 
 
 def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
@@ -64,17 +66,17 @@ def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
     essential, inside = cv2.findEssentialMat(here, there, k, method=cv2.USAC_ACCURATE, prob=0.999, threshold=_EPIPOLAR)
     if essential is None or essential.shape != (3, 3):
         return None
-    count, rotation, shift, ahead = cv2.recoverPose(essential, here, there, k, mask=inside.copy())
-    if count < _FEWEST:
+    found = cv2.recoverPose(essential, here, there, k, distanceThresh=_FAR, mask=inside.copy())
+    count, rotation, shift = found[:3]
+    # Where the camera only turned, points lie in front of it or behind it by chance.
+    if count < max(_FEWEST, _IN_FRONT * len(here)):
         return None
-    here, there = (each[ahead.ravel() > 0] for each in (here, there))
+    here, there = (each[inside.ravel() > 0] for each in (here, there))
     back = np.linalg.inv(k)
     one, other = (np.column_stack([each, np.ones(len(each))]) @ back.T for each in (here, there))
     turned = one @ rotation.T
-    if (
-        float(np.median(np.linalg.norm(turned[:, :2] / turned[:, 2:] - other[:, :2], axis=1))) * k[0, 0]
-        < _LEAST_PARALLAX
-    ):
+    parallax = np.linalg.norm(turned[:, :2] / turned[:, 2:] - other[:, :2], axis=1)
+    if float(np.median(parallax)) * float(k[0, 0]) < _LEAST_PARALLAX:
         return None
     # other ~ turned + nearness * shift
     across, along = np.cross(other, turned), np.cross(other, shift.ravel())

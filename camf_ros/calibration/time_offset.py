@@ -26,7 +26,9 @@ _GAP = 0.5
 # Steps of the search, seconds.
 _COARSE, _FINE = 0.01, 0.0005
 #: Least correlation of the two motions that is trusted, and the largest standard error, seconds.
-LEAST_CORRELATION, MOST_ERROR = 0.7, 0.005
+LEAST_CORRELATION, MOST_ERROR = 0.7, 0.012
+# Motion that lasts longer is slow, seconds; and how far the offset may be off where there is no other, seconds.
+_SLOW, _MISLED = 1.0, 0.01
 # Offsets this far from the best one must be this much worse in correlation: else the motion repeats itself.
 _APART, _WORSE = 0.15, 0.03
 # An average motion that is less than this between frames is noise, pixels of the tracked picture.
@@ -129,8 +131,10 @@ def time_offset(thermal: Track, rgb: Track, reach: float = 1.0) -> TimeOffset:
     broken = np.concatenate([[0], np.cumsum(~np.isfinite(np.array(rgb.shifts)).all(axis=1))])
     stamps = np.array(rgb.stamps)
 
-    def fit(offset: float) -> tuple[float, Array, Array]:
-        """Correlation, and residual and slope by the offset, (n,) each."""
+    window = round(_SLOW / float(np.median(np.diff(ends, axis=0)))) | 1
+
+    def fit(offset: float, *, fast: bool = False) -> tuple[float, Array, Array]:
+        """Correlation, and residual and slope by the offset, (n,) each; ``fast``: of the fast motion alone."""
         at = ends + offset
         inside = (at[0] >= stamps[0]) & (at[1] <= stamps[-1])
         inside &= np.interp(at[0], stamps, broken) == np.interp(at[1], stamps, broken)
@@ -139,7 +143,10 @@ def time_offset(thermal: Track, rgb: Track, reach: float = 1.0) -> TimeOffset:
         there = [_hermite(stamps, curve, each[inside]) for each in at]
         own, other = moved[inside], there[1][0] - there[0][0]
         slope = there[1][1] - there[0][1]
-        own, other = own - own.mean(axis=0), other - other.mean(axis=0)
+        if fast and len(own) > 2 * window:
+            own, other, slope = (each - _running(each, window) for each in (own, other, slope))
+        else:
+            own, other = own - own.mean(axis=0), other - other.mean(axis=0)
         # One gain: both axes of a camera have the same scale.
         weight = 1 / (1 + (np.linalg.norm(own - other * _gain(own, other), axis=1) / 0.01) ** 2)[:, None]
         gain = _gain(own * weight, other)
@@ -150,24 +157,34 @@ def time_offset(thermal: Track, rgb: Track, reach: float = 1.0) -> TimeOffset:
     coarse = np.arange(-reach, reach + _COARSE / 2, _COARSE)
     scores = np.array([fit(float(offset))[0] for offset in coarse])
     middle = float(coarse[scores.argmax()])
-    fine = np.arange(middle - 2 * _COARSE, middle + 2 * _COARSE, _FINE)
-    near = np.array([fit(float(offset))[0] for offset in fine])
+    fine = np.arange(middle - 3 * _COARSE, middle + 3 * _COARSE, _FINE)
+    # What drives past moves the two pictures differently, slowly; what shakes the cameras moves both at once.
+    fast = fit(middle, fast=True)[0] >= LEAST_CORRELATION
+    near = np.array([fit(float(offset), fast=fast)[0] for offset in fine])
     # The top of a parabola over the finest steps.
     a, b, _ = np.polyfit(fine - middle, near, 2)
     best = float(middle - b / (2 * a)) if a < 0 else float(fine[near.argmax()])
-    score, residual, slope = fit(best)
+    score, residual, slope = fit(best, fast=fast)
     error = float(np.sqrt((residual**2).mean() / max((slope**2).sum(), 1e-12))) if residual.size else float("inf")
+    error = error if fast else max(error, _MISLED)
     rival = scores[np.abs(coarse - best) > _APART]
     doubt = ""
     if score < LEAST_CORRELATION:
         doubt = f"the pictures move alike by {score:.2f} at best (expected {LEAST_CORRELATION:g} or more)"
     elif abs(best) > reach - _COARSE:
         doubt = f"the motions agree best at the end of the search, {best:.2f} s"
-    elif rival.size and score - rival.max() < _WORSE * (1 - min(score, 0.999)) ** 0.5:
+    elif rival.size and scores.max() - rival.max() < _WORSE * (1 - min(float(scores.max()), 0.999)) ** 0.5:
         doubt = "the motion repeats itself: move the cameras less regularly"
     elif error > MOST_ERROR:
         doubt = f"its standard error is {1e3 * error:.1f} ms (expected {1e3 * MOST_ERROR:g} or less)"
     return TimeOffset(best, error, score, doubt)
+
+
+def _running(values: Array, window: int) -> Array:
+    """Running mean of (n, 2); as long as there is at the ends."""
+    kernel = np.ones(window)
+    count = np.convolve(np.ones(len(values)), kernel, mode="same")
+    return np.stack([np.convolve(column, kernel, mode="same") / count for column in values.T], axis=1)
 
 
 def _gain(own: Array, other: Array) -> float:

@@ -40,6 +40,8 @@ _BEFORE, _BACK = 12, 0.6
 _FEWEST_PAIRS = 8
 # A larger correction of the time offset by the pairs themselves means that the motion misled.
 _MOST_LATE = 0.05
+# Standard error, seconds, up to which the motion alone gives as good a time offset as the pairs.
+_GOOD = 0.005
 
 Tick = Callable[[str], None]
 
@@ -191,7 +193,9 @@ def find_rig(recording: Recording, reach: Reach, tick: Tick) -> Answer:
         else:
             unknown += rig.unknown
             if not offset.doubt and not rig.doubts and abs(rig.pose.late) <= _MOST_LATE:
-                offset = offset._replace(seconds=offset.seconds + rig.pose.late, error=float(rig.pose.deviation[6]))
+                # Neither is better than the other, where the motion was fast.
+                share = 0.5 if offset.error < _GOOD else 1.0
+                offset = offset._replace(seconds=offset.seconds + share * rig.pose.late)
     return Answer(rig, offset, unknown)
 
 
