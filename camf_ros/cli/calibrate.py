@@ -17,9 +17,6 @@ from camf_ros.errors import DataError, ParameterError
 from camf_ros.files import Guard, make_folder
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from camf_ros.calibration.align import Pair
     from camf_ros.calibration.motions import Motion
     from camf_ros.evaluation.samples import Sample
@@ -107,6 +104,7 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def _run_on_pictures(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any) -> int:
+    from camf_ros.cli.calibration_files import write_overlay
     from camf_ros.evaluation.samples import find_samples
 
     found = find_samples(arguments.data)
@@ -125,7 +123,7 @@ def _run_on_pictures(arguments: argparse.Namespace, board: Any, reach: Any, tick
     result = _by_board(pairs, motions[0], board, tick) if board else _by_edges(pairs, motions, reach, tick)
     _tell(arguments, result, len(pairs))
     if arguments.overlay is not None:
-        _write_overlay(arguments.overlay, pairs[result.best], result.motion.matrix())
+        write_overlay(arguments.overlay, pairs[result.best], result.motion.matrix())
     if _refused(arguments, result.doubts):
         return 1
     if arguments.output is not None:
@@ -137,6 +135,7 @@ def _run_on_bag(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any
     from camf_ros.calibration.align import Reach
     from camf_ros.calibration.motions import PlaneMotion
     from camf_ros.cli import calibrate_bag as bag
+    from camf_ros.cli.calibration_files import write_overlay
 
     for path in (arguments.output, arguments.overlay):
         if path is not None:
@@ -163,7 +162,7 @@ def _run_on_bag(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any
     baseline = bag.baseline_of(arguments, start)
     bag.tell(answer, recording, baseline)
     if arguments.overlay is not None:
-        _write_overlay(arguments.overlay, pairs[result.best], result.motion.matrix())
+        write_overlay(arguments.overlay, pairs[result.best], result.motion.matrix())
     if _refused(arguments, result.doubts):
         return 1
     if arguments.output is not None:
@@ -342,15 +341,6 @@ def _tell(arguments: argparse.Namespace, result: _Found, given: int) -> None:
         print(f"left out: {', '.join(result.left_out)}")
     for doubt in result.doubts:
         print(f"camf calibrate: not trusted: {doubt}", file=sys.stderr)
-
-
-def _write_overlay(path: Path, pair: Pair, mapping: NDArray[np.float64]) -> None:
-    from camf_ros.imaging.picture_files import write_png
-    from camf_ros.imaging.picture_strip import overlay
-
-    make_folder(path.parent)
-    write_png(path, overlay(pair.thermal, pair.rgb, mapping))
-    _logger.info("wrote %s (%s)", path, pair.name)
 
 
 def _write(arguments: argparse.Namespace, result: _Found, start: RegistrationFile | None, pair: Pair) -> None:

@@ -1,16 +1,30 @@
-"""What camf calibrate writes for ROS beside the registration file: parameters, camera_info files and a transform."""
+"""What camf calibrate writes beside the registration file: a picture, parameters, camera_info files, a transform."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
+from camf_ros.calibration.align import Pair
 from camf_ros.calibration.rig import quaternion
-from camf_ros.files import write_whole
+from camf_ros.files import make_folder, write_whole
 from camf_ros.imaging.camera_model import Camera, Extrinsics
+from camf_ros.imaging.picture_files import write_png
+from camf_ros.imaging.picture_strip import overlay
+
+_logger = logging.getLogger(__name__)
+
+
+def write_overlay(path: Path, pair: Pair, mapping: NDArray[np.float64]) -> None:
+    """A picture of a pair before and after; ``mapping`` is (3, 3), RGB pixel to thermal pixel."""
+    make_folder(path.parent)
+    write_png(path, overlay(pair.thermal, pair.rgb, mapping))
+    _logger.info("wrote %s (%s)", path, pair.name)
 
 
 def write_parameters(path: Path, registration: Path, *, calibrated: bool, offset: float | None) -> None:

@@ -10,7 +10,14 @@ import pytest
 import recordings
 import yaml
 
+from camf_ros.calibration.align import Pair
+from camf_ros.calibration.extrinsics import Pose
+from camf_ros.calibration.rig import Rig, View
+from camf_ros.calibration.time_offset import TimeOffset
+from camf_ros.cli import calibrate_bag
+from camf_ros.cli.calibrate_bag import Answer, Recording
 from camf_ros.cli.main import main
+from camf_ros.imaging.camera_model import Camera
 from camf_ros.imaging.registration_file import read_registration
 from camf_scene.drive import DELAY, StreetDrive
 from camf_scene.recording import record
@@ -63,18 +70,42 @@ def test_a_short_recording_gives_all_files(
     assert cv2.imread(str(overlay)).shape[1] > 640
 
 
+def _answer(unknown: list[str]) -> tuple[Recording, Answer]:
+    """As from a recording of two small cameras."""
+    pose = Pose(np.eye(3), np.array([1.0, 0.0, 0.0]), 0.0, np.zeros(7), np.array([0.01, 0.0, 0.0]))
+    rig = Rig(pose, np.eye(3), 0.5, 0.1, 1.0, ("a",), (), 0, (), tuple(unknown))
+    camera = Camera(64, 48, (50.0, 0.0, 31.5, 0.0, 50.0, 23.5, 0.0, 0.0, 1.0))
+    grey = np.zeros((48, 64), np.uint8)
+    offset = TimeOffset(0.02, 0.001, 0.99)
+    cameras: dict[str, Camera | None] = {"thermal": camera, "rgb": camera}
+    recording = Recording([View(Pair(grey, grey, "a"), [], 0.0, 0.0)], cameras, {}, offset, 1, 0)
+    return recording, Answer(rig, offset, unknown)
+
+
 def test_without_a_baseline_there_is_no_translation_and_it_says_so(
-    small: tuple[StreetDrive, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output = tmp_path / "rig.yaml"
-    assert main(["calibrate", "--bag", str(small[1]), "-o", str(output), "--pairs", "16", "--quiet"]) == 0
+    recording, answer = _answer([])
+    calibrate_bag.tell(answer, recording, None)
     assert "not determined: length of the translation" in capsys.readouterr().err
+    output = tmp_path / "rig.yaml"
+    facts = {"doubts": [], "not_determined": answer.unknown}
+    calibrate_bag.write(output, recording, answer, np.eye(3), baseline=None, provenance=facts)
     file = read_registration(output)
     assert file.extrinsics is None
     assert file.homography is not None
     assert any("length" in each for each in file.provenance["not_determined"])
     parameters = yaml.safe_load((tmp_path / "rig_params.yaml").read_text())["/**"]["ros__parameters"]
     assert parameters["registration"]["mode"] == "homography"
+    # RGB is late here
+    assert parameters["pairing"] == {"rgb_offset": -0.02}
+
+
+def test_an_uncertain_direction_gives_no_extrinsics(tmp_path: Path) -> None:
+    recording, answer = _answer(["direction of the translation: .."])
+    output = tmp_path / "rig.yaml"
+    calibrate_bag.write(output, recording, answer, np.eye(3), baseline=0.1, provenance={"doubts": []})
+    assert read_registration(output).extrinsics is None
 
 
 def test_pictures_that_show_nothing_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
