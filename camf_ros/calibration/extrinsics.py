@@ -83,7 +83,8 @@ def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
     weight = (along**2).sum(axis=1)
     # Noise makes it negative too, far away: cut off, the mean would be too near.
     nearness = -(across * along).sum(axis=1) / np.maximum(weight, 1e-12)
-    return _spread(here, nearness, weight, frames[-1].shape)
+    result = _spread(here, nearness, weight, frames[-1].shape)
+    return result if float(np.quantile(result, 0.9)) > 0 else None
 
 
 def _spread(points: Array, values: Array, weights: Array, size: tuple[int, ...]) -> Array:
@@ -274,14 +275,13 @@ class _Problem:
         scatter = np.zeros((_SHARED, _SHARED))
         free = bool(np.linalg.norm(self.shift) > 1e-4)
         typical = float(np.mean([part.curvature[-1, -1] for part in parts])) + 1e-12
-        for index, part in enumerate(parts):
-            h, b = part.curvature, part.slope
-            own = h[-1, -1] + 0.05 * typical
-            # Weakly, each scale is that of the others.
-            drawn = b[-1] + 0.05 * typical * (1 - self.scales[index])
-            cross = h[:-1, -1] * free
-            one = b[:-1] - cross * drawn / own
-            total += h[:-1, :-1] - np.outer(cross, cross) / own
+        # Weakly, each scale is that of the others.
+        owns = [part.curvature[-1, -1] + 0.05 * typical for part in parts]
+        draws = [part.slope[-1] + 0.05 * typical * (1 - one) for part, one in zip(parts, self.scales, strict=True)]
+        for part, own, drawn in zip(parts, owns, draws, strict=True):
+            cross = part.curvature[:-1, -1] * free
+            one = part.slope[:-1] - cross * drawn / own
+            total += part.curvature[:-1, :-1] - np.outer(cross, cross) / own
             pull += one
             scatter += np.outer(one, one)
         fixed = np.zeros((_SHARED, _SHARED))
@@ -292,12 +292,12 @@ class _Problem:
         diagonal = np.diag(total) + 1e-12
         inverse = np.linalg.inv(total + 1e-4 * np.diag(diagonal) + 1e3 * diagonal.max() * fixed)
         step = _RELAXED * (inverse @ pull)
-        for index, part in enumerate(parts):
-            if free:
-                own = part.curvature[-1, -1] + 0.05 * typical
-                drawn = part.slope[-1] + 0.05 * typical * (1 - self.scales[index])
-                change = (drawn - part.curvature[-1, :-1] @ step) / own
-                self.scales[index] = np.clip(self.scales[index] + np.clip(change, -0.5, 0.5), 0.02, 20.0)
+        if free:
+            changes = [
+                (drawn - part.curvature[-1, :-1] @ step) / own
+                for part, own, drawn in zip(parts, owns, draws, strict=True)
+            ]
+            self.scales = np.clip(self.scales + np.clip(changes, -0.5, 0.5), 0.02, 20.0)
         self.rotation = self.rotation @ cv2.Rodrigues(np.clip(step[:3], -0.05, 0.05))[0]
         self.shift = self.shift + step[3:6]
         self.late = float(self.late + np.clip(step[6], -0.02, 0.02)) if self._timed else self.late
