@@ -7,7 +7,7 @@ of the board's plane.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from camf_ros.calibration.align import Pair
 from camf_ros.calibration.motions import Motion, fitted, mapped
+from camf_ros.imaging.camera_model import Camera
 
 # Pixels of the RGB picture beyond which a corner counts for less.
 _ROBUST = 2.0
 #: Largest median residual of the corners, pixels of the RGB picture, that is trusted.
 MOST_CORNER_RESIDUAL = 1.5
 _FEWEST_CORNERS = 8
+#: Fewest boards for intrinsics, and the largest standard error of the focal length, a share of it.
+FEWEST_BOARDS, MOST_FOCAL_ERROR = 6, 0.01
 
 Points = NDArray[np.float64]
 
@@ -33,6 +36,7 @@ class BoardResult(NamedTuple):
         used: Names of the pairs in both of whose pictures the board was found; ``left_out``: names of the others.
         best: Index of a pair that was used.
         doubts: Why the result is not to be trusted; empty if it is.
+        thermal: Corners of each board in the thermal picture; ``rgb`` likewise.
     """
 
     motion: Motion
@@ -41,6 +45,8 @@ class BoardResult(NamedTuple):
     left_out: tuple[str, ...]
     best: int
     doubts: tuple[str, ...]
+    thermal: Sequence[Points] = ()
+    rgb: Sequence[Points] = ()
 
 
 def board_corners(grey: NDArray[np.uint8], board: tuple[int, int]) -> Points | None:
@@ -100,7 +106,29 @@ def from_boards(
             f"the corners of the boards are {residual:.1f} px off (expected {MOST_CORNER_RESIDUAL:g} or less): "
             "boards at different distances, or lenses with distortion"
         )
-    return BoardResult(motion, residual, tuple(used), tuple(left_out), best, tuple(doubts))
+    return BoardResult(motion, residual, tuple(used), tuple(left_out), best, tuple(doubts), thermal, rgb)
+
+
+def lens_of(boards: Sequence[Points], board: tuple[int, int], size: tuple[int, int]) -> tuple[Camera | None, str]:
+    """Intrinsics of a camera of (height, width) from the corners of boards; or None and why they are not to be trusted.
+
+    The boards must be tilted in several ways: from boards that face the camera the focal length does not show.
+    """
+    if len(boards) < FEWEST_BOARDS:
+        return None, f"the board was found in {len(boards)} pictures (expected {FEWEST_BOARDS} or more)"
+    flat = np.zeros((board[0] * board[1], 3), np.float32)
+    flat[:, :2] = np.mgrid[0 : board[0], 0 : board[1]].T.reshape(-1, 2)
+    views: Any = [np.asarray(each, np.float32).reshape(-1, 1, 2) for each in boards]
+    calibrate: Any = cv2.calibrateCameraExtended
+    flags = cv2.CALIB_FIX_K3
+    rms, k, d, _, _, deviations, _, _ = calibrate([flat] * len(views), views, size[::-1], None, None, flags=flags)
+    error = float(deviations[0, 0]) / float(k[0, 0])
+    if rms > MOST_CORNER_RESIDUAL or error > MOST_FOCAL_ERROR:
+        return None, (
+            f"corners are {rms:.2f} px off and the focal length is known to {100 * error:.1f} % (expected "
+            f"{MOST_CORNER_RESIDUAL:g} and {100 * MOST_FOCAL_ERROR:g} or less): show the board larger and tilted"
+        )
+    return Camera(size[1], size[0], tuple(map(float, k.ravel())), "plumb_bob", tuple(map(float, d.ravel()[:5]))), ""
 
 
 def _direction_error(corners: Points, expected: Points) -> float:

@@ -6,7 +6,7 @@ import argparse
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -38,6 +38,7 @@ class _Found(NamedTuple):
     left_out: tuple[str, ...]
     best: int
     doubts: tuple[str, ...]
+    boards: Mapping[str, Any] = {}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -158,11 +159,15 @@ def _run_on_bag(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any
     else:
         motions = _motions(arguments, start, pairs)
         result = _by_board(pairs, motions[0], board, tick) if board else _by_edges(pairs, motions, reach, tick)
+    if board:
+        bag.find_lenses(recording, answer, result.boards, board)
     _tell(arguments, result, len(pairs))
     baseline = bag.baseline_of(arguments, start)
     bag.tell(answer, recording, baseline)
     if arguments.overlay is not None:
         write_overlay(arguments.overlay, pairs[result.best], result.motion.matrix())
+    if arguments.output is not None:
+        bag.write_infos(arguments.output, recording)
     if _refused(arguments, result.doubts):
         return 1
     if arguments.output is not None:
@@ -331,7 +336,8 @@ def _by_board(pairs: list[Pair], motion: Motion, board: tuple[int, int], tick: A
 
     result = from_boards(pairs, motion, board, tick=tick)
     facts = {"method": f"checkerboard {board[0]}x{board[1]}", "residual_px": round(result.residual, 3)}
-    return _Found(result.motion, facts, result.used, result.left_out, result.best, result.doubts)
+    boards = {"thermal": result.thermal, "rgb": result.rgb}
+    return _Found(result.motion, facts, result.used, result.left_out, result.best, result.doubts, boards)
 
 
 def _tell(arguments: argparse.Namespace, result: _Found, given: int) -> None:

@@ -7,7 +7,7 @@ import logging
 import math
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from camf_ros.bag.pairs import RecordedPairs
 from camf_ros.bag.reader import BagTopics
 from camf_ros.calibration.align import Pair, Reach
+from camf_ros.calibration.checkerboard import lens_of
 from camf_ros.calibration.rig import LEAST_DEPTHS, Rig, View, calibrate_rig
 from camf_ros.calibration.selection import Moment, choose
 from camf_ros.calibration.time_offset import TimeOffset, Track, time_offset
@@ -261,6 +262,28 @@ def baseline_of(arguments: argparse.Namespace, start: RegistrationFile | None) -
     return None
 
 
+def find_lenses(
+    recording: Recording, answer: Answer, boards: Mapping[str, Sequence[NDArray[np.float64]]], board: tuple[int, int]
+) -> None:
+    """Intrinsics, where there are none, from the corners of boards; what cannot be found is noted in the answer."""
+    pair = recording.views[0].pair
+    for name, picture in (("thermal", pair.thermal), ("rgb", pair.rgb)):
+        if recording.cameras[name] is None:
+            size = picture.shape[0], picture.shape[1]
+            recording.cameras[name], doubt = lens_of(boards[name], board, size)
+            if doubt:
+                answer.unknown.append(f"intrinsics of the {name} camera: {doubt}")
+
+
+def write_infos(output: Path, recording: Recording) -> None:
+    """The camera_info files beside the registration file ``output``."""
+    make_folder(output.parent)
+    for name, camera in recording.known().items():
+        path = output.with_name(f"{output.stem}_{name}_info.yaml")
+        write_camera_info(path, name, camera)
+        _logger.info("wrote %s", path)
+
+
 def write(
     output: Path,
     recording: Recording,
@@ -274,7 +297,6 @@ def write(
 
     ``mapping`` is (3, 3), RGB pixel to thermal pixel; of undistorted pictures where there is a rig.
     """
-    make_folder(output.parent)
     rig, pair, cameras = answer.rig, recording.views[0].pair, recording.known()
     extrinsics = None
     if rig is not None:
@@ -303,9 +325,6 @@ def write(
     written = [output, output.with_name(f"{output.stem}_params.yaml")]
     known = None if recording.offset.doubt else answer.offset.seconds
     write_parameters(written[1], output, calibrated=extrinsics is not None, offset=known)
-    for name, camera in cameras.items():
-        written.append(output.with_name(f"{output.stem}_{name}_info.yaml"))
-        write_camera_info(written[-1], name, camera)
     for path in written:
         _logger.info("wrote %s", path)
     if extrinsics is not None:

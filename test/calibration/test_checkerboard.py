@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from camf_ros.calibration.align import Pair
-from camf_ros.calibration.checkerboard import board_corners, from_boards
+from camf_ros.calibration.checkerboard import board_corners, from_boards, lens_of
 from camf_ros.calibration.motions import PlaneMotion, corner_distance
 
 BOARD, SIZE = (9, 6), (240, 320)
@@ -62,3 +62,34 @@ def test_a_stiff_family_that_does_not_fit_is_doubted() -> None:
     ]
     result = from_boards(tilted, PlaneMotion("similarity", np.eye(3), SIZE), BOARD)
     assert "px off" in result.doubts[0]
+
+
+def _projected(turns: list[tuple[float, float]]) -> list[np.ndarray]:
+    """Corners of boards that are turned about x and y, with a tenth of a pixel of noise."""
+    rng = np.random.default_rng(2)
+    flat = np.zeros((BOARD[0] * BOARD[1], 3))
+    flat[:, :2] = np.mgrid[0 : BOARD[0], 0 : BOARD[1]].T.reshape(-1, 2) - [4, 2.5]
+    k, d = np.array([[300.0, 0, 158], [0, 304.0, 121], [0, 0, 1]]), np.array([-0.2, 0.05, 0, 0, 0])
+    places = [
+        cv2.projectPoints(flat, np.array([x, y, 0.1]), np.array([x, -y, 12.0]), k, d)[0].reshape(-1, 2)
+        for x, y in turns
+    ]
+    return [each + rng.normal(0, 0.1, each.shape) for each in places]
+
+
+def test_lens_from_tilted_boards() -> None:
+    turns = [(0.5, 0.0), (-0.5, 0.1), (0.1, 0.5), (0.0, -0.5), (0.4, 0.4), (-0.4, 0.3), (0.3, -0.4), (-0.3, -0.3)]
+    camera, doubt = lens_of(_projected(turns), BOARD, SIZE)
+    assert not doubt
+    assert camera is not None
+    assert camera.k[0, 0] == pytest.approx(300, rel=0.01)
+    assert camera.k[1, 1] == pytest.approx(304, rel=0.01)
+    assert camera.k[:2, 2] == pytest.approx([158, 121], abs=3)
+    assert (camera.width, camera.height) == (320, 240)
+
+
+def test_no_lens_from_few_boards_or_from_boards_that_face_the_camera() -> None:
+    assert lens_of(_projected([(0.5, 0.0)]), BOARD, SIZE)[1].startswith("the board was found in 1 pictures")
+    camera, doubt = lens_of(_projected([(0.01 * number, 0.0) for number in range(8)]), BOARD, SIZE)
+    assert camera is None
+    assert "focal length" in doubt

@@ -89,6 +89,8 @@ def test_without_a_baseline_there_is_no_translation_and_it_says_so(
     calibrate_bag.tell(answer, recording, None)
     assert "not determined: length of the translation" in capsys.readouterr().err
     output = tmp_path / "rig.yaml"
+    calibrate_bag.write_infos(output, recording)
+    assert yaml.safe_load((tmp_path / "rig_rgb_info.yaml").read_text())["camera_matrix"]["data"][0] == 50.0
     facts = {"doubts": [], "not_determined": answer.unknown}
     calibrate_bag.write(output, recording, answer, np.eye(3), baseline=None, provenance=facts)
     file = read_registration(output)
