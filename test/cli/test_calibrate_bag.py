@@ -180,3 +180,23 @@ def test_a_minute_of_the_second_rig(tmp_path: Path) -> None:
     assert turn < 0.2
     assert swing < 5
     assert late < 3
+
+
+@pytest.mark.slow
+def test_cameras_of_two_drives_are_refused(
+    small: tuple[StreetDrive, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = StreetDrive(2, rgb_size=(320, 240), thermal_size=(320, 256), oversampling=1)
+    record(tmp_path / "other", other, seconds=12.0, start=71.0)
+    messages = [
+        recordings.Message(topic, "sensor_msgs/msg/" + kind, received, message)
+        for bag, camera in ((small[1], "thermal"), (tmp_path / "other", "rgb"))
+        for topic, kind in ((f"/{camera}/image_raw", "Image"), (f"/{camera}/camera_info", "CameraInfo"))
+        for received, message in recordings.read(bag, topic)
+    ]
+    recordings.write(tmp_path / "mixed", sorted(messages, key=lambda message: message.received))
+    output = tmp_path / "rig.yaml"
+    arguments = ["--bag", str(tmp_path / "mixed"), "--baseline", "0.2", "-o", str(output), "--pairs", "24", "--quiet"]
+    assert main(["calibrate", *arguments]) == 1
+    assert "not trusted" in capsys.readouterr().err
+    assert not output.exists()
