@@ -91,7 +91,9 @@ def test_depth_from_motion_is_the_true_one_up_to_its_scale(drive: StreetDrive) -
     true = cv2.resize((1 / depth).astype(np.float64), GRID[::-1], interpolation=cv2.INTER_AREA)
     assert np.corrcoef(found.ravel(), true.ravel())[0, 1] > 0.8
     way = float(np.linalg.norm(poses[-1].position - poses[0].position))
-    assert np.median(found[true > 0.05] / true[true > 0.05]) == pytest.approx(way, rel=0.15)
+    # the mean of a block's corners is farther than the mean of its pixels: near edges show what is behind, too
+    assert 0.6 * way < np.median(found[true > 0.05] / true[true > 0.05]) < 1.1 * way
+    assert abs(float(np.median(found[true < 0.02]))) < 0.04 * way
 
 
 def test_a_camera_that_only_turns_shows_no_depth(drive: StreetDrive) -> None:
