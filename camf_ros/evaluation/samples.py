@@ -13,8 +13,8 @@ from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, DataError
 from camf_ros.evaluation.metrics import check_size
 from camf_ros.imaging.luminance import GreyImage, RgbPicture
-from camf_ros.imaging.pairs import SOURCES
-from camf_ros.imaging.picture_files import is_picture, read_picture, rgb_of, thermal_of
+from camf_ros.imaging.pairs import SOURCES, paired
+from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
@@ -59,21 +59,17 @@ def find_samples(data: Path, fused: Path | None = None) -> Found:
     folders = [data / source for source in SOURCES]
     if fused is not None:
         folders.append(fused)
-    problems: list[str] = []
-    ignored: list[Path] = []
-    tables = [_by_name(folder, problems, ignored) for folder in folders]
-    names = sorted(set().union(*tables))
-    if not names:
+    found = paired(folders)
+    if not found.files:
         raise DataError(f"there are no pictures in {' and '.join(map(str, folders))}", remedy="check the folders")
-    samples: list[Sample] = []
-    for name in names:
-        missing = [str(folder) for folder, table in zip(folders, tables, strict=True) if name not in table]
-        if missing:
-            problems.append(f"{name}: no picture of this name in {' and '.join(missing)}")
-        else:
-            files = [table[name] for table in tables]
-            samples.append(Sample(name, files[0], files[1], files[2] if fused is not None else None))
-    return Found(samples, problems, ignored)
+    return Found(
+        [
+            Sample(name, files[0], files[1], files[2] if fused is not None else None)
+            for name, files in found.pairs.items()
+        ],
+        [f"{name}: {problem}" for name, problem in found.problems.items()],
+        [path for others in found.ignored.values() for path in others],
+    )
 
 
 def check_samples(samples: Iterable[Sample]) -> Iterator[str | None]:
@@ -85,20 +81,6 @@ def check_samples(samples: Iterable[Sample]) -> Iterator[str | None]:
             yield f"{sample.name}: {error}"
         else:
             yield None
-
-
-def _by_name(folder: Path, problems: list[str], ignored: list[Path]) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}", remedy="check the paths")
-    table: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if not is_picture(path):
-            ignored.append(path)
-        elif path.stem in table:
-            problems.append(f"{path.stem}: {folder} has both {table[path.stem].name} and {path.name}")
-        else:
-            table[path.stem] = path
-    return table
 
 
 def _grey(path: Path) -> GreyImage:

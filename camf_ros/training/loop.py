@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from camf_ros.errors import DataError, ParameterError
+from camf_ros.files import replacing, write_whole
 from camf_ros.training.distributed import averaging, from_first, is_first, mean_over_processes
 
 # Seconds between two states on disk: what a kill costs at most.
@@ -97,8 +97,8 @@ class Trainer:
                     expected=f"the data with the hash in its {begun.name}",
                     remedy="bring those data back, name another --run folder, or delete this one to start again",
                 )
-            _write(begun, f"{data}\n".encode())
-        _write(stored, text.encode())
+            write_whole(begun, f"{data}\n".encode())
+        write_whole(stored, text.encode())
 
     def run(self, stage: Stage) -> dict[str, float]:
         """Train a stage to its end, going on from the saved state if there is one.
@@ -126,9 +126,8 @@ class Trainer:
                 "optimizer": stage.optimizer.state_dict(),
                 "scheduler": scheduler.state_dict(),
             }
-            temporary = path.with_name(f"{path.name}.tmp")
-            torch.save(state, temporary)
-            temporary.replace(path)
+            with replacing(path) as temporary:
+                torch.save(state, temporary)
 
         bar = tqdm(total=stage.steps, initial=start, desc=stage.name, unit="step", disable=self.quiet)
         for step in range(start, stage.steps):
@@ -192,9 +191,3 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     return DataError(
         f"the training state {path} cannot be read ({error})", remedy="delete it to train this stage again"
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)

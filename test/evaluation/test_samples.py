@@ -114,6 +114,9 @@ def test_every_problem_is_told(tmp_path: Path) -> None:
         "unfused": f"no picture of this name in {folder / 'fused'}",
     }
     by_name = dict(line.split(": ", 1) for line in told)
+    assert "double" not in {sample.name for sample in find_samples(folder, folder / "fused").samples}, (
+        "which of the two?"
+    )
     assert sorted(by_name) == sorted(expected)
     assert len(told) == len(expected)
     for name, part in expected.items():

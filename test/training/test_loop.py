@@ -111,6 +111,7 @@ def test_kill_while_a_state_is_written_leaves_the_last_one(
         patch.setattr(torch, "save", half)
         with pytest.raises(Killed):
             Trainer(tmp_path / "run", RECIPE, quiet=True).run(make_stage())
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["log.jsonl", "recipe.json", "stage.pt"]
     steps: list[int] = []
     stage = make_stage(before=steps.append)
     Trainer(tmp_path / "run", RECIPE, quiet=True).run(stage)
