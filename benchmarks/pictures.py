@@ -1,9 +1,10 @@
-"""The pictures of the pages on RViz and on dropouts, from the embedded night street.
+"""The pictures of the README and of the pages on RViz and on dropouts, from the embedded night street.
 
     python3 benchmarks/pictures.py --output docs/images
 
 Writes JPEGs of one moment: what the fusion node gets, what it makes of it, and what it publishes while a camera is
 missing. ``look-thermal-raw`` is what RViz shows of the raw counts: it stretches them from the least to the largest.
+``demo.webp`` shows the seconds around that moment.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from camf_ros.engines.choose import open_engine
@@ -25,6 +27,9 @@ MOMENT = 12.0
 PAGE_WIDTH, GAP, TITLE = 1280, 6, 30
 BACKGROUND, INK = 24, 235
 MOST_BYTES = 250_000
+#: Of the animated picture: width in pixels, frames a second, seconds.
+ANIMATED_WIDTH, ANIMATED_RATE, ANIMATED_SECONDS = 640, 8, 3
+MOST_ANIMATED_BYTES = 1_000_000
 
 Picture = NDArray[np.uint8]
 
@@ -35,9 +40,9 @@ def as_rviz_shows(counts: NDArray[np.uint16]) -> Picture:
     return np.asarray((counts.astype(np.float64) - low) / max(high - low, 1) * 255, np.uint8)
 
 
-def page(pictures: dict[str, Picture], columns: int) -> Picture:
+def page(pictures: dict[str, Picture], columns: int, page_width: int = PAGE_WIDTH) -> Picture:
     """Pictures under their titles, all as large as a page of so many columns lets them be; (H, W, 3)."""
-    width = (PAGE_WIDTH - GAP * (columns - 1)) // columns
+    width = (page_width - GAP * (columns - 1)) // columns
     height = round(width * 9 / 16)
     tiles = []
     for title, picture in pictures.items():
@@ -67,6 +72,30 @@ def write(path: Path, picture: Picture) -> None:
     print(f"{path}: {picture.shape[1]} x {picture.shape[0]}, {len(data) / 1000:.0f} kB, quality {quality}")
 
 
+def animation(pipeline: FusionPipeline, street: NightStreet) -> list[Picture]:
+    """Thermal and RGB above the fused picture, frame by frame, (H, W, 3) each."""
+    frames = []
+    count = ANIMATED_RATE * ANIMATED_SECONDS
+    for moment in MOMENT + (np.arange(count) - count / 2) / ANIMATED_RATE:
+        rgb = street.rgb(moment)
+        fused = pipeline.fuse(street.thermal(moment), rgb, moment).image
+        above = page({"thermal": pipeline.pictures["thermal"], "RGB": rgb}, 2, ANIMATED_WIDTH)
+        frames.append(np.concatenate([above, page({"fused": fused}, 1, ANIMATED_WIDTH)]))
+    return frames
+
+
+def write_animation(path: Path, frames: list[Picture]) -> None:
+    """As an endless WebP of the highest quality that stays below the limit."""
+    first, *others = [PIL.Image.fromarray(frame) for frame in frames]
+    for quality in range(85, 20, -5):
+        first.save(
+            path, save_all=True, append_images=others, duration=1000 // ANIMATED_RATE, loop=0, quality=quality, method=6
+        )
+        if path.stat().st_size <= MOST_ANIMATED_BYTES:
+            break
+    print(f"{path}: {len(frames)} of {first.width} x {first.height}, {path.stat().st_size / 1000:.0f} kB, {quality=}")
+
+
 def main() -> None:
     """Make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -75,7 +104,9 @@ def main() -> None:
     arguments = parser.parse_args()
     street = NightStreet(1)
     counts, rgb = street.thermal(MOMENT), street.rgb(MOMENT)
-    pipeline = FusionPipeline(open_engine("torch", find_model(arguments.model), precision="float32"))
+    engine = open_engine("torch", find_model(arguments.model), precision="float32")
+    write_animation(arguments.output / "demo.webp", animation(FusionPipeline(engine), street))
+    pipeline = FusionPipeline(engine)
     fused = pipeline.fuse(counts, rgb, MOMENT).image
     thermal = pipeline.pictures["thermal"]
     # Of the next frames, as the node gets them: one camera has stopped.

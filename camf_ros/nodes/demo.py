@@ -20,6 +20,7 @@ from pathlib import Path
 
 from camf_ros.nodes.topics import profile_to_set
 from camf_ros.resources import share_file
+from camf_ros.settings.demo_settings import PAGE, STRIP, SUMMARY
 from camf_ros.settings.fusion_settings import FusionSettings
 
 # A node answers SIGINT at once, but may have an inference to finish; after 30 s it ends itself and says what hangs.
@@ -40,14 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"to look on: {settings} ros2 topic echo /fusion/channel_weights", flush=True)
     output: Path = arguments.output
     output.mkdir(parents=True, exist_ok=True)
-    for old in ("summary.json", "strip.png"):  # a result of an earlier run must not pass for one of this run
+    for old in (SUMMARY, STRIP, PAGE):  # a result of an earlier run must not pass for one of this run
         (output / old).unlink(missing_ok=True)
     source = {"rate": arguments.rate}
     if arguments.pairs:
         source |= {"pairs": str(arguments.pairs.resolve())}
     # Diagnostics often enough that the summary's counters are those of its end.
     fusion = {"model": arguments.model, "reference": arguments.reference, "diagnostics_period": 0.2}
-    monitor = {"output": str(output.resolve()), "seconds": arguments.seconds}
+    monitor = {"output": str(output.resolve()), "seconds": arguments.seconds, "view": arguments.view}
     # A closed terminal and SIGTERM end the demo as Ctrl-C does: by way of the finally below.
     for number in _ENDS:
         signal.signal(number, signal.default_int_handler)
@@ -64,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         _stop(processes)
     if status == 0:
-        print(f"\n{(output / 'summary.json').read_text(encoding='utf-8')}\nPictures: {output / 'strip.png'}")
+        print(f"\n{(output / SUMMARY).read_text(encoding='utf-8')}\nPictures: {output / STRIP}")
+        if arguments.view:
+            print(f"Page for a browser: {(output / PAGE).resolve().as_uri()}")
     elif status == 1:
         print("the demo failed: no fused picture came back over the topic; the lines above say why", file=sys.stderr)
     return status
@@ -91,6 +94,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--output", type=Path, default=Path("demo_output"), metavar="DIR", help="for the results (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--view",
+        action="store_true",
+        help=f"also write {PAGE} for a browser: pictures, detector image, explanation, rates and channel weights",
     )
     arguments = parser.parse_args(argv)
     if arguments.pairs and not arguments.pairs.is_dir():

@@ -1,36 +1,43 @@
-"""The demo's witness: receives what goes in and what comes out, shows live rates, leaves pictures and a summary.
+"""The demo's witness: receives what goes in and what comes out, shows live rates, leaves pictures, a summary, a page.
 
 A process of its own, so that everything it reports has crossed the middleware.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 
+from camf_ros.files import make_folder, write_json, write_whole
 from camf_ros.imaging.camera_messages import ImageConversion
 from camf_ros.imaging.picture_files import write_png
 from camf_ros.imaging.picture_strip import Triple, picture_strip
+from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
+from camf_ros.nodes.demo_page import demo_page
 from camf_ros.nodes.inputs import SENSOR_INPUT
 from camf_ros.nodes.parameters import NodeParameters
 from camf_ros.nodes.publishers import OUTPUT
 from camf_ros.nodes.running import run_node
 from camf_ros.nodes.statistics import Summary, summarise
 from camf_ros.pairing.arrivals import nanoseconds
-from camf_ros.settings.demo_settings import MonitorSettings
+from camf_ros.settings.demo_settings import PAGE, STRIP, SUMMARY, MonitorSettings
+from camf_ros.settings.thermal_settings import ThermalSettings
 
-# Input frames that are kept until the fused picture made of them comes back.
-_KEPT = 150
+# Input frames that are kept until the fused picture made of them comes back, and detector images until the weights do.
+_KEPT, _KEPT_DETECTOR = 150, 8
+# Lines of the page's chart of rates.
+_CAPTIONS = {topics.THERMAL: "thermal", topics.RGB: "RGB", "fused": "fused"}
 
 
 class DemoMonitor(Node):  # type: ignore[misc]
@@ -54,11 +61,19 @@ class DemoMonitor(Node):  # type: ignore[misc]
         self._skew: list[float] = []
         self._ages: list[float] = []
         self._triples: list[Triple] = []
+        # For the page: what the strip does not show, and frames a second for each second.
+        self._detector: OrderedDict[int, Image] = OrderedDict()
+        self._detected: Image | None = None  # the one of the last triple
+        self._explanation: Image | None = None
+        self._rates: dict[str, list[float]] = {name: [] for name in _CAPTIONS}
         self._diagnostics: dict[str, str] = {}
         self._shown = (self._began, dict(self._counts))
         for camera, topic in ((topics.THERMAL, topics.THERMAL_IMAGE), (topics.RGB, topics.RGB_IMAGE)):
             self.create_subscription(Image, topic, lambda m, camera=camera: self._input(camera, m), SENSOR_INPUT)
         self.create_subscription(Image, topics.FUSED_IMAGE, self._on_fused, SENSOR_INPUT)
+        if self._settings.view:
+            self.create_subscription(Image, topics.DETECTOR_IMAGE, self._on_detector, SENSOR_INPUT)
+            self.create_subscription(Image, self._settings.explanation_topic, self._on_explanation, OUTPUT)
         self.create_subscription(CameraInfo, topics.FUSED_INFO, self._on_info, SENSOR_INPUT)
         self.create_subscription(ChannelWeights, self._settings.weights_topic, self._on_weights, OUTPUT)
         self.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, OUTPUT)
@@ -66,10 +81,7 @@ class DemoMonitor(Node):  # type: ignore[misc]
 
     def _input(self, camera: str, message: Image) -> None:
         self._counts[camera] += 1
-        kept = self._inputs[camera]
-        kept[nanoseconds(message.header.stamp)] = message
-        if len(kept) > _KEPT:
-            kept.popitem(last=False)
+        _keep(self._inputs[camera], message)
 
     def _on_fused(self, message: Image) -> None:
         self._counts["fused"] += 1
@@ -77,10 +89,15 @@ class DemoMonitor(Node):  # type: ignore[misc]
         if self._first is None:
             self._first = self._last
         self._ages.append(1e-9 * (self.get_clock().now().nanoseconds - nanoseconds(message.header.stamp)))
-        self._fused[nanoseconds(message.header.stamp)] = message
-        if len(self._fused) > _KEPT:
-            self._fused.popitem(last=False)
+        _keep(self._fused, message)
         self._collect()
+
+    def _on_detector(self, message: Image) -> None:
+        _keep(self._detector, message, _KEPT_DETECTOR)
+        self._collect()
+
+    def _on_explanation(self, message: Image) -> None:
+        self._explanation = message
 
     def _on_info(self, _message: CameraInfo) -> None:
         self._counts["camera_info"] += 1
@@ -103,9 +120,11 @@ class DemoMonitor(Node):  # type: ignore[misc]
             return
         thermal = self._inputs[topics.THERMAL].get(nanoseconds(weights.thermal_stamp))
         rgb = self._inputs[topics.RGB].get(nanoseconds(weights.rgb_stamp))
-        fused = self._fused.get(nanoseconds(weights.header.stamp))
-        if thermal is None or rgb is None or fused is None:
+        stamp = nanoseconds(weights.header.stamp)
+        fused, detector = self._fused.get(stamp), self._detector.get(stamp)
+        if thermal is None or rgb is None or fused is None or (self._settings.view and detector is None):
             return
+        self._detected = detector
         convert = self._conversion
         self._triples.append(Triple(convert.thermal(thermal), convert.rgb(rgb), convert.rgb(fused)))
 
@@ -119,6 +138,9 @@ class DemoMonitor(Node):  # type: ignore[misc]
         then, counts = self._shown
         self._shown = (now, dict(self._counts))
         rate = {name: (count - counts[name]) / (now - then) for name, count in self._counts.items()}
+        if self._first is not None:
+            for name, rates in self._rates.items():
+                rates.append(rate[name])
         latency = summarise(self._latency[-50:])
         dropped = self._diagnostics.get("dropped for a newer pair", "-")
         print(
@@ -133,13 +155,29 @@ class DemoMonitor(Node):  # type: ignore[misc]
 
     def _finish(self) -> None:
         folder = Path(self._settings.output)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         summary = self.summary()
-        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         if self._triples:
-            write_png(folder / "strip.png", picture_strip(self._triples))
+            write_png(folder / STRIP, picture_strip(self._triples))
+        if self._settings.view:
+            write_whole(folder / PAGE, self._page(summary).encode())
+        write_json(folder / SUMMARY, summary)
         if not self.finished.done():
             self.finished.set_result(bool(self._triples))
+
+    def _page(self, summary: dict[str, object]) -> str:
+        pictures: dict[str, NDArray[np.uint8]] = {}
+        if self._triples:
+            last = self._triples[-1]
+            thermal = ThermalFrontEnd(ThermalSettings()).apply(last.thermal, 0.0)
+            pictures |= {"Thermal": thermal, "RGB": last.rgb, "Fused image": last.fused}
+        if self._detected is not None:
+            pictures["Detector image"] = self._conversion.rgb(self._detected)
+        explanation = None if self._explanation is None else self._conversion.rgb(self._explanation)
+        rates = {_CAPTIONS[name]: line for name, line in self._rates.items()}
+        weights = self._weights
+        channels = {"thermal": weights.infrared_weight, "RGB": weights.visible_weight} if weights else {}
+        return demo_page(summary, pictures, rates, channels, explanation)
 
     def summary(self) -> dict[str, object]:
         """What was received, and how fast."""
@@ -177,6 +215,12 @@ class DemoMonitor(Node):  # type: ignore[misc]
             "engine": self._diagnostics.get("engine", ""),
             "image_conversion": self._diagnostics.get("image conversion", ""),
         }
+
+
+def _keep(kept: OrderedDict[int, Image], message: Image, most: int = _KEPT) -> None:
+    kept[nanoseconds(message.header.stamp)] = message
+    if len(kept) > most:
+        kept.popitem(last=False)
 
 
 def _milliseconds(summary: Summary) -> dict[str, float]:

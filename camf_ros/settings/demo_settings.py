@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from camf_ros.settings.table import setting
 
+#: Files that the monitor leaves in its folder.
+SUMMARY, STRIP, PAGE = "summary.json", "strip.png", "index.html"
+
 
 @dataclass(frozen=True)
 class SourceSettings:
@@ -52,6 +55,11 @@ class MonitorSettings:
     timeout: float = setting(90.0, "Time to wait for the first fused image.", minimum=1.0, maximum=3600.0, unit="s")
     pictures: int = setting(3, "Rows of the image strip.", minimum=1, maximum=20)
     weights_topic: str = setting("fusion/channel_weights", "Topic of the channel weights.")
+    view: bool = setting(
+        False,
+        "Also subscribe to the detector image and the explanation, and write index.html: pictures, rates and weights.",
+    )
+    explanation_topic: str = setting("fusion/explanation", "Topic of the explanation.")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -52,9 +53,12 @@ def children() -> set[str]:
     return {line for line in listing.splitlines() if "lib/camf_ros/" in line}
 
 
-def test_pairs_of_a_folder_come_back_fused(demo, pairs, model, tmp_path):
+@pytest.mark.parametrize("view", [(), ("--view",)], ids=["plain", "view"])
+def test_pairs_of_a_folder_come_back_fused(demo, pairs, model, tmp_path, view):
     output = tmp_path / "out"
-    process = demo("--pairs", pairs, "--seconds", 3, "--rate", 10, "--model", model, "--output", output)
+    output.mkdir()
+    (output / "index.html").write_text("of an earlier run")
+    process = demo("--pairs", pairs, "--seconds", 3, "--rate", 10, "--model", model, "--output", output, *view)
     log, _ = process.communicate(timeout=180)
     assert process.returncode == 0, log
     summary = json.loads((output / "summary.json").read_text())
@@ -73,6 +77,22 @@ def test_pairs_of_a_folder_come_back_fused(demo, pairs, model, tmp_path):
     assert strip.shape[1] == 3 * 640 + 2 * 6
     assert "fused" in log
     assert "Hz" in log
+    page = output / "index.html"
+    assert page.exists() == bool(view)
+    if view:
+        assert page.as_uri() in log
+        check_page(page.read_text(encoding="utf-8"), summary)
+
+
+def check_page(page: str, summary: dict[str, object]) -> None:
+    """Pictures of one moment, a rate for each second, a weight for each channel, and the summary."""
+    for caption in ("Thermal", "RGB", "Fused image", "Detector image"):
+        assert f"<figcaption>{caption}</figcaption>" in page
+    lines = [len(points.split()) for points in re.findall(r'points="([^"]*)"', page)]
+    assert lines[:3] == [lines[0]] * 3, "thermal, RGB and fused for the same seconds"
+    assert 2 <= lines[0] <= summary["seconds"] + 1
+    assert lines[3:] == [summary["channels"]] * 2
+    assert f"<td>{summary['model_hash']}</td>" in page
 
 
 def test_without_a_model_the_demo_fails_and_says_why(demo, pairs, tmp_path):

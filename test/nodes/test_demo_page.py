@@ -24,7 +24,7 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.seen.append((tag, dict(attributes)))
-        if tag not in {"meta", "img", "polyline"}:
+        if tag not in {"meta", "img", "polyline", "line"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -43,6 +43,7 @@ def page():
         {"Thermal": np.full((40, 60), 90, np.uint8), "Fused": red},
         {"thermal": [10.0, 9.5, 10.5], "fused": [8.0, 9.0, 10.0]},
         {"thermal": [0.5, -0.25], "RGB": [0.1, 0.2]},
+        np.zeros((30, 80, 3), np.uint8),
     )
 
 
@@ -51,7 +52,7 @@ def test_the_page_is_whole_and_needs_nothing_else(page):
     tags.feed(page)
     assert not tags.open
     sources = [attributes["src"] for tag, attributes in tags.seen if tag == "img"]
-    assert len(sources) == 2
+    assert len(sources) == 3
     assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
     assert not {"script", "link"} & {tag for tag, _ in tags.seen}
     assert len([tag for tag, _ in tags.seen if tag == "polyline"]) == 4
@@ -68,6 +69,9 @@ def test_lines_start_at_zero_and_end_at_the_largest(page):
     first, *_ = re.findall(r'points="([^"]*)"', page)
     heights = [float(point.split(",")[1]) for point in first.split()]
     assert heights[2] == min(heights) == 6.0  # 10.5, the largest, is at the top
+    axes = re.findall(r'y1="([^"]*)"', page)
+    assert axes[:2] == ["164.0", "6.0"]  # 0 and the largest value
+    assert axes[2] == re.findall(r'points="[^,]*,[^,]*,([^"]*)"', page)[2], "-0.25 is the lowest"
 
 
 def test_without_data_the_page_says_so():
