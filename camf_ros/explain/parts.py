@@ -65,15 +65,9 @@ def parts_of(frame: FusedFrame, amounts: Amounts) -> Parts:
         clipping += _clipping(thermal + rgb + clipping)
     fused = frame.luminance
     if aligned.coverage is not None:
-        fused = aligned.coverage.fill(fused, aligned.full_thermal, luminance)
-        shares = aligned.coverage.shares()
-        thermal, rgb, clipping = (
-            shares.fused * thermal,
-            shares.fused * rgb + shares.rgb * luminance,
-            shares.fused * clipping,
-        )
-        if aligned.full_thermal is not None:
-            thermal += shares.thermal * aligned.full_thermal
+        others = aligned.full_thermal, luminance
+        thermal, rgb, clipping = aligned.coverage.fill_parts((thermal, rgb, clipping), *others)
+        fused = aligned.coverage.fill(fused, *others)
     return Parts(thermal, rgb, clipping, fused - (thermal + rgb + clipping), fused)
 
 

@@ -14,6 +14,9 @@ from camf_ros.imaging.luminance import grey_as_colour
 
 #: What blending raises where there is no memory.
 FAILURES: tuple[type[Exception], ...] = (MemoryError, cv2.error)
+# Where the fused picture gets the level of one beside it: share of the longer side from the border on, pixels a side of
+# which one mean is made, and the width (standard deviation) of a local mean in these.
+_LEVEL_REACH, _LEVEL_STEP, _LEVEL_SIGMA = 1 / 6, 8, 4.0
 Grey = NDArray[np.uint8]
 Map = NDArray[np.float32]
 #: For each level, finest first, (2, h, w): amounts of the first and of the second picture. The first level's are of
@@ -125,6 +128,10 @@ class Shares(NamedTuple):
 class Coverage:
     """The parts of a picture that both cameras, one, or none of them sees.
 
+    Where one camera alone sees something its picture is shown as it is. Towards it the fused picture gets its level:
+    the difference of their local means is added, all of it at the border and none of it a sixth of the picture away,
+    so that no edge shows however different the two are. Detail goes over within the ``feather``.
+
     Attributes:
         both: (H, W), where both see something.
         overlap: Share of the picture that is, 0 to 1.
@@ -134,7 +141,8 @@ class Coverage:
     def __init__(self, thermal: NDArray[np.uint8], rgb: NDArray[np.uint8], feather: int) -> None:
         """Of two (H, W) masks, not 0 where a camera sees something.
 
-        ``feather``, pixels, is the width of the transition from the fused part to others; it lies in the fused part.
+        ``feather``, pixels, is the width of the transition from the fused part to others; it lies in the fused part. 0
+        leaves a hard edge, and the levels as they are.
         """
         thermal_only, rgb_only = (thermal > 0) & (rgb == 0), (rgb > 0) & (thermal == 0)
         self.both = both = (thermal > 0) & (rgb > 0)
@@ -145,6 +153,7 @@ class Coverage:
         self._thermal_share = _ramp(both & ~self._rgb_share.covered, thermal_only, feather)
         self._rgb_only = rgb_only.astype(np.uint8) if rgb_only.any() else None
         self._thermal_only = thermal_only.astype(np.uint8) if thermal_only.any() else None
+        self._levels = [_Levels(both, only) if feather and only.any() else None for only in (thermal_only, rgb_only)]
         nothing = (thermal == 0) & (rgb == 0)
         self._nothing = nothing if nothing.any() else None
 
@@ -162,6 +171,13 @@ class Coverage:
         None. The inputs are not written.
         """
         result: NDArray[np.uint8] = fused.copy()
+        offsets = [
+            levels.of(np.asarray(cv2.subtract(_grey(other), _grey(fused), dtype=cv2.CV_32F), np.float32))
+            for levels, other in self._levelled(thermal, rgb)
+        ]
+        if offsets:
+            offset = offsets[0] if len(offsets) == 1 else offsets[0] + offsets[1]
+            cv2.add(result, offset if fused.ndim == 2 else cv2.merge([offset] * 3), result, dtype=cv2.CV_8U)
         if self._rgb_only is not None:
             cv2.copyTo(rgb, self._rgb_only, result)
             self._rgb_share.blend(result, rgb)
@@ -172,6 +188,31 @@ class Coverage:
         if self._nothing is not None:
             result[self._nothing] = 0
         return result
+
+    def fill_parts(
+        self, parts: Sequence[Map], thermal: NDArray[np.uint8] | None, rgb: NDArray[np.uint8]
+    ) -> tuple[Map, Map, Map]:
+        """What :meth:`fill` makes of a picture's parts: from thermal, from RGB, and what clipping added.
+
+        All are grey, (H, W). What :meth:`fill` makes of their sum is the sum of the results, but for rounding.
+        """
+        changed = list(parts)
+        for levels, other in self._levelled(thermal, rgb):
+            changed = [now - levels.of(part) for now, part in zip(changed, parts, strict=True)]
+            changed[0 if other is thermal else 1] += levels.of(other)
+        total = changed[0] + changed[1] + changed[2]
+        changed[2] = changed[2] + np.clip(total, 0, 255) - total
+        shares = self.shares()
+        of_thermal, of_rgb, clipping = (shares.fused * each for each in changed)
+        if thermal is not None:
+            of_thermal += shares.thermal * thermal
+        return of_thermal, of_rgb + shares.rgb * rgb, clipping
+
+    def _levelled(
+        self, thermal: NDArray[np.uint8] | None, rgb: NDArray[np.uint8]
+    ) -> list[tuple[_Levels, NDArray[np.uint8]]]:
+        pictures = zip(self._levels, (thermal, rgb), strict=True)
+        return [(levels, other) for levels, other in pictures if levels is not None and other is not None]
 
     def shares(self) -> Shares:
         """How much of each picture :meth:`fill` takes at each place."""
@@ -186,6 +227,33 @@ class Coverage:
         if self._nothing is not None:
             fused[self._nothing] = 0
         return Shares(fused, *parts)
+
+
+class _Levels:
+    """Local means of what both cameras see, as far as they count near the part that one of them sees alone."""
+
+    def __init__(self, both: NDArray[np.bool_], only: NDArray[np.bool_]) -> None:
+        self._both = both.astype(np.float32)
+        height, width = both.shape
+        self._full, self._small = (width, height), (-(-width // _LEVEL_STEP), -(-height // _LEVEL_STEP))
+        distance = cv2.distanceTransform((~only).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        way = np.minimum(distance / (_LEVEL_REACH * max(height, width)), 1)
+        share = cv2.resize(np.cos(np.pi * way) / 2 + 0.5, self._small, interpolation=cv2.INTER_AREA)
+        self._share = share / np.maximum(self._blurred(self._both), 1e-3)
+
+    def of(self, picture: NDArray[np.uint8] | Map) -> Map:
+        """Means around each place, (H, W), of a picture of this size: whole at the border, 0 far from it."""
+        seen = np.asarray(cv2.multiply(picture, self._both, dtype=cv2.CV_32F), np.float32)
+        means = self._share * self._blurred(seen)
+        return np.asarray(cv2.resize(means, self._full, interpolation=cv2.INTER_LINEAR), np.float32)
+
+    def _blurred(self, values: Map) -> Map:
+        small = cv2.resize(values, self._small, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), _LEVEL_SIGMA, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 class _Ramp:

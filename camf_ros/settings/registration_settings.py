@@ -73,7 +73,8 @@ class RegistrationSettings:
     )
     feather: int = setting(
         4,
-        "Width of the transition to areas that only one camera sees.",
+        "Width of the transition of detail to areas that only one camera sees. Brightness changes over a wider one. "
+        "0: a hard edge.",
         minimum=0,
         maximum=64,
         unit="px",
