@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camf_ros.pairing.arrivals import Missing, Presence
+from camf_ros.pairing.arrivals import Missing, Presence, fingerprint
 
 TIMEOUT = 0.5
 #: Content of a frame by its time.
@@ -208,3 +211,24 @@ def test_nothing_is_both_there_and_missing(events: list[tuple[float, str, int]],
             if state is not None and state.reason == "silent":
                 assert state.seconds == pytest.approx(now - last[name])
         assert not (presence.alone("a", now) and presence.alone("b", now))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_small_object_that_moves_in_a_picture_without_noise_is_seen(kind: type[np.generic]) -> None:
+    """12 x 24 pixels of 640 x 512, wherever they are; and one grey level of one pixel."""
+    seen = set()
+    places = [(row, column) for row in range(0, 488, 61) for column in range(0, 628, 9)]
+    for row, column in places:
+        picture = np.full((512, 640), 90, kind)
+        picture[row : row + 24, column : column + 12] = 140
+        seen.add(fingerprint(SimpleNamespace(data=array("B", picture.tobytes()))))
+    assert len(seen) == len(places)
+    picture = np.full((512, 640), 90, kind)
+    same = fingerprint(SimpleNamespace(data=picture.tobytes()))
+    assert same == fingerprint(SimpleNamespace(data=array("B", picture.tobytes())))
+    picture[300, 333] += 1
+    assert same != fingerprint(SimpleNamespace(data=picture.tobytes()))
+
+
+def test_a_picture_without_bytes_has_a_fingerprint() -> None:
+    assert fingerprint(SimpleNamespace(data=array("B"))) == b""
