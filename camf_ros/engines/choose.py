@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.engines.engine import Engine, FusionEngine, Inspector, Runtime
+from camf_ros.engines.engine import Engine, FusionEngine, Inspector, Runtime, try_out
 from camf_ros.errors import CamfError, CheckpointError, EngineError, ParameterError, to_install
 from camf_ros.models import Model, find_model
 from camf_ros.network.model_info import ModelInfo
@@ -28,8 +28,6 @@ _GPU_FILES = ("/proc/driver/nvidia/gpus", "/dev/nvhost-gpu", "/dev/nvgpu")
 _CPU_FILE = Path("/proc/cpuinfo")
 # x86: AVX-512 or AMX; ARM: the extension of that name.
 _BFLOAT16 = re.compile(r"\b(avx512_bf16|amx_bf16|bf16)\b")
-# Pixels a side of the first inference, which shows whether a runtime works at all.
-_TRIAL_SIDE = 64
 _DEVICES = {"torch": ("cuda", "cpu"), "openvino": ("cpu",), "onnxruntime": ("cuda", "cpu"), "tensorrt": ("cuda",)}
 # Why an engine is preferred to those after it.
 _REASONS = {
@@ -140,7 +138,7 @@ def choose_engine(settings: FusionSettings) -> ChosenEngine:
     for name, device in _candidates(settings, model):
         try:
             engine = open_engine(name, model, device=device, precision=settings.precision, threads=settings.threads)
-            engine.fuse(*np.zeros((2, _TRIAL_SIDE, _TRIAL_SIDE), np.uint8))
+            try_out(engine)
         except CamfError as error:
             failures.append((name, error))
         else:

@@ -34,6 +34,10 @@ Factors = Sequence[tuple[float, float]]
 _T = TypeVar("_T")
 # Two cameras' sizes while one is replaced by the other; each prepared size can hold much memory.
 _KEPT_SIZES = 2
+# A size beyond these has come to stay after so many pictures in a row.
+_SETTLED = 8
+# Pixels a side of the inference that shows whether a runtime works at all.
+_TRIAL_SIDE = 64
 
 
 class EngineOutput(NamedTuple):
@@ -137,6 +141,12 @@ class FusionEngine:
         """Memory of the engine's accelerator; None where it has none, or its runtime does not tell."""
         return self._runtime.memory()
 
+    def forget(self, height: int, width: int) -> None:
+        """Drop what was prepared for a picture size."""
+        below, right = padding(height, width, self._levels) if self._levels else (0, 0)
+        self._blenders.forget(height, width)
+        self._runtime.forget(height + below, width + right)
+
     def fuse(
         self,
         infrared: Picture,
@@ -174,8 +184,7 @@ class FusionEngine:
             blender = self._blenders.get(lambda h, w: Blender(h, w, self._levels), height, width)
             fused = blender.blend(infrared, visible, amounts)
         except FAILURES as error:
-            self._blenders.forget(height, width)
-            self._runtime.forget(height + missing[0], width + missing[1])
+            self.forget(height, width)
             raise EngineError(
                 f"the pictures of {width} x {height} pixels could not be blended ({error})",
                 remedy="use a smaller picture",
@@ -253,6 +262,9 @@ class Inspector:
 class SizeCache(Generic[_T]):
     """What is prepared for a picture size and kept; forgets the size that has not been used for longest.
 
+    Sizes that come and go must not be prepared each time. Where something can be made that takes any size, it serves
+    all sizes beyond those that are kept, until one of them comes several times in a row.
+
     It does not keep the function that prepares: that belongs to the owner, and the two would hold each other. A model
     that is replaced would keep its memory and threads until the garbage collector finds the cycle.
     """
@@ -260,12 +272,24 @@ class SizeCache(Generic[_T]):
     def __init__(self, kept: int = _KEPT_SIZES) -> None:
         self._kept = kept
         self._entries: OrderedDict[tuple[int, int], _T] = OrderedDict()
+        self._for_any: _T | None = None
+        # The last size that was not kept, and how often in a row it came.
+        self._passing: tuple[tuple[int, int], int] = (0, 0), 0
 
-    def get(self, prepare: Callable[[int, int], _T], height: int, width: int) -> _T:
-        """What belongs to a size; ``prepare(height, width)`` makes it."""
+    def get(
+        self, prepare: Callable[[int, int], _T], height: int, width: int, for_any: Callable[[], _T] | None = None
+    ) -> _T:
+        """What belongs to a size: ``prepare(height, width)`` makes it; ``for_any()`` makes what takes any size."""
         size = (height, width)
-        if size not in self._entries:
+        if size in self._entries:
+            self._passing = (0, 0), 0
+        elif for_any is not None and len(self._entries) >= self._kept and not self._stays(size):
+            if self._for_any is None:
+                self._for_any = for_any()
+            return self._for_any
+        else:
             # First, so that the memory of the one can be used for the other.
+            self._for_any = None
             while len(self._entries) >= self._kept:
                 self._entries.popitem(last=False)
             self._entries[size] = prepare(height, width)
@@ -274,7 +298,13 @@ class SizeCache(Generic[_T]):
 
     def forget(self, height: int, width: int) -> None:
         """Drop what belongs to a size, if there is anything."""
-        self._entries.pop((height, width), None)
+        if self._entries.pop((height, width), None) is None:
+            self._for_any = None
+
+    def _stays(self, size: tuple[int, int]) -> bool:
+        last, times = self._passing
+        self._passing = size, times + 1 if size == last else 1
+        return self._passing[1] > _SETTLED
 
 
 def guarded(runtime: Runtime, inputs: Arrays) -> Arrays:
@@ -294,6 +324,16 @@ def guarded(runtime: Runtime, inputs: Arrays) -> Arrays:
             f"{runtime.description} failed on {width} x {height} pixels ({error})",
             remedy="use a smaller picture, or another engine",
         ) from error
+
+
+def try_out(engine: Engine) -> None:
+    """One small inference, which shows whether a runtime works at all; nothing that it prepares is kept.
+
+    Raises EngineError if it does not.
+    """
+    engine.fuse(*np.zeros((2, _TRIAL_SIDE, _TRIAL_SIDE), np.uint8))
+    if isinstance(engine, FusionEngine):
+        engine.forget(_TRIAL_SIDE, _TRIAL_SIDE)
 
 
 def engine_warnings(engine: Engine) -> tuple[str, ...]:

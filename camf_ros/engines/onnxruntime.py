@@ -21,7 +21,9 @@ _JETSON_MODEL = Path("/proc/device-tree/model")
 
 
 class OnnxRuntime:
-    """See :class:`camf_ros.engines.engine.Runtime`; each picture size gets a session when its first pair comes.
+    """See :class:`camf_ros.engines.engine.Runtime`; a picture size gets a session when its first pair comes.
+
+    Sizes that come and go share one session of any size.
 
     TensorRT builds an engine for each size, which takes minutes. They are kept in the user's cache, where ``camf export
     --build-only`` puts them before the robot drives.
@@ -62,7 +64,8 @@ class OnnxRuntime:
 
     def run(self, inputs: Arrays) -> Arrays:
         """See the protocol."""
-        session = self._sessions.get(self._session, *inputs[INFRARED].shape[2:])
+        height, width = inputs[INFRARED].shape[2:]
+        session = self._sessions.get(self._session, height, width, self._session)
         names = [output.name for output in session.get_outputs()]
         return dict(zip(names, session.run(names, inputs), strict=True))
 
@@ -74,15 +77,19 @@ class OnnxRuntime:
         """None: ONNX Runtime does not tell."""
         return None
 
-    def _session(self, height: int, width: int) -> onnxruntime.InferenceSession:
+    def _session(self, height: int = 0, width: int = 0) -> onnxruntime.InferenceSession:
+        """For one size, or for any: TensorRT would build an engine for each, which CUDA need not."""
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _LOG_ERRORS
         options.intra_op_num_threads = self._threads
         # A network of one known size needs no arithmetic of shapes, and TensorRT builds one engine that fits.
-        options.add_free_dimension_override_by_name("height", height)
-        options.add_free_dimension_override_by_name("width", width)
-        session = onnxruntime.InferenceSession(self._data, options, providers=self._providers)
-        wanted = _PROVIDERS[self._provider]
+        if height:
+            options.add_free_dimension_override_by_name("height", height)
+            options.add_free_dimension_override_by_name("width", width)
+        tensorrt = self._provider == "tensorrt"
+        providers = self._providers[1:] if tensorrt and not height else self._providers
+        session = onnxruntime.InferenceSession(self._data, options, providers=providers)
+        wanted = providers[0][0]
         if session.get_providers()[0] != wanted:  # a library of the GPU is missing: it would run on, on the CPU
             raise EngineError(
                 f"{wanted} could not be started",

@@ -17,7 +17,9 @@ _DEVICE = "CPU"
 
 
 class OpenVinoRuntime:
-    """See :class:`camf_ros.engines.engine.Runtime`; each picture size is compiled when its first pair comes.
+    """See :class:`camf_ros.engines.engine.Runtime`; a picture size is compiled when its first pair comes.
+
+    Sizes that come and go share one network of any size, whose pictures differ by the rounding of float32 at most.
 
     ``device`` is ``auto`` or ``cpu``. ``precision`` is ``float32``, ``bfloat16``, ``float16`` or ``auto``: bfloat16 if
     the processor computes it in hardware, else float32. The paper's decoder needs every bit of its features: float32.
@@ -49,7 +51,8 @@ class OpenVinoRuntime:
 
     def run(self, inputs: Arrays) -> Arrays:
         """See the protocol."""
-        request = self._requests.get(self._compile, *inputs[INFRARED].shape[2:])
+        height, width = inputs[INFRARED].shape[2:]
+        request = self._requests.get(self._compile, height, width, self._compile)
         # Inputs are only read while this call lasts.
         result = request.infer(inputs, share_inputs=True, share_outputs=True)
         return {name: value for output, value in result.items() for name in output.names}
@@ -62,8 +65,8 @@ class OpenVinoRuntime:
         """None: there is no accelerator."""
         return None
 
-    def _compile(self, height: int, width: int) -> openvino.InferRequest:
-        # A network of one known size is a good deal faster than one of any size.
+    def _compile(self, height: int = -1, width: int = -1) -> openvino.InferRequest:
+        """For one size, or for any."""
         model = self._core.read_model(self._data)
         shapes = {name: [1, 1, height, width] for name in (INFRARED, VISIBLE)}
         model.reshape(shapes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -16,6 +17,7 @@ from camf_ros.network.inference import choose_device, has_fast_bfloat16, inferen
 from camf_ros.network.model_info import INFRARED
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_Run = Callable[[list[Tensor]], tuple[Tensor, ...]]
 # Runs before a CUDA graph is captured, in which libraries take their memory and choose their ways.
 _WARM_UP = 3
 
@@ -50,7 +52,7 @@ class TorchRuntime:
         self._module = module.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.description = f"torch {self._device} {str(dtype).removeprefix('torch.')}"
         self.warnings: list[str] = []
-        self._graphs: SizeCache[_CudaGraph] = SizeCache()
+        self._graphs: SizeCache[_Run] = SizeCache()
 
     def run(self, inputs: Arrays) -> Arrays:
         """See the protocol."""
@@ -58,8 +60,9 @@ class TorchRuntime:
         tensors = [torch.tensor(value) for value in inputs.values()]
         with torch.inference_mode(), _exact(self._device):
             if self._device.type == "cuda":
-                graph = self._graphs.get(lambda _h, _w: self._capture(tensors), *inputs[INFRARED].shape[2:])
-                outputs = graph.run(tensors)
+                height, width = inputs[INFRARED].shape[2:]
+                run = self._graphs.get(lambda _h, _w: self._capture(tensors), height, width, self._uncaptured)
+                outputs = run(tensors)
             else:
                 outputs = self._module(*tensors)
             names: tuple[str, ...] = self._module.output_names
@@ -79,8 +82,13 @@ class TorchRuntime:
         except RuntimeError:  # a GPU that does not answer any more
             return None
 
-    def _capture(self, tensors: list[Tensor]) -> _CudaGraph:
-        return _CudaGraph(self._module, [tensor.to(self._device) for tensor in tensors], self._device)
+    def _capture(self, tensors: list[Tensor]) -> _Run:
+        return _CudaGraph(self._module, [tensor.to(self._device) for tensor in tensors], self._device).run
+
+    def _uncaptured(self) -> _Run:
+        """For sizes that come and go."""
+        module, device = self._module, self._device
+        return lambda tensors: tuple(module(*(tensor.to(device) for tensor in tensors)))
 
 
 class _CudaGraph:

@@ -28,7 +28,8 @@ NETWORK_PIXEL = {"openvino": (180, 500), "torch": (220, 850), "onnxruntime": (36
 # Of an explanation, likewise.
 EXPLANATION_PIXEL = 320
 
-# Of what is free: a runtime keeps two picture sizes, and another model is loaded while the one at work goes on.
+# Of what is free: a runtime keeps two picture sizes and one for any other, and another model is loaded while the one
+# at work goes on.
 _SHARE = 0.5
 _CGROUPS = Path("/sys/fs/cgroup")
 # Limit and usage of a control group, of version 2 and 1.

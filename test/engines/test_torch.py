@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -67,13 +68,15 @@ def test_one_graph_for_each_size(small_model: Path, monkeypatch: pytest.MonkeyPa
     checkpoint = load_checkpoint(small_model)
     runtime = TorchRuntime(checkpoint, device="cpu", precision="float32")
     monkeypatch.setattr(runtime, "_device", FakeDevice())
-    monkeypatch.setattr(runtime, "_capture", lambda tensors: StandIn(runtime._module, tensors, torch.device("cpu")))
+    monkeypatch.setattr(runtime, "_capture", lambda tensors: StandIn(runtime._module, tensors, torch.device("cpu")).run)
+    on_cpu = SimpleNamespace(_module=runtime._module, _device=torch.device("cpu"))
+    monkeypatch.setattr(runtime, "_uncaptured", lambda: TorchRuntime._uncaptured(on_cpu))  # type: ignore[arg-type]
     info = find_model(str(small_model)).info()
     assert info.weights is not None
     engine = FusionEngine(info, info.weights, runtime)
     plain = open_engine("torch", find_model(str(small_model)), device="cpu", precision="float32")
     outputs = []
-    for seed, size in enumerate([(32, 48), (48, 64), (32, 48), (40, 60)]):
+    for seed, size in enumerate([(32, 48), (48, 64), (32, 48), (40, 60), (80, 96), (64, 32)]):
         pair = smooth_pair(*size, seed=seed)
         output = engine.fuse(*pair, keep_amounts=True)
         expected = plain.fuse(*pair, keep_amounts=True)
@@ -83,7 +86,7 @@ def test_one_graph_for_each_size(small_model: Path, monkeypatch: pytest.MonkeyPa
         assert np.array_equal(output.infrared_activation, expected.infrared_activation)
         for got, wanted in zip(output.amounts or (), expected.amounts or (), strict=True):
             assert np.array_equal(got, wanted)
-    assert shapes == [(32, 48), (48, 64)], "60 x 40 is padded to 64 x 48"
+    assert shapes == [(32, 48), (48, 64)], "60 x 40 is padded to 64 x 48, and further sizes run without a graph"
     runtime.forget(32, 48)
     engine.fuse(*smooth_pair(48, 64))
     assert shapes[2:] == [(48, 64)], "after a failure no size is trusted"
