@@ -14,9 +14,9 @@ from camf_ros.imaging.luminance import grey_as_colour
 
 #: What blending raises where there is no memory.
 FAILURES: tuple[type[Exception], ...] = (MemoryError, cv2.error)
-# Where the fused picture gets the level of one beside it: share of the longer side from the border on, pixels a side of
-# which one mean is made, and the width (standard deviation) of a local mean in these.
-_LEVEL_REACH, _LEVEL_STEP, _LEVEL_SIGMA = 1 / 6, 8, 4.0
+# The fused picture gets the level of one beside it: worked out on cells, so many along the longer side; from the border
+# on so many of them; a local mean is of so many (standard deviation); what is narrower is no part but a hole.
+_LEVEL_CELLS, _LEVEL_REACH, _LEVEL_SIGMA, _LEVEL_HOLE = 160, 27, 4.0, 5
 Grey = NDArray[np.uint8]
 Map = NDArray[np.float32]
 #: For each level, finest first, (2, h, w): amounts of the first and of the second picture. The first level's are of
@@ -130,7 +130,8 @@ class Coverage:
 
     Where one camera alone sees something its picture is shown as it is. Towards it the fused picture gets its level:
     the difference of their local means is added, all of it at the border and none of it a sixth of the picture away,
-    so that no edge shows however different the two are. Detail goes over within the ``feather``.
+    so that no edge shows however different the two are. Holes, such as occlusions leave, do not change it. Detail goes
+    over within the ``feather``.
 
     Attributes:
         both: (H, W), where both see something.
@@ -153,7 +154,8 @@ class Coverage:
         self._thermal_share = _ramp(both & ~self._rgb_share.covered, thermal_only, feather)
         self._rgb_only = rgb_only.astype(np.uint8) if rgb_only.any() else None
         self._thermal_only = thermal_only.astype(np.uint8) if thermal_only.any() else None
-        self._levels = [_Levels(both, only) if feather and only.any() else None for only in (thermal_only, rgb_only)]
+        parts = [_cells(only) if feather and only.any() else None for only in (thermal_only, rgb_only)]
+        self._levels = [_Levels(both, part) if part is not None and part.any() else None for part in parts]
         nothing = (thermal == 0) & (rgb == 0)
         self._nothing = nothing if nothing.any() else None
 
@@ -232,13 +234,13 @@ class Coverage:
 class _Levels:
     """Local means of what both cameras see, as far as they count near the part that one of them sees alone."""
 
-    def __init__(self, both: NDArray[np.bool_], only: NDArray[np.bool_]) -> None:
+    def __init__(self, both: NDArray[np.bool_], part: NDArray[np.uint8]) -> None:
+        """``part`` is 1 in the cells that one camera sees alone, as :func:`_cells` gives it."""
         self._both = both.astype(np.float32)
-        height, width = both.shape
-        self._full, self._small = (width, height), (-(-width // _LEVEL_STEP), -(-height // _LEVEL_STEP))
-        distance = cv2.distanceTransform((~only).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        way = np.minimum(distance / (_LEVEL_REACH * max(height, width)), 1)
-        share = cv2.resize(np.cos(np.pi * way) / 2 + 0.5, self._small, interpolation=cv2.INTER_AREA)
+        self._full, self._cells = both.shape[::-1], part.shape[::-1]
+        distance = cv2.distanceTransform(1 - part, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        # From centre to centre; the border is half a cell before the first.
+        share = np.cos(np.pi * np.clip((distance - 0.5) / _LEVEL_REACH, 0, 1)) / 2 + 0.5
         self._share = share / np.maximum(self._blurred(self._both), 1e-3)
 
     def of(self, picture: NDArray[np.uint8] | Map) -> Map:
@@ -248,8 +250,19 @@ class _Levels:
         return np.asarray(cv2.resize(means, self._full, interpolation=cv2.INTER_LINEAR), np.float32)
 
     def _blurred(self, values: Map) -> Map:
-        small = cv2.resize(values, self._small, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(values, self._cells, interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(small, (0, 0), _LEVEL_SIGMA, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _cells(only: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """1 in the cells of which one camera alone sees most, without holes; at the picture's border as if it went on."""
+    height, width = only.shape
+    step = max(1, max(height, width) // _LEVEL_CELLS)
+    share = cv2.resize(only.astype(np.float32), (-(-width // step), -(-height // step)), interpolation=cv2.INTER_AREA)
+    edge = _LEVEL_HOLE
+    grown = cv2.copyMakeBorder((share > 0.5).astype(np.uint8), edge, edge, edge, edge, cv2.BORDER_REPLICATE)
+    opened = cv2.morphologyEx(grown, cv2.MORPH_OPEN, np.ones((edge, edge), np.uint8))
+    return np.asarray(opened[edge:-edge, edge:-edge], np.uint8)
 
 
 def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import plain_camf
 import pytest
@@ -124,8 +125,8 @@ def wave(reach: float, distance: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("feather", [1, 4, 9])
 @pytest.mark.parametrize(("fused", "rgb"), [(40, 128), (200, 120), (130, 128)])
 def test_levels_match_at_the_border(fused: int, rgb: int, feather: int, channels: tuple[int, ...]) -> None:
-    """The step is spread over a sixth of the picture; beyond it the fused picture is as it was."""
-    shape, border, reach = (240, 960), 480, 960 / 6
+    """The step is spread over 27 of 160 cells; beyond it the fused picture is as it was."""
+    shape, border, reach = (240, 960), 480, 27 * 6
     seen = np.broadcast_to(np.arange(shape[1]) < border, shape)
     coverage = Coverage(np.uint8(255) * seen, np.full(shape, 255, np.uint8), feather)
     pictures = [np.full((*shape, *channels), level, np.uint8) for level in (fused, rgb)]
@@ -155,6 +156,19 @@ def test_only_the_level_goes_over_far_from_the_border_detail_stays() -> None:
     assert result[person].mean() - around > 0.8 * (200 - 60)
 
 
+def test_holes_do_not_change_the_level() -> None:
+    """Occlusions and pixels without depth leave holes all over a picture."""
+    shape = (240, 960)
+    thermal = np.full(shape, 255, np.uint8)
+    for row, column in ((40, 100), (120, 480), (200, 800)):
+        thermal[row : row + 24, column : column + 18] = 0
+    coverage = Coverage(thermal, np.full(shape, 255, np.uint8), 1)
+    got = coverage.fill(np.full(shape, 40, np.uint8), None, np.full(shape, 128, np.uint8))
+    grown = cv2.dilate(1 - thermal // 255, np.ones((5, 5), np.uint8)) > 0
+    assert (got[~grown] == 40).all()
+    assert (got[thermal == 0] == 128).all()
+
+
 @pytest.mark.parametrize("feather", [1, 4, 9])
 def test_detail_goes_over_within_the_feather(feather: int) -> None:
     shape, border = (240, 960), 480
@@ -174,7 +188,7 @@ def test_where_nobody_sees_anything_it_is_black() -> None:
     thermal[:5] = rgb[:5] = 0
     got = fill(Coverage(thermal, rgb, feather=3), (3,))
     assert (got[:5] == 0).all()
-    assert (got[5:15, :8] == FUSED).all(), "no way over to where there is nothing"
+    assert (got[5:, :2] == FUSED).all(), "no way over to where there is nothing"
 
 
 def test_narrow_overlap_has_one_way_over_at_most() -> None:
