@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from camf_ros.imaging.registration_file import RegistrationFile, read_registrati
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.parameter_file import read_parameters
 from camf_ros.settings.table import build, specs
-from camf_ros.settings.yaml_file import MAX_SIZE
+from camf_ros.settings.yaml_file import MAX_SIZE, read_yaml
 
 READERS = {
     "registration": "camf_ros.imaging.registration_file read_registration",
@@ -136,3 +137,40 @@ def test_any_parameters(tmp_path: Path, tree: dict[str, Any]) -> None:
         build(FusionSettings, read_parameters(path, "fusion"))
     except CamfError as error:
         assert str(error)
+
+
+COSTLY = {
+    "base 60": "a: [" + "1:1," * (MAX_SIZE // 4 - 4) + "]",
+    "one to the base 60": "a: !!int " + "1:" * (MAX_SIZE // 2 - 8) + "1",
+    "a fraction to the base 60": "a: !!float " + "1:" * (MAX_SIZE // 2 - 8) + "1",
+    "numbers": "a: [" + "1," * (MAX_SIZE // 2 - 4) + "]",
+    "lines": "- 1\n" * (MAX_SIZE // 4),
+    "names": "{" + "a: 1," * (MAX_SIZE // 5 - 1) + "}",
+    "no time": "a: !!timestamp x",
+    "no number": "a: !!int ''",
+    "neither true nor false": "a: !!bool x",
+}
+
+
+def test_costly_files_are_refused(tmp_path: Path) -> None:
+    for title, text in COSTLY.items():
+        path = tmp_path / title
+        path.write_text(text)
+        with pytest.raises(DataError, match="is no YAML"):
+            read_yaml(path, "file")
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    """Nobody writes to the FIFO, and nobody waits for it."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    for path, what in ((tmp_path / "fifo", "is no regular file"), ("/dev/zero", "is no regular"), (tmp_path, "folder")):
+        with pytest.raises(DataError, match=what):
+            read_yaml(Path(path), "file")
+
+
+def test_times_are_text_and_numbers_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "plain.yaml"
+    path.write_text("[1:30, 2024-01-02, 10, -0x1f, 1.5, -1.0e+3, .inf, true, Off, ~, '1', 1e, '<<']")
+    expected = ["1:30", "2024-01-02", 10, -31, 1.5, -1000.0, float("inf"), True, False, None, "1", "1e", "<<"]
+    assert read_yaml(path, "file") == expected
