@@ -7,7 +7,7 @@ of one stamp come together, the newest picture wins, and every result has the he
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import cv2
 import message_filters
@@ -203,6 +203,6 @@ def _write(picture: Any, text: str, place: tuple[int, int], size: float, thickne
     cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, _INK, thickness, cv2.LINE_AA)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Run the node until it is told to stop."""
-    return run_node(DetectorNode)
+    run_node("detector_example", DetectorNode, DetectorSettings)

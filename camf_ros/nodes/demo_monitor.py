@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import rclpy
@@ -236,10 +237,6 @@ def _listen(node: DemoMonitor) -> int:
     return 0 if node.finished.done() and node.finished.result() else 1
 
 
-def main() -> int:
-    """Listen until enough was seen.
-
-    Returns:
-        Exit status: 0 if fused pictures came back over the topic.
-    """
-    return run_node(DemoMonitor, _listen)
+def main() -> NoReturn:
+    """Listen until enough was seen; the exit status is 0 if fused pictures came back over the topic."""
+    run_node("demo_monitor", DemoMonitor, MonitorSettings, _listen)

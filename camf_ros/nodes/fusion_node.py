@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -40,6 +41,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
     # constructor fails.
     _loaded: Loaded | None = None
     _active: Active | None = None
+    _commands: Commands | None = None
 
     def __init__(self) -> None:
         """Declare parameters and, unless ``autostart`` is false, configure and activate.
@@ -58,8 +60,10 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             self,
             enable=self._enable,
             reload=self._reload,
-            last=self._last,
+            last=lambda: self._loaded.fusion.last if self._loaded else None,
+            explainer=self._explainer,
             parameters=self._configuration.values,
+            failed=self._extra_failed,
         )
         self._timer = self._report_timer()
         self.create_timer(_ADAPTATION_PERIOD, self._adapt, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -67,6 +71,11 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             for transition in (self.trigger_configure, self.trigger_activate):
                 if transition() != _SUCCESS:
                     raise self._problem or CamfError("a transition failed")
+        else:
+            self.get_logger().info(
+                f"autostart is false: waiting for a lifecycle manager, or for 'ros2 lifecycle set {self._name} configure' "
+                "and 'activate'"
+            )
 
     @property
     def settings(self) -> FusionSettings:
@@ -75,6 +84,8 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
 
     def destroy_node(self) -> None:
         """Finish the pair in work, then go."""
+        if self._commands is not None:
+            self._commands.close()
         self._stop()
         self._unload()
         super().destroy_node()
@@ -198,13 +209,6 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
             self._active.adapting.restart()
         return answer
 
-    def _last(self) -> tuple[FusedPair, Explainer | None] | None:
-        """What was fused last, and who can explain it."""
-        pair = self._loaded.fusion.last if self._loaded else None
-        if pair is None:
-            return None
-        return pair, self._active.explainer(pair) if self._active else None
-
     def _report_timer(self, before: Timer | None = None) -> Timer:
         """Reports as often as the settings say at the moment; takes the place of the one before, if that does not."""
         period = self.settings.diagnostics_period
@@ -231,12 +235,17 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
 
     # From any thread.
 
+    def _explainer(self, pair: FusedPair) -> Explainer | None:
+        active = self._active
+        return active.explainer(pair) if active else None
+
     def _failed(self, error: Exception) -> None:
         # Told to stop in the middle of a pair: nothing can be published any more, and nothing is wrong.
         if self.context.ok():
             reason = error.reason if isinstance(error, CamfError) else "internal"
             self._statistics.rejected(reason)
-            self._log.error(reason, f"not fused ({reason}): {_text(error)}")
+            camera = error.camera if isinstance(error, CamfError) else ""
+            self._log.error(f"{reason} {camera}", f"not fused ({reason}): {_text(error)}")
 
     def _extra_failed(self, name: str, error: Exception) -> None:
         if self.context.ok():  # likewise
@@ -246,10 +255,13 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
 
 def _text(error: Exception) -> str:
     """A CamfError says it all; anything else is a bug of ours, and its place is what matters."""
-    return str(error) if isinstance(error, CamfError) else "".join(traceback.format_exception(error))
+    if isinstance(error, CamfError):
+        return str(error)
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return "\n".join("".join(one if one.isprintable() else ascii(one)[1:-1] for one in line) for line in lines)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Run the node until it is told to stop; see :func:`camf_ros.nodes.running.run_node`."""
     limit_arenas()
-    return run_node(FusionNode)
+    run_node("fusion_node", FusionNode, FusionSettings)

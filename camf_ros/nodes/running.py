@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
+import gc
 import os
 import signal
 import sys
+import textwrap
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import rclpy
 from lifecycle_msgs.srv import ChangeState
@@ -21,8 +25,10 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers
+from rclpy.utilities import remove_ros_args
 
-from camf_ros.errors import CamfError
+from camf_ros.errors import CamfError, plain
+from camf_ros.settings.table import specs
 
 # Seconds to end in. A node waits at most 20 for its threads; the rest is for the middleware on a busy machine.
 _PATIENCE = 30
@@ -31,6 +37,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOOK = 1.0
 # Seconds between two lines in the log about one cause.
 _SILENCE = 5.0
+
+_HELP = {"-h", "--help"}
 
 _N = TypeVar("_N", bound=Node)
 
@@ -70,7 +78,7 @@ class _Stop:
         os._exit(0)  # nothing has been made yet
 
     def close(self) -> None:
-        """Have the process ignore both for the rest of its life, also when Python has gone."""
+        """Have the process ignore both for the rest of its life."""
         self.told = True
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
@@ -79,9 +87,8 @@ class _Stop:
 class _LastResort:
     """Ends this process by SIGALRM when it does not end by itself.
 
-    Whatever holds it: a callback that never returns, a runtime in native code, which no exception reaches, or a
-    library's clean-up when Python has already gone. As long as Python is there, the stack of every thread is written
-    to standard error first.
+    Whatever holds it: a callback that never returns, or a runtime in native code, which no exception reaches. The stack
+    of every thread is written to standard error first.
     """
 
     def __init__(self, seconds: int, told: Callable[[], bool]) -> None:
@@ -109,27 +116,62 @@ class _LastResort:
         self.arm()
 
 
-def run_node(create: Callable[[], _N], spin: Callable[[_N], int | None] = rclpy.spin) -> int:
-    """Create a node, spin it in a single-threaded executor, destroy it. The last thing that a process does.
+def run_node(name: str, kind: type[_N], settings: type[Any], spin: Callable[[_N], int | None] = rclpy.spin) -> NoReturn:
+    """Create a node, spin it in a single-threaded executor, destroy it, and end the process.
 
     A process that is told to stop says nothing more and ends with status 0, also while the node is being made; one that
-    is still there half a minute later is ended the hard way.
+    is still there half a minute later is ended the hard way. Python's own clean-up is left out: it would take the
+    libraries from under a thread that works in a runtime's native code, which aborts the process.
 
     Args:
-        create: Makes the node; a :class:`CamfError` from it, or later from a callback, ends the process with its
-            message and status 1.
+        name: Of the executable.
+        kind: Of the node; a :class:`CamfError` from its constructor, or later from a callback, ends the process with
+            its message and status 1.
+        settings: Class of its settings, for ``--help``.
         spin: Returns when the node is done, with the exit status if it is not 0.
     """
+    try:
+        status = _help(name, settings) if _HELP & set(remove_ros_args()[1:]) else _live(kind, spin)
+    except Exception:
+        traceback.print_exc()
+        status = 1
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or nobody reads it any more
+            stream.flush()
+    # ROS's log file is written through the C library, which keeps the last lines for a while.
+    ctypes.CDLL(None).fflush(None)
+    os._exit(status)
+
+
+def _help(name: str, settings: type[Any]) -> int:
+    print(f"usage: ros2 run camf_ros {name} [--ros-args [-p NAME:=VALUE] [-r FROM:=TO] [--params-file FILE] ...]\n")
+    print("parameters:")
+    for spec in specs(settings).values():
+        print(f"  {spec.name} (default {spec.default!r}; {spec.accepted})")
+        print(textwrap.indent(textwrap.fill(spec.description, 100), "      "))
+    return 0
+
+
+def _live(kind: type[_N], spin: Callable[[_N], int | None]) -> int:
+    """The life of a node; returns the exit status."""
     stop = _Stop()
     # A context that ends while a node is being made makes errors that are none: rclpy has its handlers afterwards.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    node: _N | None = None
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # arguments that ROS does not understand, or a log folder that cannot be written
+        # Without where in its sources it noticed that.
+        print(f"cannot start: {plain(str(error).partition(', at /')[0])}", file=sys.stderr)
+        return 1
+    # At hand also while its constructor has not ended: what it has in the middleware is to be destroyed then, too.
+    node = kind.__new__(kind)
+    made = False
     last_resort: _LastResort | None = None
     try:
         try:
             stop.act = stop.interrupt
             last_resort = _LastResort(_PATIENCE, lambda: stop.told or not rclpy.ok())
-            node = create()
+            node.__init__()  # type: ignore[misc]
+            made = True
             stop.act = stop.wait
             install_signal_handlers(SignalHandlerOptions.ALL)
             return 0 if stop.told else spin(node) or 0
@@ -141,7 +183,7 @@ def run_node(create: Callable[[], _N], spin: Callable[[_N], int | None] = rclpy.
                 return 0
             if not isinstance(error, CamfError):
                 raise
-            print(f"{'cannot start' if node is None else 'stopped'}: {error}", file=sys.stderr)
+            print(f"{'stopped' if made else 'cannot start'}: {error}", file=sys.stderr)
             return 1
         finally:
             stop.act = stop.wait
@@ -151,13 +193,15 @@ def run_node(create: Callable[[], _N], spin: Callable[[_N], int | None] = rclpy.
         if last_resort is not None:
             last_resort.arm()
         try:
-            if node is not None:
-                node.destroy_node()
-            rclpy.try_shutdown()
+            node.destroy_node()
         except Exception:
-            if not stop.told:  # one that was half made cannot be destroyed as a whole one can
+            if made and not stop.told:  # one that was half made cannot be destroyed as a whole one can
                 raise
-        stop.close()
+        finally:
+            del node
+            gc.collect()  # what was half made
+            rclpy.try_shutdown()
+            stop.close()
 
 
 def refuse_wrong_transitions(node: LifecycleNode) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -354,6 +354,6 @@ def _camera_info(camera: Camera, header: Header) -> CameraInfo:
     )
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Run the node until it is told to stop."""
-    return run_node(SourceNode)
+    run_node("source_node", SourceNode, SourceSettings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -228,7 +229,8 @@ def test_snapshot_has_what_was_made(processes, probe, model, tmp_path, monkeypat
         future = client.call_async(Trigger.Request())
         assert probe.spin_until(future.done)
         assert future.result().success, future.result().message
-        newest = max((tmp_path / ".ros" / "camf_ros" / "snapshots").iterdir())
+        newest = Path(future.result().message)
+        assert probe.spin_until(newest.is_dir)
         pictures = {path.stem: cv2.imread(str(path)) for path in newest.glob("*.png")}
         return pictures, json.loads((newest / "weights.json").read_text())
 

@@ -30,6 +30,28 @@ time.sleep(0.5)
 node.destroy_node()
 """
 
+# An engine is opened and run over and over in the loader's thread; three do so, since one in native code is enough.
+LOADING = """
+from camf_ros.engines.choose import choose_engine
+from camf_ros.nodes.fusion_node import FusionNode
+from camf_ros.nodes.model_choice import EngineLoader, first_choice
+from camf_ros.nodes.running import run_node
+from camf_ros.settings.fusion_settings import FusionSettings
+
+class Loading(FusionNode):
+    def __init__(self):
+        super().__init__()
+        for loader in (EngineLoader(), EngineLoader(), EngineLoader()):
+            loader.run("again", self.load, print)
+        print("loading", flush=True)
+
+    def load(self, wanted):
+        while True:
+            choose_engine(first_choice(self.settings))
+
+run_node("fusion_node", Loading, FusionSettings)
+"""
+
 
 @pytest.fixture
 def troubled(processes, model, tmp_path, monkeypatch):
@@ -110,14 +132,12 @@ def test_an_engine_that_never_comes_back_does_not_keep_the_node(troubled, probe)
     assert [path for path in own if path.exists()] == []
 
 
-@pytest.mark.parametrize("where", ["exit", "executor"])
-def test_what_never_ends_does_not_keep_the_process(troubled, processes, model, monkeypatch, where):
-    """A library that waits for its threads when Python has let go of everything; a callback that never returns."""
-    monkeypatch.setenv("CAMF_TEST_HANG", where)
+def test_a_callback_that_never_returns_does_not_keep_the_process(troubled, processes, model, monkeypatch):
+    monkeypatch.setenv("CAMF_TEST_HANG", "executor")
     node = processes.start("fusion_node", model=str(model), device="cpu", diagnostics_period=0.1)
     line = node.stdout.readline()
     assert "model small" in line
-    time.sleep(1.0)  # the first report hangs, or has long been made
+    time.sleep(1.0)  # the first report hangs
     own = segments(node.pid)
     node.send_signal(signal.SIGTERM)
     log = ended(node)
@@ -125,6 +145,37 @@ def test_what_never_ends_does_not_keep_the_process(troubled, processes, model, m
         path.unlink(missing_ok=True)
     assert node.returncode == -signal.SIGALRM
     assert "most recent call first" in log, "it says where it was"
+
+
+def test_what_a_library_does_at_exit_does_not_keep_the_process(troubled, processes, model, monkeypatch, tmp_path):
+    """It may wait for threads that never end; and the log file is complete all the same."""
+    monkeypatch.setenv("CAMF_TEST_HANG", "exit")
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
+    node = processes.start("fusion_node", model=str(model), device="cpu")
+    line = node.stdout.readline()
+    own = segments(node.pid)
+    node.send_signal(signal.SIGTERM)
+    log = ended(node)
+    assert node.returncode == 0, log
+    assert [path for path in own if path.exists()] == []
+    (file,) = (tmp_path / "log").glob("*.log")
+    assert line in file.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_thread_in_native_code_does_not_abort_the_process(model, tmp_path, number):
+    """The engine loader loads and warms up, over and over, when the signal comes; any moment may be the wrong one."""
+    script = tmp_path / "loading.py"
+    script.write_text(LOADING)
+    for delay in (0.0, 0.13, 0.26, 0.39, 0.52):
+        command = [sys.executable, str(script), "--ros-args", "-p", f"model:={model}", "-p", "device:=cpu"]
+        node = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert node.stdout.readline() == "loading\n", node.stderr.read()
+        time.sleep(delay)
+        node.send_signal(number)
+        output, errors = node.communicate(timeout=PATIENCE)
+        assert (node.returncode, output) == (0, ""), errors
+        assert [line for line in errors.splitlines() if "[INFO]" not in line] == []
 
 
 def test_what_goes_on_for_a_moment_after_the_signal_is_no_error(model, tmp_path):

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -356,8 +357,9 @@ def test_snapshot(processes, probe, model, tmp_path, monkeypatch):
     image, weights = probe.fuse(thermal, rgb)
     answer = call(probe, Trigger, "save_snapshot")
     assert answer.success, answer.message
-    (folder,) = (tmp_path / ".ros" / "camf_ros" / "snapshots").iterdir()
-    assert str(folder) == answer.message
+    folder = Path(answer.message)
+    assert folder.parent == tmp_path / ".ros" / "camf_ros" / "snapshots"
+    assert probe.spin_until(folder.is_dir), "whole from the moment that it is there"
     read = {path.stem: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in folder.glob("*.png")}
     np.testing.assert_array_equal(read["thermal"], thermal)
     np.testing.assert_array_equal(read["rgb"][:, :, ::-1], rgb)
