@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,10 +90,11 @@ def find_model(name: str) -> Model:
     name = _DEFAULT if name == AUTO else name
     if name in shipped_models():
         return _files(name, share_file("models"), name)
+    near = difflib.get_close_matches(name.lower(), [*shipped_models(), AUTO], n=1, cutoff=0.5)
     raise CheckpointError(
         f"model {name!r} is unknown",
         expected=f"one of {shipped_models()}, or the path of a {CHECKPOINT} or {GRAPH} file",
-        remedy="train one with 'camf train'",
+        remedy=f"did you mean {near[0]}?" if near else "train one with 'camf train'",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from camf_ros.errors import ImageError
 from camf_ros.imaging.compressed_image import decode
 from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS, Encoding, Kind
 from camf_ros.imaging.memory_budget import UNLIMITED, MemoryBudget
@@ -19,6 +20,9 @@ from camf_ros.imaging.raw_image import Image, check, read, thermal_values, to_rg
 
 #: How errors name the messages.
 _THERMAL, _RGB = "thermal image", "RGB image"
+
+# Characters: it goes into every message that is made of a frame.
+_LONGEST_FRAME_ID = 255
 
 
 class ImageConversion:
@@ -46,6 +50,7 @@ class ImageConversion:
             ImageError: If the message cannot be what it says, needs more than the budget, or its encoding is none of a
                 thermal camera's.
         """
+        _check_frame_id(message)
         if _compressed(message):
             image, encoding, lossy = decode(bytes(message.data), message.format, THERMAL_ENCODINGS, _THERMAL, budget)
             return thermal_values(image, encoding, _THERMAL, lossy=lossy)
@@ -64,6 +69,7 @@ class ImageConversion:
             ImageError: If the message cannot be what it says, needs more than the budget, or its encoding is none of an
                 RGB camera's.
         """
+        _check_frame_id(message)
         if _compressed(message):
             image, encoding, _ = decode(bytes(message.data), message.format, RGB_ENCODINGS, _RGB, budget)
             return to_rgb8(image, encoding)
@@ -72,6 +78,14 @@ class ImageConversion:
             wanted = "mono8" if encoding.kind is Kind.GREY else "rgb8"
             return np.ascontiguousarray(self._bridge.imgmsg_to_cv2(message, wanted), dtype=np.uint8)
         return to_rgb8(read(message, encoding), encoding)
+
+
+def _check_frame_id(message: Any) -> None:
+    length = len(message.header.frame_id) if hasattr(message, "header") else 0
+    if length > _LONGEST_FRAME_ID:
+        raise ImageError(
+            f"the frame_id has {length} characters", expected=f"at most {_LONGEST_FRAME_ID}", remedy="check the driver"
+        )
 
 
 def image_fields(image: NDArray[Any], encoding: str) -> dict[str, Any]:

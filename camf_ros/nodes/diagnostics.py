@@ -49,13 +49,17 @@ def input_status(
     settings: FusionSettings,
     *,
     unpaired: Mapping[str, int],
+    lost: Mapping[str, int],
     missing: Mapping[str, Missing],
     passes: bool,
+    troubles: Sequence[str],
+    advice: str,
 ) -> DiagnosticStatus:
     """State of the inputs: is every camera alive, and do their frames pair?
 
-    ``unpaired``: frames that came into no pair, by camera and reason; ``passes``: whether frames of a camera that is
-    alone are published.
+    ``unpaired``: frames that came into no pair, by camera and reason; ``lost``: images that were lost on the way;
+    ``passes``: whether frames of a camera that is alone are published; ``troubles``: what else is wrong with the
+    topics; ``advice``: why there is no pair, where there is none.
     """
     timeout, thresholds = settings.no_data_timeout, settings.thresholds
     silent = [camera for camera, age in snapshot.ages.items() if age is None or age > timeout]
@@ -66,6 +70,7 @@ def input_status(
         values[f"{camera} age (s)"] = "never" if age is None else f"{age:.3f}"
         values[f"{camera} state"] = missing[camera].reason if camera in missing else "there"
         values[f"{camera} passed through alone"] = snapshot.passed[camera]
+        values[f"{camera} lost on the way"] = lost[camera]
     values["pairs"] = snapshot.pairs
     values["pair skew mean (ms)"] = f"{1e3 * snapshot.skew.mean:.2f}"
     values["pair skew p95 (ms)"] = f"{1e3 * snapshot.skew.p95:.2f}"
@@ -73,12 +78,14 @@ def input_status(
     told = {camera: state for camera, state in missing.items() if state.reason != "silent" or passes}
     if told and (len(missing) == 1 or "refused" in [state.reason for state in told.values()]):
         return _status(f"{name}: inputs", WARN, missing_text(missing, passes=passes), values)
+    if troubles:
+        return _status(f"{name}: inputs", WARN, "; ".join(troubles), values)
     if silent:
         level = STALE if len(silent) == len(snapshot.ages) else WARN
         return _status(f"{name}: inputs", level, f"no frames from {' and '.join(silent)}", values)
     if snapshot.pair_age is None or snapshot.pair_age > timeout:
         since = "yet" if snapshot.pair_age is None else f"for {snapshot.pair_age:.0f} s"
-        text = f"frames, but no pair {since}: compare the stamps with pairing.slop"
+        text = f"frames, but no pair {since}: {advice}"
         return _status(f"{name}: inputs", WARN, text, values)
     if thresholds.skew and snapshot.skew.p95 > thresholds.skew:
         text = f"pair skew p95 is {1e3 * snapshot.skew.p95:.0f} ms, more than thresholds.skew"

@@ -73,8 +73,8 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
                     raise self._problem or CamfError("a transition failed")
         else:
             self.get_logger().info(
-                f"autostart is false: waiting for a lifecycle manager, or for 'ros2 lifecycle set {self._name} configure' "
-                "and 'activate'"
+                "autostart is false: waiting for a lifecycle manager, or for "
+                f"'ros2 lifecycle set {self._name} configure' and 'activate'"
             )
 
     @property
@@ -153,7 +153,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         loaded.left = None
         self._timer = self._report_timer(self._timer)
         self._statistics.resume()
-        self._reporter.watch(self.settings)
+        self._reporter.watch(self.settings, loaded.fusion.last)
         self._active = Active(
             self, self.settings, loaded, self._statistics, failed=self._failed, extra_failed=self._extra_failed
         )
@@ -220,6 +220,8 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         return self.create_timer(period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _report(self) -> None:
+        if not self.context.ok():
+            return  # told to stop: nothing can be published any more, nor logged
         try:
             self._reporter.report(self.settings, self._loaded, self._active)
         except Exception as error:  # whatever it is: a node that cannot report goes on fusing

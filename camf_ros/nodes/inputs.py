@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import message_filters
@@ -20,6 +21,11 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time as RosTime
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 from camf_ros.errors import CamfError, ParameterError
 from camf_ros.fusion import Cameras
@@ -51,6 +57,8 @@ assert grey.shape == (2, 2)
 """
 _PROBE_TIMEOUT = 30.0
 
+#: Type of the images by transport, as the graph has it.
+TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 _IMAGES = {topics.THERMAL: topics.THERMAL_IMAGE, topics.RGB: topics.RGB_IMAGE}
 _INFOS = {topics.THERMAL: topics.THERMAL_INFO, topics.RGB: topics.RGB_INFO}
 
@@ -98,6 +106,8 @@ class Inputs:
 
     Attributes:
         stream: Decides what belongs together.
+        lost: Images of each camera that were lost on the way, where the middleware tells.
+        pictures: Size and encoding of each camera's last image, for people.
     """
 
     def __init__(
@@ -115,6 +125,8 @@ class Inputs:
         be paired, ``hand_out`` as :class:`camf_ros.pairing.synchronizer.PairStream` says.
         """
         self._node, self._on_frame, self._reject = node, on_frame, reject
+        self.lost = dict.fromkeys(_IMAGES, 0)
+        self.pictures = dict.fromkeys(_IMAGES, "")
         self.stream = PairStream(
             settings, time.monotonic(), hand_out, synchronize=_synchronizer, warn=node.get_logger().warning
         )
@@ -141,16 +153,28 @@ class Inputs:
             self._node.destroy_subscription(subscriber.sub)
         self._node.destroy_timer(self._timer)
 
+    def advice(self) -> str:
+        """Why there is no pair, and what to do; empty where frames of one camera only have come."""
+        return self.stream.advice(self._clock(), time.monotonic())
+
     def _subscribe(self, camera: str, transport: str) -> message_filters.Subscriber:
         kind = Image if transport == "raw" else CompressedImage
-        subscriber = message_filters.Subscriber(
-            self._node, kind, image_topic(self._node, camera, transport), **overridable(SENSOR_INPUT)
-        )
+        topic, options = image_topic(self._node, camera, transport), overridable(SENSOR_INPUT)
+        try:
+            events = SubscriptionEventCallbacks(message_lost=partial(self._lost, camera))
+            subscriber = message_filters.Subscriber(self._node, kind, topic, event_callbacks=events, **options)
+        except UnsupportedEventTypeError:  # this middleware does not tell
+            subscriber = message_filters.Subscriber(self._node, kind, topic, **overridable(SENSOR_INPUT))
         subscriber.registerCallback(self._arrived, camera)
         return subscriber
 
+    def _lost(self, camera: str, event: Any) -> None:
+        self.lost[camera] = event.total_count
+
     def _arrived(self, message: Image | CompressedImage, camera: str) -> None:
         self._on_frame(camera)
+        raw = isinstance(message, Image)
+        self.pictures[camera] = f"{message.width}x{message.height} {message.encoding}" if raw else message.format
         try:
             self.stream.take(camera, message, time.monotonic(), self._clock)
         except CamfError as error:
@@ -176,6 +200,20 @@ class Inputs:
 def image_topic(node: Node, camera: str, transport: str) -> str:
     """Name of the topic on which a camera's images come, before remapping where they are raw."""
     return _IMAGES[camera] if transport == "raw" else topics.compressed(node, _IMAGES[camera])
+
+
+def check_topics(node: Node, settings: FusionSettings) -> None:
+    """Refuse cameras that share a topic, which remapping brings about easily; raises ParameterError."""
+    transports = settings.input_transport
+    images = image_topic(node, topics.THERMAL, transports.thermal), image_topic(node, topics.RGB, transports.rgb)
+    for thermal, rgb in (images, (topics.THERMAL_INFO, topics.RGB_INFO)):
+        name = node.resolve_topic_name(thermal)
+        if name == node.resolve_topic_name(rgb):
+            raise ParameterError(
+                f"{thermal} and {rgb} are both {name}",
+                expected="a topic for each camera",
+                remedy=f"remap one of them: -r {rgb}:=...",
+            )
 
 
 class CameraTopics(Cameras):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 
+from camf_ros.errors import plain
 from camf_ros.fused_frame import FusedFrame
 from camf_ros.fusion import FusedPair
 from camf_ros.imaging.depth_images import DepthImages
@@ -23,24 +23,18 @@ from camf_ros.nodes.diagnostics import (
     sources_status,
     thermal_values,
 )
-from camf_ros.nodes.inputs import image_topic
+from camf_ros.nodes.input_log import PROFILE, InputLog
 from camf_ros.nodes.publishers import publish
 from camf_ros.nodes.running import resident_megabytes
 from camf_ros.nodes.states import Active, Loaded
 from camf_ros.nodes.statistics import Snapshot, Statistics
 from camf_ros.nodes.worker import trim
-from camf_ros.pairing.arrivals import Missing
 from camf_ros.pairing.synchronizer import OTHER
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.source_check.check import SourceReport
 
-_MISSING = {
-    "silent": "sends nothing",
-    "frozen": "repeats one frame",
-    "refused": "sends nothing that can be used",
-}
-
-
+# Where more images are lost than arrive, and so many, the middleware cannot carry them.
+_LOST = 3
 # Share of an image that must have a depth.
 _HARDLY_ANY = 0.01
 
@@ -52,7 +46,11 @@ class Reporter:
         self._node, self._statistics = node, statistics
         self._publisher = publish(node, DiagnosticArray, topics.DIAGNOSTICS)
         self._last = (statistics.snapshot(time.monotonic()), time.monotonic())
-        self._silence: _SilenceWatch | None = None
+        self._inputs: InputLog | None = None
+        # Of the current activation: images lost before, and what was fused before it.
+        self._lost: Counter[str] = Counter()
+        self._fused_before: FusedPair | None = None
+        self._told = False
         self._said: set[tuple[str, str]] = set()
         # RGB images without depth until the last report, and whether depth was missing then.
         self._missed: tuple[DepthImages | None, int] = (None, 0)
@@ -61,9 +59,11 @@ class Reporter:
         self._dropped_before = 0
         self._unpaired_before: Counter[str] = Counter()
 
-    def watch(self, settings: FusionSettings) -> None:
-        """Begin to look for silence: the node was activated."""
-        self._silence = _SilenceWatch(self._node, settings)
+    def watch(self, settings: FusionSettings, fused_before: FusedPair | None) -> None:
+        """Begin to look at the inputs: the node was activated."""
+        self._inputs = InputLog(self._node, settings)
+        self._lost.clear()
+        self._fused_before, self._told = fused_before, False
 
     def ended(self, active: Active) -> None:
         """Keep the counts of an activation that is over: counters never go back."""
@@ -120,10 +120,23 @@ class Reporter:
         unpaired = self._unpaired_before.copy()
         unpaired.update(stream.dropped)
         watch = active.source_watch
+        assert self._inputs is not None
+        mixed, lossy = self._inputs.mixed(), self._lossy(active, before, snapshot)
         self._publish(
             [
                 *([sources_status(name, watch.report)] if watch else []),
-                input_status(name, snapshot, rate, settings, unpaired=unpaired, missing=missing, passes=passes),
+                input_status(
+                    name,
+                    snapshot,
+                    rate,
+                    settings,
+                    unpaired=unpaired,
+                    lost=active.inputs.lost,
+                    missing=missing,
+                    passes=passes,
+                    troubles=[*(trouble.text for trouble in mixed.values()), *lossy.values()],
+                    advice=active.inputs.advice(),
+                ),
                 fusion_status(
                     name,
                     snapshot,
@@ -139,8 +152,27 @@ class Reporter:
         )
         if watch is not None and watch.report is not None:
             self._say_sources(watch.report)
-        if self._silence is not None:
-            self._silence.look(snapshot, missing, passes=passes)
+        self._inputs.look(snapshot, missing, active.inputs, passes=passes, mixed=mixed, lossy=lossy)
+        if last is not None and last is not self._fused_before and not self._told:
+            self._told = True
+            self._say_fusing(last, active, self._inputs)
+
+    def _say_fusing(self, pair: FusedPair, active: Active, inputs: InputLog) -> None:
+        """Once, that all is well, and what with."""
+        cameras = " and ".join(f"{inputs.topics[camera]} ({active.inputs.pictures[camera]})" for camera in OTHER)
+        height, width = pair.made.image.shape[:2]
+        topic = self._node.resolve_topic_name(topics.FUSED_IMAGE if pair.frame else topics.DETECTOR_IMAGE)
+        self._node.get_logger().info(plain(f"fusing {cameras} with {pair.model} into {topic} ({width}x{height})"))
+
+    def _lossy(self, active: Active, before: Snapshot, now: Snapshot) -> dict[str, str]:
+        """The cameras of which more images were lost than arrived since the last report, in words."""
+        lossy = {}
+        for camera, total in active.inputs.lost.items():
+            lost, came = total - self._lost[camera], now.frames[camera] - before.frames[camera]
+            self._lost[camera] = total
+            if lost >= _LOST and lost > came:
+                lossy[camera] = f"{lost} of {lost + came} images of the {camera} camera were lost on the way: {PROFILE}"
+        return lossy
 
     def _fallback(self, depth: DepthImages | None, frame: FusedFrame | None) -> str:
         """Why depth was not used since the last report; also in the log when that begins and ends."""
@@ -184,71 +216,3 @@ def _pictures(pair: FusedPair) -> str:
     """Which pictures were made of a pair, by their topics."""
     made = ((topics.FUSED_IMAGE, pair.frame), (topics.DETECTOR_IMAGE, pair.detector))
     return ", ".join(topic for topic, picture in made if picture is not None)
-
-
-class _SilenceWatch:
-    """Says why nothing arrives, when nothing arrives: the commonest trouble with camera topics, and the quietest.
-
-    Warns once per cause and silence; a stream that comes back is reported too.
-    """
-
-    def __init__(self, node: Node, settings: FusionSettings) -> None:
-        self._node = node
-        self._timeout = settings.no_data_timeout
-        transports = settings.input_transport
-        self._topics = {
-            topics.THERMAL: node.resolve_topic_name(image_topic(node, topics.THERMAL, transports.thermal)),
-            topics.RGB: node.resolve_topic_name(image_topic(node, topics.RGB, transports.rgb)),
-        }
-        # Not the node's clock: under simulated time it may stand still, which is one of the troubles.
-        self._since = time.monotonic()
-        self._said: dict[str, str] = {}
-
-    def look(self, snapshot: Snapshot, missing: Mapping[str, Missing], *, passes: bool) -> None:
-        """Compare the numbers with what should be there; ``passes``: a camera that is alone is passed through."""
-        self._say("both cameras", _alone(missing) if passes and len(missing) == 1 else "")
-        for camera, age in snapshot.ages.items():
-            waited = time.monotonic() - self._since if age is None else age
-            self._say(camera, self._cause(camera, age is None) if waited > self._timeout else "")
-        together = all(age is not None and age <= self._timeout for age in snapshot.ages.values())
-        waited = time.monotonic() - self._since if snapshot.pair_age is None else snapshot.pair_age
-        self._say(
-            "pairs",
-            "frames of both cameras arrive, but no two stamps are close enough for a pair: are both clocks "
-            "synchronised? Else raise pairing.slop"
-            if together and waited > self._timeout and not missing
-            else "",
-        )
-        stands = self._node.get_parameter("use_sim_time").value and self._node.get_clock().now().nanoseconds == 0
-        self._say(
-            "clock",
-            "use_sim_time is set, but nothing comes on /clock: start the simulator, or 'ros2 bag play --clock'"
-            if stands and time.monotonic() - self._since > self._timeout
-            else "",
-        )
-
-    def _cause(self, camera: str, never: bool) -> str:
-        topic = self._topics[camera]
-        publishers = self._node.count_publishers(topic)
-        if not publishers:
-            return f"nothing publishes {topic}: is the {camera} camera running, and is the topic remapped?"
-        missing = "no frame arrives" if never else "frames stopped arriving"
-        return (
-            f"{missing} on {topic} although it has {publishers} publisher(s): either the camera is silent, or its "
-            "images are lost on the way because they exceed the middleware's default shared-memory segment. Start "
-            "the camera driver with the same Fast DDS profile as this node (see the README, 'Frames do not arrive')"
-        )
-
-    def _say(self, subject: str, text: str) -> None:
-        before = self._said.get(subject, "")
-        if text and text != before:
-            self._node.get_logger().warning(text)
-        elif before and not text:
-            self._node.get_logger().info(f"{subject}: back to normal")
-        self._said[subject] = text
-
-
-def _alone(missing: Mapping[str, Missing]) -> str:
-    ((camera, state),) = missing.items()
-    what = f"the {camera} camera {_MISSING[state.reason]}"
-    return f"{what}: {OTHER[camera]} frames are passed through alone until it is back"

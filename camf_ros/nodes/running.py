@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -25,7 +26,6 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers
-from rclpy.utilities import remove_ros_args
 
 from camf_ros.errors import CamfError, plain
 from camf_ros.settings.table import specs
@@ -130,8 +130,9 @@ def run_node(name: str, kind: type[_N], settings: type[Any], spin: Callable[[_N]
         settings: Class of its settings, for ``--help``.
         spin: Returns when the node is done, with the exit status if it is not 0.
     """
+    wants_help = not _HELP.isdisjoint(takewhile("--ros-args".__ne__, sys.argv[1:]))
     try:
-        status = _help(name, settings) if _HELP & set(remove_ros_args()[1:]) else _live(kind, spin)
+        status = _help(name, settings) if wants_help else _live(kind, spin)
     except Exception:
         traceback.print_exc()
         status = 1
@@ -163,14 +164,14 @@ def _live(kind: type[_N], spin: Callable[[_N], int | None]) -> int:
         print(f"cannot start: {plain(str(error).partition(', at /')[0])}", file=sys.stderr)
         return 1
     # At hand also while its constructor has not ended: what it has in the middleware is to be destroyed then, too.
-    node = kind.__new__(kind)
+    node: _N = kind.__new__(kind)  # type: ignore[call-overload]
     made = False
     last_resort: _LastResort | None = None
     try:
         try:
             stop.act = stop.interrupt
             last_resort = _LastResort(_PATIENCE, lambda: stop.told or not rclpy.ok())
-            node.__init__()  # type: ignore[misc]
+            node.__init__()
             made = True
             stop.act = stop.wait
             install_signal_handlers(SignalHandlerOptions.ALL)

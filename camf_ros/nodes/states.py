@@ -18,7 +18,7 @@ from camf_ros.explain.explanation import Explainer
 from camf_ros.fusion import FusedPair, Fusion, Running
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.nodes.background import Explaining, Failed, SourceWatch
-from camf_ros.nodes.inputs import CameraTopics, Inputs, best_conversion
+from camf_ros.nodes.inputs import CameraTopics, Inputs, best_conversion, check_topics
 from camf_ros.nodes.model_choice import Adapting, EngineLoader, check_model, first_choice, load, same_engine
 from camf_ros.nodes.publishers import Publishers
 from camf_ros.nodes.running import ThrottledLog
@@ -54,6 +54,7 @@ class Loaded:
         self.device_memory: DeviceMemory | None = None
         self.left: Active | None = None
         self._looked = 0.0
+        check_topics(node, settings)
         registration = PlannedRegistration.checked(settings.registration)
         self.loader = EngineLoader()
         with ExitStack() as opened:

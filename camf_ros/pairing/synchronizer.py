@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from camf_ros.errors import CamfError
+from camf_ros.pairing.advice import StampLog
 from camf_ros.pairing.arrivals import (
     NANO,
     Frame,
@@ -250,6 +251,7 @@ class PairStream:
         """
         self._hand_out = hand_out
         self._stamps = StampRule(settings.pairing, warn)
+        self._seen = StampLog(settings.pairing)
         self._inputs = {camera: Filter() for camera in CAMERAS}
         self._synchronizer = synchronize(list(self._inputs.values()), settings.pairing)
         self._synchronizer.registerCallback(self._matched)
@@ -283,12 +285,14 @@ class PairStream:
         except CamfError as error:
             self._presence.arrived(camera, content, arrived)
             self._presence.judged(camera, arrived, str(error))
+            error.camera = camera
             raise
         self.add(camera, message, stamp, content, arrived)
 
     def add(self, camera: str, message: Any, stamp: int, content: bytes, arrived: float) -> None:
         """Take a frame whose time (nanoseconds, without the sensor's offset) and fingerprint are known."""
         frame = Frame(message, stamp + self._offsets[camera], arrived)
+        self._seen.note(camera, stamp, arrived)
         self._presence.arrived(camera, content, arrived)
         if self._passes and self._presence.alone(camera, arrived):
             frame.passed = True
@@ -328,6 +332,10 @@ class PairStream:
         """The cameras that are missing, why and for how long."""
         states = {camera: self._presence.missing(camera, now) for camera in CAMERAS}
         return {camera: state for camera, state in states.items() if state}
+
+    def advice(self, clock: int, now: float) -> str:
+        """Why there is no pair; see :meth:`camf_ros.pairing.advice.StampLog.advice`."""
+        return self._seen.advice(clock, now)
 
     @property
     def dropped(self) -> Mapping[str, int]:

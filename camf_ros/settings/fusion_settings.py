@@ -10,6 +10,9 @@ from camf_ros.settings.table import part, setting
 from camf_ros.settings.temperature_settings import TemperatureSettings
 from camf_ros.settings.thermal_settings import ThermalSettings
 
+#: Of a camera's stamps, seconds. Wide enough for a clock of TAI beside one of UTC, which differ by 37 s.
+LARGEST_OFFSET = 60.0
+
 
 @dataclass(frozen=True)
 class PairingSettings:
@@ -38,11 +41,11 @@ class PairingSettings:
     thermal_offset: float = setting(
         0.0,
         "Added to thermal stamps for pairing only: minus the constant delay from exposure to stamp.",
-        minimum=-10.0,
-        maximum=10.0,
+        minimum=-LARGEST_OFFSET,
+        maximum=LARGEST_OFFSET,
         unit="s",
     )
-    rgb_offset: float = setting(0.0, "The same for RGB.", minimum=-10.0, maximum=10.0, unit="s")
+    rgb_offset: float = setting(0.0, "The same for RGB.", minimum=-LARGEST_OFFSET, maximum=LARGEST_OFFSET, unit="s")
     zero_stamps: str = setting(
         "reject",
         "Frames with stamp 0. arrival: pair by time of arrival (not with exact); reject: count and log.",
