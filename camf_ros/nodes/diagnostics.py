@@ -77,7 +77,7 @@ def input_status(
     values.update({f"unpaired: {reason}": count for reason, count in unpaired.items()})
     told = {camera: state for camera, state in missing.items() if state.reason != "silent" or passes}
     if told and (len(missing) == 1 or "refused" in [state.reason for state in told.values()]):
-        return _status(f"{name}: inputs", WARN, missing_text(missing, passes=passes), values)
+        troubles = [*troubles, missing_text(missing, passes=passes)]
     if troubles:
         return _status(f"{name}: inputs", WARN, "; ".join(troubles), values)
     if silent:

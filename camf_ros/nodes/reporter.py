@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
@@ -33,10 +34,19 @@ from camf_ros.pairing.synchronizer import OTHER
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.source_check.check import SourceReport
 
-# Where more images are lost than arrive, and so many, the middleware cannot carry them.
-_LOST = 3
+# Lost images are compared with those that arrive once there were so many of both, or so many seconds have passed.
+_ENOUGH, _LONG = 20, 5.0
 # Share of an image that must have a depth.
 _HARDLY_ANY = 0.01
+
+
+class _Losses(NamedTuple):
+    """What had been lost and had arrived at a moment, and what was found then."""
+
+    since: float
+    lost: int
+    came: int
+    text: str = ""
 
 
 class Reporter:
@@ -47,8 +57,8 @@ class Reporter:
         self._publisher = publish(node, DiagnosticArray, topics.DIAGNOSTICS)
         self._last = (statistics.snapshot(time.monotonic()), time.monotonic())
         self._inputs: InputLog | None = None
-        # Of the current activation: images lost before, and what was fused before it.
-        self._lost: Counter[str] = Counter()
+        # Of the current activation: losses of each camera, and what was fused before it.
+        self._losses: dict[str, _Losses] = {}
         self._fused_before: FusedPair | None = None
         self._told = False
         self._said: set[tuple[str, str]] = set()
@@ -62,7 +72,7 @@ class Reporter:
     def watch(self, settings: FusionSettings, fused_before: FusedPair | None) -> None:
         """Begin to look at the inputs: the node was activated."""
         self._inputs = InputLog(self._node, settings)
-        self._lost.clear()
+        self._losses.clear()
         self._fused_before, self._told = fused_before, False
 
     def ended(self, active: Active) -> None:
@@ -121,7 +131,7 @@ class Reporter:
         unpaired.update(stream.dropped)
         watch = active.source_watch
         assert self._inputs is not None
-        mixed, lossy = self._inputs.mixed(), self._lossy(active, before, snapshot)
+        mixed, lossy = self._inputs.mixed(), self._lossy(active, snapshot, now)
         self._publish(
             [
                 *([sources_status(name, watch.report)] if watch else []),
@@ -164,15 +174,16 @@ class Reporter:
         topic = self._node.resolve_topic_name(topics.FUSED_IMAGE if pair.frame else topics.DETECTOR_IMAGE)
         self._node.get_logger().info(plain(f"fusing {cameras} with {pair.model} into {topic} ({width}x{height})"))
 
-    def _lossy(self, active: Active, before: Snapshot, now: Snapshot) -> dict[str, str]:
-        """The cameras of which more images were lost than arrived since the last report, in words."""
-        lossy = {}
+    def _lossy(self, active: Active, snapshot: Snapshot, now: float) -> dict[str, str]:
+        """The cameras of which more images are lost than arrive, in words."""
         for camera, total in active.inputs.lost.items():
-            lost, came = total - self._lost[camera], now.frames[camera] - before.frames[camera]
-            self._lost[camera] = total
-            if lost >= _LOST and lost > came:
-                lossy[camera] = f"{lost} of {lost + came} images of the {camera} camera were lost on the way: {PROFILE}"
-        return lossy
+            began = self._losses.setdefault(camera, _Losses(now, total, snapshot.frames[camera]))
+            lost, came = total - began.lost, snapshot.frames[camera] - began.came
+            if lost + came < _ENOUGH and now - began.since < _LONG:
+                continue
+            text = f"{lost} of {lost + came} images of the {camera} camera were lost on the way: {PROFILE}"
+            self._losses[camera] = _Losses(now, total, snapshot.frames[camera], text if lost > max(came, 2) else "")
+        return {camera: losses.text for camera, losses in self._losses.items() if losses.text}
 
     def _fallback(self, depth: DepthImages | None, frame: FusedFrame | None) -> str:
         """Why depth was not used since the last report; also in the log when that begins and ends."""

@@ -29,6 +29,7 @@ quality = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 publisher = node.create_publisher(Image, "rgb/image_raw", quality)
 message = Image(height=1000, width=2000, encoding="mono8", step=2000, data=bytes(2000000))
 while True:
+    message.header.stamp = node.get_clock().now().to_msg()
     publisher.publish(message)
     time.sleep(0.02)
 """
