@@ -84,6 +84,9 @@ class StampRule:
         """``warn`` is called with a sentence, once for each camera that does not stamp its frames."""
         self._rejects_zero = settings.zero_stamps == "reject"
         self._by_arrival = {"thermal": settings.thermal_stamps == "arrival", "rgb": settings.rgb_stamps == "arrival"}
+        self._remedy = ", or set pairing.zero_stamps to arrival"
+        if settings.policy == "exact":
+            self._remedy += " and pairing.policy to nearest"
         self._warn = warn
         self._warned: set[str] = set()
 
@@ -104,7 +107,7 @@ class StampRule:
             raise StampError(
                 f"{camera} frame: stamp is {stamp.sec} s",
                 expected="a time after 0",
-                remedy=f"check the driver{'' if stamp.sec else ', or set pairing.zero_stamps to arrival'}",
+                remedy=f"check the driver{'' if stamp.sec else self._remedy}",
             )
         if stamp.sec or stamp.nanosec:
             return nanoseconds(stamp)

@@ -6,14 +6,17 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from harness import PATIENCE, executable, qos, scene, start_fusion
 from rcl_interfaces.msg import Log
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
 from camf_ros.nodes import topics
+from camf_ros.nodes.publishers import image_message
 
 pytestmark = pytest.mark.ros
 
@@ -162,6 +165,52 @@ def test_images_that_are_lost_on_the_way(processes, probe, model, tmp_path):
     assert "images of the rgb camera were lost on the way" in log_of(node)
 
 
+@pytest.mark.parametrize("policy", ["nearest", "exact"])
+def test_stamps_of_both_cameras_that_are_zero(processes, probe, model, policy):
+    node = started(processes, probe, model, pairing__policy=policy)
+
+    def send():
+        thermal, rgb = scene()
+        probe.thermal.publish(image_message(thermal, "mono16", Header()))
+        probe.rgb.publish(image_message(rgb, "rgb8", Header()))
+
+    until_inputs_say(probe, "set pairing.zero_stamps to arrival", send)
+    level, text = probe.levels["inputs"]
+    assert level == DiagnosticStatus.WARN
+    assert "thermal: no frame that can be used" in text
+    assert "rgb: no frame that can be used" in text
+    assert ("pairing.policy to nearest" in text) == (policy == "exact")
+    log = log_of(node)
+    for camera in ("thermal", "rgb"):
+        assert f"not fused (stamp): {camera} frame: stamp is 0 s" in log, "throttled by camera, too"
+    assert "slop" not in log
+
+
+def test_thermal_frames_without_a_number(processes, probe, model):
+    node = started(processes, probe, model)
+    nothing = np.full((32, 40), np.nan, np.float32)
+    until_inputs_say(
+        probe, "thermal: no frame that can be used", lambda: probe.send(nothing, scene()[1], thermal_encoding="32FC1")
+    )
+    assert "finite" in probe.levels["inputs"][1]
+    log = log_of(node)
+    assert "the thermal camera sends nothing that can be used: rgb frames are passed through alone" in log
+    assert "slop" not in log
+
+
+@pytest.mark.parametrize("on_missing", ["pass_through", "wait"])
+def test_a_camera_that_repeats_a_frame(processes, probe, model, on_missing):
+    heard = []
+    probe.node.create_subscription(Log, "/rosout", heard.append, 10)
+    node = started(processes, probe, model, on_missing=on_missing)
+    thermal, seeds = scene()[0], iter(range(10**6))
+    until_inputs_say(probe, "thermal: the same frame over and over", lambda: probe.send(thermal, scene(next(seeds))[1]))
+    until_log_says(
+        probe, heard, "the thermal camera repeats one frame", lambda: probe.send(thermal, scene(next(seeds))[1])
+    )
+    assert "stopped arriving" not in log_of(node)
+
+
 def test_a_long_frame_id_is_refused(processes, probe, model):
     node = started(processes, probe, model)
     probe.fuse(*scene())
@@ -170,8 +219,6 @@ def test_a_long_frame_id_is_refused(processes, probe, model):
     def send():
         probe.advance()
         thermal, rgb = scene()
-        from camf_ros.nodes.publishers import image_message  # noqa: PLC0415
-
         probe.thermal.publish(image_message(thermal, "mono16", probe.header("thermal_frame")))
         probe.rgb.publish(image_message(rgb, "rgb8", probe.header("x" * 500_000)))
 
