@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -55,6 +56,22 @@ def test_cameras_that_share_a_topic(model, rules, said):
     remapped = [argument for rule in rules for argument in ("-r", rule)]
     line = refused(run("--ros-args", "-p", f"model:={model}", *remapped))
     assert f"{said} are both /" in line
+
+
+def test_a_registration_file_that_nobody_writes(model, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    line = refused(
+        run(
+            "--ros-args",
+            "-p",
+            f"model:={model}",
+            "-p",
+            "registration.mode:=homography",
+            "-p",
+            f"registration.file:={tmp_path / 'fifo'}",
+        )
+    )
+    assert f"the registration file {tmp_path / 'fifo'} is no regular file" in line
 
 
 def test_a_model_whose_name_is_nearly_right():
