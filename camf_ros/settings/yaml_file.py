@@ -70,12 +70,10 @@ def read_yaml(path: Path, what: str, remedy: str = "") -> Any:
     """
     try:
         # A FIFO that nobody writes to is opened at once, too, and then refused.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise DataError(f"the {what} {path} is no regular file", remedy=remedy)
             content = file.read(MAX_SIZE + 1)
-    except IsADirectoryError as error:
-        raise DataError(f"the {what} {path} is a folder", remedy=remedy) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"the {what} {path} cannot be opened ({reason})", remedy=remedy) from error
