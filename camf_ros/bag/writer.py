@@ -147,7 +147,12 @@ class BagWriter:
         return lock
 
     def _finish(self) -> None:
-        self._writer.close()
+        try:
+            self._writer.close()
+        except BaseException:
+            with contextlib.suppress(Exception):  # what is left in the buffer does not fit either
+                self._writer.abort()
+            raise
         self._check_free()  # again: somebody else may have put something there meanwhile
         if self._path.exists():
             self._path.rename(self._part / _REPLACED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import signal
@@ -116,6 +117,8 @@ def test_a_full_disk(tmp_path: Path, fuse: Fuse, storage: str) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert [path.name for path in tmp_path.iterdir()] == ["in"]
+        still_open = [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
+        assert not [path for path in still_open if path.startswith(str(tmp_path))]
 
 
 @pytest.mark.parametrize("name", ["in", "in/out", "in/../in", "."])
