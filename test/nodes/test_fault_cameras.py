@@ -55,8 +55,8 @@ def test_size_and_encoding_change_from_frame_to_frame(processes, probe, model):
         assert fused.encoding == ("mono8" if encoding == "mono8" else "rgb8")
         assert np.ptp(pixels(fused)) > 0
     assert counted(probe, "rejected") == 0
-    # Each size had a network of its own; two of them are kept.
-    assert_nothing_leaked(probe, node.pid, before, memory=64)
+    # Two sizes have a network of their own, and all others share a third one. Each brings threads of its runtime.
+    assert_nothing_leaked(probe, node.pid, before, memory=64, threads=8)
 
 
 def noise(rng: random.Random) -> Image:
