@@ -27,6 +27,11 @@ ARGUMENTS = [
         default_value="false",
         description="true: also start RViz with thermal, RGB, fused image and its explanation.",
     ),
+    DeclareLaunchArgument(
+        "foxglove",
+        default_value="false",
+        description="true: also start foxglove_bridge, for config/foxglove.json: all images, weights and diagnostics.",
+    ),
 ]
 
 
@@ -63,7 +68,7 @@ def generate_launch_description() -> LaunchDescription:
             *ARGUMENTS,
             *large_images(),
             OpaqueFunction(function=check),
-            fusion(rviz=LaunchConfiguration("rviz")),
+            fusion(rviz=LaunchConfiguration("rviz"), foxglove=LaunchConfiguration("foxglove")),
             OpaqueFunction(function=source),
         ]
     )

@@ -124,6 +124,11 @@ ARGUMENTS = [
         default_value="false",
         description="true: also start RViz with thermal, RGB, fused image and its explanation.",
     ),
+    DeclareLaunchArgument(
+        "foxglove",
+        default_value="false",
+        description="true: also start foxglove_bridge, for config/foxglove.json: all images, weights and diagnostics.",
+    ),
 ]
 
 
@@ -180,9 +185,12 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     flags = {"autostart": flag(context, "autostart"), "use_sim_time": simulated}
     given |= {name: value for name, value in flags.items() if value is not None}
     wanted, place = remappings(context), namespace(context)
-    with_rviz = flag(context, "rviz")
+    with_rviz, with_foxglove = flag(context, "rviz"), flag(context, "foxglove")
     if with_rviz:
         installed("rviz2", "install it (sudo apt install ros-$ROS_DISTRO-rviz2), or leave out rviz:=true")
+    if with_foxglove:
+        package = "foxglove_bridge"
+        installed(package, "install it (sudo apt install ros-$ROS_DISTRO-foxglove-bridge), or leave out foxglove:=true")
     fusion = Node(
         package="camf_ros",
         executable="fusion_node",
@@ -202,18 +210,32 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         # Then it is given the time after which it ends itself, whatever hangs, and says where.
         sigkill_timeout="20",
     )
-    if not with_rviz:
-        return [fusion]
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        namespace=place,
-        arguments=["-d", PathJoinSubstitution([SHARE, "config", "fusion.rviz"])],
-        parameters=[{} if simulated is None else {"use_sim_time": simulated}],
-        remappings=wanted,
-        output="screen",
-    )
-    return [fusion, rviz]
+    viewer_time = {} if simulated is None else {"use_sim_time": simulated}
+    viewers = []
+    if with_rviz:
+        layout = PathJoinSubstitution([SHARE, "config", "fusion.rviz"])
+        viewers.append(
+            Node(
+                package="rviz2",
+                executable="rviz2",
+                namespace=place,
+                arguments=["-d", layout],
+                parameters=[viewer_time],
+                remappings=wanted,
+                output="screen",
+            )
+        )
+    if with_foxglove:
+        viewers.append(
+            Node(
+                package="foxglove_bridge",
+                executable="foxglove_bridge",
+                namespace=place,
+                parameters=[viewer_time],
+                output="screen",
+            )
+        )
+    return [fusion, *viewers]
 
 
 def generate_launch_description() -> LaunchDescription:

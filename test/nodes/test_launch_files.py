@@ -74,6 +74,7 @@ def test_fusion_has_the_arguments_that_people_expect():
         "use_sim_time",
         "log_level",
         "rviz",
+        "foxglove",
     }
 
 
@@ -151,12 +152,14 @@ def test_a_wrong_argument_ends_with_one_sentence_before_anything_starts(launched
     assert "process started" not in output
 
 
-@pytest.mark.skipif(installed_package("rviz2"), reason="rviz2 is installed")
-def test_rviz_without_rviz2_starts_nothing(launched):
-    process = launched("demo.launch.py", "rviz:=True")
+@pytest.mark.parametrize(("viewer", "package"), [("rviz", "rviz2"), ("foxglove", "foxglove_bridge")])
+def test_a_viewer_that_is_not_installed_starts_nothing(launched, viewer, package):
+    if installed_package(package):
+        pytest.skip(f"{package} is installed")
+    process = launched("demo.launch.py", f"{viewer}:=True")
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "package rviz2 is not installed; install it" in output
+    assert f"package {package} is not installed; install it" in output
     assert "process started" not in output
 
 
