@@ -1,72 +1,171 @@
-"""The pairs of a recording as the fusion node would have paired and levelled them, without fusing them."""
+"""The frames of a recording as they were recorded, and its pairs as the fusion node would form them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.bag.message_types import MessageTypes, distro_of
-from camf_ros.bag.player import BagFusion, Progress, Tally, learn
+from camf_ros.bag.message_types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, MessageError, MessageTypes, distro_of
 from camf_ros.bag.reader import BagReader, BagTopics
-from camf_ros.detector_picture import Wanted
-from camf_ros.engines.engine import Engine
-from camf_ros.fusion import Fusion
-from camf_ros.imaging.registration import PlannedRegistration
-from camf_ros.imaging.warp import Rig
+from camf_ros.errors import CamfError
+from camf_ros.files import make_folder
+from camf_ros.imaging.camera_messages import ImageConversion
+from camf_ros.imaging.picture_files import write_png, write_tiff
+from camf_ros.pairing.arrivals import NANO, StampRule
+from camf_ros.pairing.synchronizer import CAMERAS, ImagePair, LoneFrame, PairStream
 from camf_ros.settings.fusion_settings import FusionSettings
 
-#: Called with thermal (grey levels, hot as white), RGB, stamp in seconds, and what is known of the cameras.
-Take = Callable[[NDArray[np.uint8], NDArray[np.uint8], float, Rig], None]
+
+class RecordedFrame(NamedTuple):
+    """An image message of a camera and its time, seconds since the recording began, without the sensor's offset."""
+
+    camera: str
+    stamp: float
+    message: Any
 
 
-def read_pairs(
-    source: Path,
-    topics: BagTopics,
-    engine: Engine,
-    settings: FusionSettings,
-    *,
-    take: Take,
-    progress: Progress,
-    distro: str = "",
-) -> Tally:
-    """Go through a recording and hand out its pairs in the order of their stamps.
+class RecordedPair(NamedTuple):
+    """Two image messages that the node would fuse.
 
-    ``engine`` is that whose model the pictures are for; ``distro`` that of a recording that does not say it itself.
-
-    Raises:
-        BagError: If the recording cannot be read.
-        CamfError: If the settings cannot be used.
+    Attributes:
+        thermal_stamp: Seconds since the recording began, without an offset; ``rgb_stamp`` likewise.
+        skew: What is left between them with the offset, thermal less RGB, seconds.
     """
 
-    def listen(fusion: Fusion) -> None:
-        pictures, last = fusion.pipeline.pictures, fusion.last
-        assert last is not None
-        stamp = last.header.stamp
-        take(pictures["thermal"], pictures["rgb"], stamp.sec + 1e-9 * stamp.nanosec, last.rig)
+    thermal_stamp: float
+    rgb_stamp: float
+    skew: float
+    thermal: Any
+    rgb: Any
 
-    with BagReader(source) as bag:
-        types = MessageTypes(distro_of(distro, bag.distro, silent=bag.silent))
-        roles = topics.inputs(bag, settings)
-        # A camera that is frozen is to be noticed, not passed by.
-        settings = replace(settings, on_missing="wait")
-        fusion = BagFusion(
-            engine,
-            settings,
-            PlannedRegistration.checked(settings.registration),
-            types=types,
-            roles=roles,
-            start=bag.start,
-            wanted=Wanted(eyes=False, detector=False),
-            listen=listen,
-        )
-        learn(bag, roles, fusion)
-        for message in progress(bag.messages(), bag.count):
-            for _ in fusion.take(message.connection.topic, message.time, message.data):
-                pass
-        for _ in fusion.finish():
-            pass
-        return fusion.tally
+
+class RecordedPairs:
+    """Reads a recording as often as it is asked to. Open inside ``with`` only.
+
+    Attributes:
+        infos: The first camera_info of each camera; None where there is none.
+        conversion: Of messages to arrays.
+        unusable: How many frames of the last reading had no usable stamp or content.
+    """
+
+    def __init__(self, path: Path, topics: BagTopics, settings: FusionSettings, distro: str = "") -> None:
+        """Look at the files; raises BagError if there is no recording."""
+        self._bag, self._topics, self._settings, self._distro = BagReader(path), topics, settings, distro
+        self.infos: dict[str, Any] = dict.fromkeys(CAMERAS)
+        self.unusable = 0
+        self.conversion = ImageConversion()
+
+    def __enter__(self) -> RecordedPairs:
+        """Open; raises CamfError if the topics are not there or the files are damaged."""
+        bag = self._bag.__enter__()
+        self._types = MessageTypes(distro_of(self._distro, bag.distro, silent=bag.silent))
+        roles = self._topics.inputs(bag, self._settings)
+        self._roles = {topic: role for topic, role in roles.items() if role in CAMERAS}
+        for topic, role in roles.items():
+            if role.endswith(" info"):
+                for message in bag.messages(bag.on(topic)):
+                    with suppress(MessageError):
+                        self.infos[role.removesuffix(" info")] = self._types.decode(message.data, CAMERA_INFO)
+                        break
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bag.__exit__(kind, error, trace)
+
+    @property
+    def count(self) -> int:
+        """Image messages of both cameras."""
+        return sum(each.msgcount for topic in self._roles for each in self._bag.on(topic))
+
+    def frames(self) -> Iterator[RecordedFrame]:
+        """All frames, in the order in which they were received."""
+        rule = StampRule(self._settings.pairing, lambda _: None)
+        for camera, time, message in self._messages():
+            try:
+                stamp = rule.time(camera, message.header.stamp, partial(int, time))
+            except CamfError:
+                self.unusable += 1
+                continue
+            yield RecordedFrame(camera, self._seconds(stamp), message)
+
+    def pairs(self, offset: float) -> Iterator[RecordedPair]:
+        """The node's pairs; ``offset`` is added to thermal stamps, seconds, in place of the settings' offsets."""
+        pairing = replace(self._settings.pairing, thermal_offset=offset, rgb_offset=0.0)
+        found: list[ImagePair | LoneFrame] = []
+        stream = PairStream(replace(self._settings, pairing=pairing, on_missing="wait"), 0.0, found.append)
+        now = 0.0
+        for camera, time, message in self._messages():
+            now = max(now, (time - self._bag.start) / NANO)
+            yield from self._expired(stream, found, offset, now)
+            try:
+                stream.take(camera, message, now, partial(int, time))
+            except CamfError:
+                self.unusable += 1
+            yield from self._taken(found, offset)
+        yield from self._expired(stream, found, offset, float("inf"))
+
+    def _seconds(self, stamp: int) -> float:
+        return (stamp - self._bag.start) / NANO
+
+    def _messages(self) -> Iterator[tuple[str, int, Any]]:
+        self.unusable = 0
+        transports = self._settings.input_transport
+        compressed = {"thermal": transports.thermal != "raw", "rgb": transports.rgb != "raw"}
+        connections = [each for topic in self._roles for each in self._bag.on(topic)]
+        for message in self._bag.messages(connections):
+            camera = self._roles[message.connection.topic]
+            try:
+                kind = COMPRESSED_IMAGE if compressed[camera] else IMAGE
+                yield camera, message.time, self._types.decode(message.data, kind)
+            except MessageError:
+                self.unusable += 1
+
+    def _expired(
+        self, stream: PairStream, found: list[ImagePair | LoneFrame], offset: float, now: float
+    ) -> Iterator[RecordedPair]:
+        while (deadline := stream.deadline()) is not None and deadline <= now:
+            stream.expire(deadline)
+            yield from self._taken(found, offset)
+            if stream.deadline() == deadline:
+                return
+
+    def _taken(self, found: list[ImagePair | LoneFrame], offset: float) -> Iterator[RecordedPair]:
+        pairs = [each for each in found if isinstance(each, ImagePair)]
+        found.clear()
+        for pair in pairs:
+            time = pair.time - self._bag.start / NANO
+            yield RecordedPair(time, time + offset - pair.skew, pair.skew, pair.thermal, pair.rgb)
+
+
+def write_pairs(recorded: RecordedPairs, folder: Path, offset: float) -> int:
+    """Write all pairs as files of equal names: folder/infrared as recorded, and folder/visible; returns how many.
+
+    Float images become TIFF, all else PNG. Raises DataError if a file cannot be written.
+    """
+    for name in ("infrared", "visible"):
+        make_folder(folder / name)
+    written = 0
+    for pair in recorded.pairs(offset):
+        try:
+            thermal, rgb = recorded.conversion.thermal(pair.thermal), recorded.conversion.rgb(pair.rgb)
+        except CamfError:
+            recorded.unusable += 1
+            continue
+        path = folder / "infrared" / f"{written:06d}"
+        if thermal.dtype == np.float32:
+            write_tiff(path.with_suffix(".tiff"), np.asarray(thermal, np.float32))
+        else:
+            write_png(path.with_suffix(".png"), cast("NDArray[np.uint16]", thermal))
+        write_png(folder / "visible" / f"{written:06d}.png", rgb)
+        written += 1
+    return written

@@ -142,8 +142,8 @@ def _gather(arguments: argparse.Namespace, settings: FusionSettings, engine: Eng
             take(ThermalFrontEnd(settings.thermal).apply(thermal, 0.0), rgb, None, name=infrared.stem)
         return gathered
 
+    from camf_ros.bag.prepared_pairs import read_pairs
     from camf_ros.bag.reader import BagTopics
-    from camf_ros.bag.recorded_pairs import read_pairs
 
     def progress(messages: Iterable[Any], count: int) -> Iterable[Any]:
         shown: Iterable[Any] = tqdm(messages, total=count, unit="msg", **bar)

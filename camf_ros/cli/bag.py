@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write_pairs(arguments: argparse.Namespace, topics: BagTopics, settings: FusionSettings) -> int:
-    from camf_ros.bag.frames import RecordedPairs, write_pairs
+    from camf_ros.bag.recorded_pairs import RecordedPairs, write_pairs
 
     pairing = settings.pairing
     with RecordedPairs(arguments.bag, topics, settings, arguments.distro) as recorded:

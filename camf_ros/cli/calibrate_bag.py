@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.bag.frames import RecordedPairs
 from camf_ros.bag.reader import BagTopics
+from camf_ros.bag.recorded_pairs import RecordedPairs
 from camf_ros.calibration.align import Pair, Reach
 from camf_ros.calibration.checkerboard import lens_of
 from camf_ros.calibration.rig import LEAST_DEPTHS, Rig, View, calibrate_rig

@@ -33,7 +33,7 @@ from camf_ros.settings.table import specs
 # Seconds to end in. A node waits at most 20 for its threads; the rest is for the middleware on a busy machine.
 _PATIENCE = 30
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Seconds from the word to end until a wait that goes on is woken.
+# Seconds after a signal until an executor that still waits is woken.
 _WAKE = 3.0
 # Seconds between two looks at whether the process was told to end.
 _LOOK = 1.0
@@ -116,7 +116,7 @@ class _LastResort:
         while not self._told():
             time.sleep(_LOOK)
         self.arm()
-        # A wait that missed the signal is woken; by now, every other end has left it.
+        # If the executor missed the signal, this wakes it. Otherwise the context is closed already, and nothing happens.
         time.sleep(_WAKE)
         rclpy.try_shutdown()
 
