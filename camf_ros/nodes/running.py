@@ -116,7 +116,7 @@ class _LastResort:
         while not self._told():
             time.sleep(_LOOK)
         self.arm()
-        # If the executor missed the signal, this wakes it. Otherwise the context is closed already, and nothing happens.
+        # If the executor missed the signal, this wakes it. Otherwise the context is closed already.
         time.sleep(_WAKE)
         rclpy.try_shutdown()
 
