@@ -167,7 +167,15 @@ class FusionRecipe:
         1.1, "Share of the stronger source's contrast that is asked for.", minimum=0, maximum=10
     )
     brightness_weight: float = _weight(
-        0.2, "Weight of the brightness that bright even parts of the visible picture lose."
+        0.2, "Weight of the differences from the visible picture in its bright even parts."
+    )
+    faint_detail: float = setting(
+        0.0,
+        "In bright even parts of the visible picture, such as a sky, infrared detail below about this is left out of "
+        "the goals; 0 leaves it in.",
+        minimum=0,
+        maximum=128,
+        unit="grey levels",
     )
     range_weight: float = _weight(0.05, "Weight of what is outside the grey levels 0 to 255 and will be cut off.")
     classifier_weight: float = _weight(

@@ -22,6 +22,8 @@ from camf_ros.training.config import FusionRecipe
 _FAINT = 0.1
 # Sides of the squares whose contrast to their surroundings is kept, pixels.
 _CONTRAST_SIDES = (8, 16, 32)
+# Sides of the places that may be bright and even, and of the squares whose mean is no detail, pixels.
+_PLACE, _AROUND = 8, 25
 # Grey level from which on a part is bright; variances, in squared grey levels, up to which one is even.
 _BRIGHT, _EVEN_INFRARED, _EVEN_VISIBLE = 150.0, 400.0, 60.0
 
@@ -140,24 +142,43 @@ def _contrast(x: Tensor, side: int) -> Tensor:
 
 
 def brightness_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
-    """How far bright even parts of the visible picture, such as a sky, are from their brightness there; grey levels.
+    """Difference from the visible picture in its bright even parts, such as a sky; grey levels.
 
-    A place of 8 x 8 pixels counts by how bright the visible picture is (half at 150 grey levels), and how even both
-    pictures are around it. Without this term a sky that is black in infrared makes a bright sky grey. Both sides are
-    multiples of 8.
+    Without this term a sky that is black in infrared makes a bright sky grey. Both sides are multiples of 8.
+    """
+    counts = _bright_and_even(infrared, visible)
+    lost: Tensor = (counts * F.avg_pool2d((fused - visible).abs(), _PLACE)).mean()
+    return lost
+
+
+def without_faint_detail(infrared: Tensor, visible: Tensor, faint: float) -> Tensor:
+    """The infrared picture; in bright even parts of the visible one without detail below about ``faint`` grey levels.
+
+    There, a thermal camera shows a cold sky: its own stripes and grain, which no loss should ask for. Detail is the
+    difference from the mean of 25 x 25 pixels. Both sides are multiples of 8.
+    """
+    counts = (2 * _bright_and_even(infrared, visible)).clamp_max(1)
+    counts = F.interpolate(counts, size=infrared.shape[-2:], mode="bilinear")
+    smooth = F.avg_pool2d(infrared, _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False)
+    strong = (infrared - smooth) ** 2
+    return smooth + (infrared - smooth) * strong / (strong + (faint * counts) ** 2 + _FAINT**2)
+
+
+def _bright_and_even(infrared: Tensor, visible: Tensor) -> Tensor:
+    """How far each place of 8 x 8 pixels is bright in the visible picture and even in both, 0 to 1.
+
+    Half at 150 grey levels. Even means a small variance of 24 x 24 pixels around the place.
     """
     level, uneven = zip(*(_evenness(x) for x in (infrared, visible)), strict=True)
     even = torch.exp(-uneven[0] / _EVEN_INFRARED - uneven[1] / _EVEN_VISIBLE)
-    counts = torch.sigmoid((level[1] - _BRIGHT) / 10) * even
-    lost: Tensor = (counts * (F.avg_pool2d(fused, 8) - level[1]).abs()).mean()
-    return lost
+    return torch.sigmoid((level[1] - _BRIGHT) / 10) * even
 
 
 def _evenness(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean of each 8 x 8 pixels, and the variance of 24 x 24 pixels around them."""
-    level = F.avg_pool2d(x, 8)
+    level = F.avg_pool2d(x, _PLACE)
     around, squares = (
-        F.avg_pool2d(y, 3, stride=1, padding=1, count_include_pad=False) for y in (level, F.avg_pool2d(x * x, 8))
+        F.avg_pool2d(y, 3, stride=1, padding=1, count_include_pad=False) for y in (level, F.avg_pool2d(x * x, _PLACE))
     )
     return level, (squares - around**2).clamp_min(0)
 
@@ -232,15 +253,19 @@ def weighted_losses(infrared: Tensor, visible: Tensor, fused: Tensor, settings: 
     """Weighted sum of all terms; those of weight 0 are not computed.
 
     ``fused`` is not cut to 0 to 255. All terms but that of the range compare the cut picture: a person who stands out
-    only above white does not stand out.
+    only above white does not stand out. Those of contrast, brightness and range see the infrared picture with its faint
+    detail.
     """
-    sources = infrared, visible, fused.clamp(0, 255)
+    picture = fused.clamp(0, 255)
+    sources = infrared, visible, picture
+    goal = without_faint_detail(infrared, visible, settings.faint_detail) if settings.faint_detail else infrared
+    detail = goal, visible, picture
     terms: tuple[tuple[float, Callable[[], Tensor]], ...] = (
-        (settings.information_weight, lambda: information_loss(*sources)),
-        (settings.edge_weight, lambda: edge_loss(*sources)),
-        (settings.difference_weight, lambda: difference_loss(*sources)),
-        (settings.structure_weight, lambda: structure_loss(*sources)),
-        (settings.gradient_weight, lambda: gradient_loss(*sources, settings.gradient_boost)),
+        (settings.information_weight, lambda: information_loss(*detail)),
+        (settings.edge_weight, lambda: edge_loss(*detail)),
+        (settings.difference_weight, lambda: difference_loss(*detail)),
+        (settings.structure_weight, lambda: structure_loss(*detail)),
+        (settings.gradient_weight, lambda: gradient_loss(*detail, settings.gradient_boost)),
         (settings.contrast_weight, lambda: contrast_loss(*sources, settings.contrast_aim)),
         (settings.brightness_weight, lambda: brightness_loss(*sources)),
         (settings.range_weight, lambda: range_loss(fused)),

@@ -11,7 +11,7 @@ import torch
 from loss_pictures import BLURS, Loss, Picture, batch, one_loss, person, picture, triples
 from numpy.typing import NDArray
 
-from camf_ros.training.fusion_losses import brightness_loss, contrast_loss, gradient_loss
+from camf_ros.training.fusion_losses import brightness_loss, contrast_loss, gradient_loss, without_faint_detail
 
 
 def plain_gradient(infrared: Picture, visible: Picture, fused: Picture, boost: float) -> float:
@@ -110,7 +110,7 @@ def plain_brightness(infrared: Picture, visible: Picture, fused: Picture) -> flo
             )
             level = visible[here].mean()
             even = np.exp(-infrared[around].var() / 400 - visible[around].var() / 60)
-            total += even / (1 + np.exp(-(level - 150) / 10)) * abs(fused[here].mean() - level)
+            total += even / (1 + np.exp(-(level - 150) / 10)) * np.abs(fused[here] - visible[here].astype(float)).mean()
     return float(total / (height * width))
 
 
@@ -159,6 +159,29 @@ def test_brightness_is_asked_for_in_bright_even_parts_alone() -> None:
         assert float(brightness_loss(flat, visible, visible - 50)) < 0.01 * float(
             brightness_loss(flat, flat, flat - 50)
         )
+
+
+def test_stripes_in_a_sky_cost_brightness() -> None:
+    """The mean of the sky is right, and still it is not the visible one."""
+    infrared, visible = batch(sky(20, 1)), batch(sky(220, 2))
+    striped = visible.clone()
+    striped[..., :32:4] += 10
+    striped[..., 2:32:4] -= 10
+    assert float(brightness_loss(infrared, visible, striped)) > 0.5
+
+
+def test_faint_detail_of_infrared_is_left_out_in_a_bright_sky_alone() -> None:
+    infrared, visible = batch(sky(20, 1)), batch(sky(220, 2))
+    infrared[:, :, :40, ::8] += 6
+    infrared[..., 10:14, 40:44] += 150
+    goal = without_faint_detail(infrared, visible, 10.0)
+    stripes = [float(x[0, 0, 16:32, ::8].mean() - x[0, 0, 16:32, 4::8].mean()) for x in (infrared, goal)]
+    assert stripes[1] < 0.5 * stripes[0]
+    assert float(goal[..., 10:14, 40:44].mean()) > float(infrared[..., 10:14, 40:44].mean()) - 10, "a wire"
+    assert torch.allclose(goal[..., 60:, :], infrared[..., 60:, :], atol=0.1), "the ground"
+    dark = batch(sky(60, 2))
+    assert torch.allclose(without_faint_detail(infrared, dark, 10.0), infrared, atol=0.5), "a night sky"
+    assert torch.allclose(without_faint_detail(infrared, visible, 0.0), infrared, atol=0.1)
 
 
 @pytest.mark.parametrize("loss", [contrast_loss, brightness_loss], ids=lambda loss: loss.__name__)

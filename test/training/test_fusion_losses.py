@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -26,6 +27,7 @@ from camf_ros.training.fusion_losses import (
     range_loss,
     structure_loss,
     weighted_losses,
+    without_faint_detail,
 )
 
 LOSSES: list[Loss] = [information_loss, edge_loss, difference_loss, structure_loss]
@@ -196,6 +198,12 @@ def test_weighted_sum() -> None:
     )
     expected = sum(weight * value for weight, value in zip(weights.values(), values, strict=True))
     assert float(weighted_losses(infrared, visible, wide, settings)) == pytest.approx(expected, rel=1e-5)
+    faint = replace(settings, faint_detail=12.0)
+    goal = without_faint_detail(infrared, visible, 12.0), *images[1:]
+    values = [float(loss(*(goal if number < 5 else images))) for number, loss in enumerate(every)]
+    values.append(float(range_loss(wide)))
+    expected = sum(weight * value for weight, value in zip(weights.values(), values, strict=True))
+    assert float(weighted_losses(infrared, visible, wide, faint)) == pytest.approx(expected, rel=1e-5)
     boosted = recipe(gradient_weight=1.0, contrast_weight=1.0, gradient_boost=1.2, contrast_aim=1.4)
     expected = float(gradient_loss(*images, 1.2)) + float(contrast_loss(*images, 1.4))
     assert float(weighted_losses(infrared, visible, wide, boosted)) == pytest.approx(expected, rel=1e-5)

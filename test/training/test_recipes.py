@@ -216,6 +216,7 @@ BLEND_MISTAKES: dict[str, list[Any]] = {
     "fusion.contrast_aim": [-1],
     "fusion.brightness_weight": [INF],
     "fusion.range_weight": [-0.1],
+    "fusion.faint_detail": [-1, 129],
     "fusion.classifier_weight": [-0.1],
 }
 
