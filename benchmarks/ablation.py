@@ -2,9 +2,9 @@
 
     python3 benchmarks/ablation.py --data DIR --json docs/figures/ablation.json
 
-Trains every variant of a recipe with every seed, shorter than the recipe says, and prints a Markdown table: mean and
-standard deviation over the seeds of the metrics of the validation pairs, for each data folder. Runs are kept in
-``--run``: started again, it goes on where it was, and what is finished is not trained again.
+Trains every variant of a recipe with every seed, shorter and on smaller crops than the recipe says. Prints a Markdown
+table: mean and standard deviation over the seeds of the metrics of the validation pairs, for each data folder. Runs are
+kept in ``--run``: started again, it goes on where it was, and what is finished is not trained again.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ def variants(recipe: BlendRecipe) -> dict[str, Changes]:
     for term in _TERMS:
         if getattr(recipe.fusion, f"{term}_weight"):
             result[f"without the {term} term"] = {f"fusion.{term}_weight": 0.0}
+    if recipe.fusion.faint_detail:
+        result["with faint detail"] = {"fusion.faint_detail": 0.0}
     for coarse in range(recipe.architecture.coarse):
         levels = len(recipe.architecture.encoder) + coarse + 1
         result[f"{levels} levels"] = {"architecture.coarse": coarse}
@@ -104,6 +106,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="seeds 1 to so many (default: %(default)s)")
     parser.add_argument("--classifier-steps", type=int, default=800, help="default: %(default)s")
     parser.add_argument("--fusion-steps", type=int, default=1000, help="default: %(default)s")
+    parser.add_argument("--side", type=int, default=128, help="side of the crops, pixels (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=4, help="pairs of crops a step (default: %(default)s)")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="names, as in the table")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
@@ -114,7 +118,9 @@ def main() -> None:
     recipe = load_recipe(arguments.recipe)
     if not isinstance(recipe, BlendRecipe):
         parser.error(f"{arguments.recipe} is not of a blending network")
-    steps = {
+    shorter = {
+        "crops.side": arguments.side,
+        "fusion.batch": arguments.batch,
         "classifier.steps": arguments.classifier_steps,
         "fusion.steps": arguments.fusion_steps,
         "fusion.validate_every": arguments.fusion_steps,
@@ -128,10 +134,10 @@ def main() -> None:
     for seed in range(1, arguments.seeds + 1):
         for name, changes in chosen.items():
             label = f"{name.replace(' ', '-')}-{seed}"
-            made = changed(recipe, {**steps, **changes, "name": label, "seed": seed})
+            made = changed(recipe, {**shorter, **changes, "name": label, "seed": seed})
             results[name][str(seed)] = figures(made, arguments)
             if arguments.json:
-                report = {"recipe": changed(recipe, steps).to_dict(), "changes": chosen, "figures": results}
+                report = {"recipe": changed(recipe, shorter).to_dict(), "changes": chosen, "figures": results}
                 write_json(arguments.json, report)
     print(table(results, recipe.pairs))
 
