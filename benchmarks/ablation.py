@@ -3,7 +3,8 @@
     python3 benchmarks/ablation.py --data DIR --json docs/figures/ablation.json
 
 Trains every variant of a recipe with every seed, shorter and on smaller crops than the recipe says. Prints a Markdown
-table: mean and standard deviation over the seeds of the metrics of the validation pairs, for each data folder. Runs are
+table: mean and standard deviation over the seeds of the metrics of the validation pairs, for each data folder, with
+the share of contrast that is kept and the difference from bright skies in grey levels (no metric has them). Runs are
 kept in ``--run``: started again, it goes on where it was, and what is finished is not trained again.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,11 +22,16 @@ import torch
 
 from camf_ros.files import write_json
 from camf_ros.models import find_model
+from camf_ros.network.blend import BlendNetwork
+from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.network.inference import choose_device
 from camf_ros.training.config import BlendRecipe, load_recipe, recipe_of
+from camf_ros.training.data import is_validation, load_sources
+from camf_ros.training.fusion_losses import contrast_kept, sky_difference
+from camf_ros.training.fusion_stage import fuse
 from camf_ros.training.recipe_run import train
 
-_METRICS = ("VIF", "Qabf", "SCD", "SSIM", "MI")
+_METRICS = ("VIF", "Qabf", "SCD", "SSIM", "MI", "contrast", "sky")
 _TERMS = ("information", "edge", "difference", "structure", "gradient", "contrast", "brightness", "range", "classifier")
 Changes = Mapping[str, Any]
 
@@ -75,7 +82,27 @@ def figures(recipe: BlendRecipe, arguments: argparse.Namespace) -> dict[str, flo
         quiet=arguments.quiet,
     )
     measured = find_model(str(output)).info().training["metrics"]["fusion"]
-    return {name: value for name, value in measured.items() if name != "seconds"}
+    return {name: value for name, value in measured.items() if name != "seconds"} | seen(recipe, output, arguments.data)
+
+
+def seen(recipe: BlendRecipe, path: Path, data: Path) -> dict[str, float]:
+    """Of the validation pairs of each folder: share of the contrast that is kept, and difference from a bright sky."""
+    network = load_checkpoint(path).network
+    assert isinstance(network, BlendNetwork)
+    weights = network.class_activation_weights().detach()
+    result: dict[str, float] = {}
+    for folder in recipe.pairs:
+        sources = load_sources(data, [folder], recipe.crops.side)
+        held = sources.choose([is_validation(p, recipe.validation, recipe.held_out) for p in sources.names])
+        triples = [
+            (infrared, visible, fuse(network, infrared, visible, weights, torch.device("cpu")))
+            for infrared, visible in zip(held.infrared, held.visible, strict=True)
+        ]
+        result[f"contrast {folder}"] = statistics.fmean(contrast_kept(*triple) for triple in triples)
+        skies = [value for triple in triples if not math.isnan(value := sky_difference(*triple))]
+        if skies:
+            result[f"sky {folder}"] = statistics.fmean(skies)
+    return result
 
 
 def table(results: Mapping[str, Mapping[str, Mapping[str, float]]], folders: tuple[str, ...]) -> str:
@@ -84,8 +111,8 @@ def table(results: Mapping[str, Mapping[str, Mapping[str, float]]], folders: tup
     for name, seeds in results.items():
         cells = []
         for metric in _METRICS:
-            each = [[run[f"{metric} {folder}"] for run in seeds.values()] for folder in folders]
-            cells.append(" / ".join(f"{statistics.fmean(values):.3f} ± {_scatter(values):.3f}" for values in each))
+            each = [[run[key] for run in seeds.values() if (key := f"{metric} {folder}") in run] for folder in folders]
+            cells.append(" / ".join(f"{statistics.fmean(x):.3f} ± {_scatter(x):.3f}" for x in each if x))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -151,6 +151,19 @@ def brightness_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
     return lost
 
 
+def sky_difference(infrared: GreyImage, visible: GreyImage, fused: GreyImage) -> float:
+    """Mean difference from the visible picture in its bright even parts, grey levels; NaN where there are none.
+
+    Pictures are (H, W), 0 to 255, both sides at least 8.
+    """
+    height, width = (side // _PLACE * _PLACE for side in visible.shape)
+    one, other, own = (torch.from_numpy(x[:height, :width])[None, None].float() for x in (infrared, visible, fused))
+    counts = _bright_and_even(one, other)
+    if float(counts.max()) < 0.5:
+        return math.nan
+    return float((counts * F.avg_pool2d((own - other).abs(), _PLACE)).sum() / counts.sum())
+
+
 def without_faint_detail(infrared: Tensor, visible: Tensor, faint: float) -> Tensor:
     """The infrared picture; in bright even parts of the visible one without detail below about ``faint`` grey levels.
 

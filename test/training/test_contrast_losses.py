@@ -11,7 +11,13 @@ import torch
 from loss_pictures import BLURS, Loss, Picture, batch, one_loss, person, picture, triples
 from numpy.typing import NDArray
 
-from camf_ros.training.fusion_losses import brightness_loss, contrast_loss, gradient_loss, without_faint_detail
+from camf_ros.training.fusion_losses import (
+    brightness_loss,
+    contrast_loss,
+    gradient_loss,
+    sky_difference,
+    without_faint_detail,
+)
 
 
 def plain_gradient(infrared: Picture, visible: Picture, fused: Picture, boost: float) -> float:
@@ -168,6 +174,15 @@ def test_stripes_in_a_sky_cost_brightness() -> None:
     striped[..., :32:4] += 10
     striped[..., 2:32:4] -= 10
     assert float(brightness_loss(infrared, visible, striped)) > 0.5
+
+
+def test_sky_difference() -> None:
+    infrared, visible = sky(20, 1), sky(220, 2)
+    brighter = (visible.astype(int) + 12).astype(np.uint8)
+    assert sky_difference(infrared, visible, visible) == 0
+    assert sky_difference(infrared, visible, brighter) == pytest.approx(12, abs=0.1)
+    assert sky_difference(infrared, visible[:77, :93], brighter[:77, :93]) == pytest.approx(12, abs=0.1)
+    assert np.isnan(sky_difference(infrared, sky(60, 2), visible)), "a night sky"
 
 
 def test_faint_detail_of_infrared_is_left_out_in_a_bright_sky_alone() -> None:
