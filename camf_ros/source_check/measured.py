@@ -5,10 +5,10 @@ Written by ``benchmarks/source_calibration.py`` from roadscene/train and tno/tra
 
 #: Fields of :class:`camf_ros.source_check.source_model.Calibration`.
 CALIBRATIONS = {
-    # camf: 1.328, 0.103, 1.555 from all pairs, 1.413, 0.216, 0.962 from the 81 kept for validation
-    "0b525fda985f937e6f3fd87a0b326de969cb8523971fb4707cd318b6b56fefe9": (1.328, 0.103, 0.962, 197),
-    # camf-lite: 0.693, 1.509, 0.866 from all pairs, 0.809, 1.461, 0.906 from the 81 kept for validation
-    "491e7383fb149208eb8c4752f557cd69b2eb3ef0b20997b23fa51ed7562d6a77": (0.693, 1.509, 0.866, 197),
+    # camf: 1.615, 0.277, 2.033 from all pairs, 2.019, 0.484, 1.526 from the 81 kept for validation
+    "bfe1622bee230953601733b86343ef6f2ae8eb0383c6937c843309de1772fed0": (1.615, 0.277, 1.526, 197),
+    # camf-lite: 1.765, -0.014, 1.996 from all pairs, 2.689, 0.470, 2.235 from the 81 kept for validation
+    "b3b0194124fd83db3210fa5e4c585d5de3e66f97b089a48fa9377543215d3fc2": (1.765, -0.014, 1.996, 197),
     # camf-paper: 0.834, 0.017, 1.317 from all pairs, 3.504, 2.129, 4.948 from the 19 kept for validation
     "bfaae43ea3883b0fcbabf36eeddfcc806f954e6f88bbc520e8dcad7977b2fcf0": (0.834, 0.017, 1.317, 197),
 }
