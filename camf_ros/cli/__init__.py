@@ -1,7 +1,7 @@
-"""The ``camf`` command: work with CAMF models without ROS."""
+"""The ``camf`` command, which needs no ROS."""
 
 import os
 
-# Before OpenCV is loaded: what is wrong with a file, the commands say themselves, in one sentence.
+# Before OpenCV is loaded. The commands report unreadable files themselves.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

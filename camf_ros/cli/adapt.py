@@ -32,16 +32,16 @@ _SCENE_PAIRS, _SCENE_STEP, _SCENE_SIZE = 16, 2.0, (640, 360)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "recording", type=Path, metavar="RECORDING", help="rosbag2, or a folder with infrared/ and visible/"
+        "recording", type=Path, metavar="RECORDING", help="rosbag2, or folder with infrared/ and visible/"
     )
     add_output(parser, "NAME", "model to write: NAME.safetensors, .onnx, .md, .png", required=True)
-    parser.add_argument("--run", type=Path, metavar="DIR", help="folder of states and log (default: runs/NAME)")
-    parser.add_argument("--steps", type=int, metavar="N", help="optimiser steps, at most (default: 1500)")
-    parser.add_argument("--seed", type=int, metavar="N", help="of every random choice (default: 1)")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="folder of state and log (default: runs/NAME)")
+    parser.add_argument("--steps", type=int, metavar="N", help="maximum number of optimiser steps (default: 1500)")
+    parser.add_argument("--seed", type=int, metavar="N", help="random seed (default: 1)")
     for name in _TOPICS:
-        parser.add_argument(f"--{name}-topic", metavar="TOPIC", help="of a rosbag2, as for camf bag")
+        parser.add_argument(f"--{name}-topic", metavar="TOPIC", help="topic of a rosbag2, see camf bag --help")
     parser.add_argument(
-        "--distro", default="", metavar="NAME", help="ROS 2 distribution of a rosbag2 that does not say it"
+        "--distro", default="", metavar="NAME", help="ROS 2 distribution of a rosbag2 that does not name it"
     )
     add_settings_options(parser)
     add_quiet(parser)

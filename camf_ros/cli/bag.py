@@ -1,4 +1,4 @@
-"""camf bag: fuse a recording (rosbag2) as the fusion node would have, into a new recording."""
+"""camf bag: fuse a recording (rosbag2) as the fusion node does, and write a new recording."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2: a folder, or one .mcap or .db3 file")
     add_output(parser, "OUT", "folder of the new recording")
-    text = "fuse nothing: write the pairs to DIR/infrared and DIR/visible, for camf calibrate --data and camf fuse"
+    text = "do not fuse: write the pairs to DIR/infrared and DIR/visible, for camf calibrate --data and camf fuse"
     parser.add_argument("--pairs", type=Path, metavar="DIR", help=text)
-    parser.add_argument("--storage", choices=("mcap", "sqlite3"), help="of the new recording (default: as BAG)")
-    parser.add_argument("--fused-only", action="store_true", help="leave the recorded topics out")
+    parser.add_argument("--storage", choices=("mcap", "sqlite3"), help="storage of the new recording (default: as BAG)")
+    parser.add_argument("--fused-only", action="store_true", help="do not copy the recorded topics")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is a recording")
     for name, what in (
         ("thermal", "thermal images (default: /thermal/image_raw)"),
@@ -55,11 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         choices=OTHERS,
         default=[],
-        help="write another topic that the node has for subscribers; can be repeated. registered, mono8: "
-        "thermal/registered/image and mono8; mask: fused/mask; colour, isotherm, temperatures: of thermal/",
+        help="also write this topic of the node; can be repeated. registered: thermal/registered/image; mono8: "
+        "thermal/registered/mono8; mask: fused/mask; others: thermal/NAME",
     )
     parser.add_argument(
-        "--distro", default="", metavar="NAME", help="ROS 2 distribution of BAG, where BAG does not say what it is"
+        "--distro", default="", metavar="NAME", help="ROS 2 distribution of BAG, if BAG does not name it"
     )
     add_settings_options(parser)
     add_quiet(parser)

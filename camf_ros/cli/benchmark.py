@@ -1,4 +1,4 @@
-"""camf benchmark: time engines, models and picture sizes against one reference, in one run."""
+"""camf benchmark: compare the speed of engines, models and image sizes with a reference."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ Row = dict[str, Any]
 COLUMNS = ("model", "engine", "precision", "size", "median_ms", "p5_ms", "p95_ms", "cpu_ms", "ratio", "cpu_ratio",
            "memory_mib", "start_s")  # fmt: skip
 _NOTES = """
-cpu_ms: median of the processor time of a pair, all threads together; ratio and cpu_ratio: shares of {}
-in the same rounds; memory_mib: growth of the process to its peak; start_s: from nothing to the first fused pair"""
+cpu_ms: median processor time of a pair, all threads; ratio and cpu_ratio: divided by {} in the same
+rounds; memory_mib: growth of the process up to its peak; start_s: time from loading to the first fused pair"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
     add("--models", metavar="A,B", help="shipped models or .safetensors files (default: all shipped)")
-    add("--engines", metavar="A,B", help="default: every engine that can be opened here")
-    add("--sizes", default="320x256,640x480,1280x720", metavar="WxH,..", help="of the pictures (default: %(default)s)")
-    add("--precisions", default="auto", metavar="A,B", help="of the engines (default: %(default)s)")
-    reference = "takes turns with every case; all times are told as shares of its own (default: %(default)s)"
+    add("--engines", metavar="A,B", help="engines (default: all that work on this machine)")
+    add("--sizes", default="320x256,640x480,1280x720", metavar="WxH,..", help="image sizes (default: %(default)s)")
+    add("--precisions", default="auto", metavar="A,B", help="precisions of the engines (default: %(default)s)")
+    reference = "case that all times are divided by; it takes turns with each other case (default: %(default)s)"
     add("--reference", default="camf-paper/openvino/bfloat16", metavar="MODEL/ENGINE/PRECISION", help=reference)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    add("--threads", type=int, default=0, metavar="N", help="CPU threads of a case (default: the engine's choice)")
-    add("--seconds", type=float, default=3.0, metavar="S", help="for a case and the reference (default: %(default)s)")
-    add("--json", type=Path, metavar="FILE", help="write everything to this file too")
+    add("--threads", type=int, default=0, metavar="N", help="CPU threads (default: the engine chooses)")
+    add("--seconds", type=float, default=3.0, metavar="S", help="time for each case (default: %(default)s)")
+    add("--json", type=Path, metavar="FILE", help="also write all results to this file")
     add_quiet(parser)
 
 

@@ -1,4 +1,4 @@
-"""camf calibrate: find how two cameras see each other's picture, from recorded pairs, for the node's registration."""
+"""camf calibrate: find the registration of two cameras from recorded pairs."""
 
 from __future__ import annotations
 
@@ -48,26 +48,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(source, ", recorded by the two cameras", required=False)
     text = "rosbag2 of both cameras while they move: a folder, or one .mcap or .db3 file"
     source.add_argument("--bag", type=Path, metavar="BAG", help=text)
-    add_output(parser, "FILE", "write this .yaml for registration.file")
-    add("--overlay", type=Path, metavar="FILE", help="write a .png of one pair before and after")
+    add_output(parser, "FILE", "registration file to write (.yaml), for registration.file")
+    add("--overlay", type=Path, metavar="FILE", help="image to write (.png): one pair before and after registration")
     text = (
-        f"what to look for; auto: homography from {_MANY} pairs on, else similarity; rotation: how the thermal camera "
-        "is turned, with the lenses and the position in --start (default: %(default)s)"
+        f"kind of registration. auto: homography with {_MANY} pairs or more, else similarity; rotation: rotation of "
+        "the thermal camera, with intrinsics and translation from --start (default: %(default)s)"
     )
     add("-m", "--model", default="auto", choices=("auto", *_PLANE_MODELS, "rotation"), help=text)
-    add("--start", type=Path, metavar="FILE", help=".yaml to start from, instead of equal fields of view")
-    text = "of what was recorded, metres, for --model rotation"
+    add("--start", type=Path, metavar="FILE", help="registration file to start from (default: equal fields of view)")
+    text = "with --model rotation: distance of the recorded scene, metres"
     add("--distance", type=float, metavar="M", help=text)
-    text = "find a heated board of so many inner corners instead, such as 9x6"
+    text = "the pairs show a heated checkerboard with this number of inner corners, such as 9x6"
     add("--checkerboard", metavar="CxR", help=text)
-    text = (
-        "how far off the start may be: shift in %% of the picture, turn in degrees, zoom in %% (default: %(default)s)"
-    )
-    add("--search", default="10,8,16", metavar="S,T,Z", help=f"{text} (default: %(default)s)")
-    text = "use so many, evenly out of all (default: %(default)s)"
+    text = "limits of the search: shift in %% of the image, rotation in degrees, zoom in %% (default: %(default)s)"
+    add("--search", default="10,8,16", metavar="S,R,Z", help=text)
+    text = "maximum number of pairs to use, evenly spaced (default: %(default)s)"
     add("--pairs", type=int, default=32, metavar="N", help=text)
-    add("--force", action="store_true", help="write the file although the result is not trusted")
-    text = "with --bag: from lens to lens, metres, which pictures do not show (default: as in --start)"
+    add("--force", action="store_true", help="write the file even if the result is not trusted")
+    text = "with --bag: distance between the lenses, metres; images do not show it (default: as in --start)"
     add("--baseline", type=float, metavar="M", help=text)
     for name, what in (
         ("thermal", "thermal images (default: /thermal/image_raw)"),
@@ -76,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("rgb-info", "RGB camera_info (default: beside the images)"),
     ):
         add(f"--{name}-topic", metavar="TOPIC", help=f"with --bag: {what}")
-    text = "with --bag: ROS 2 distribution of BAG, where BAG does not say what it is"
+    text = "with --bag: ROS 2 distribution of BAG, if BAG does not name it"
     add("--distro", default="", metavar="NAME", help=text)
     add_parameter_options(parser)
     add_quiet(parser)

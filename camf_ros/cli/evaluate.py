@@ -1,4 +1,4 @@
-"""camf evaluate: score fused pictures, by a model or by anyone, with the nine metrics of the field or a detector."""
+"""camf evaluate: score fused images with nine fusion metrics or with a detector."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     method = parser.add_mutually_exclusive_group(required=True)
     text = "fuse with a shipped model, or a .safetensors or .onnx file"
     method.add_argument("-m", "--model", metavar="NAME", help=text)
-    method.add_argument("--fused", type=Path, metavar="DIR", help="folder of fused pictures with the same names")
+    method.add_argument("--fused", type=Path, metavar="DIR", help="folder of existing fused images with the same names")
     method.add_argument(
         "--baseline",
         choices=("max", "average", "rgb", "thermal", "thermal-inverted", "two-passes"),
-        help="pixelwise maximum or mean of the two; all but max with a detector, and only max and average without",
+        help="images to score instead. With the metrics: max or average, the maximum or mean of each pixel. With a "
+        "detector: all but max",
     )
     parser.add_argument(
         "--gain",
         type=float,
         metavar="G",
-        help="constant gain of camf-paper's fusion rule (default: automatic, of each pair)",
+        help="constant gain of the fusion rule of camf-paper (default: automatic, for each pair)",
     )
-    add_engine_options(parser, precision="float32", why="alike on every machine")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, unrounded, to this file too")
+    add_engine_options(parser, precision="float32", why="equal on all machines")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the values, unrounded, to this file")
     add_quiet(parser)
     add_detector_options(parser)
 

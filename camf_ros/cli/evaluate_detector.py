@@ -1,4 +1,4 @@
-"""The part of camf evaluate that asks a detector: what it finds of the labelled objects in fused pictures."""
+"""The part of camf evaluate that runs a detector: which labelled objects it finds in fused images."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 
 def add_detector_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that go with ``--detector``."""
-    add = parser.add_argument_group("a detector instead of the nine metrics").add_argument
-    add("--detector", type=Path, metavar="MODEL.onnx", help="score what it finds (YOLOX, YOLOv8)")
-    add("--labels", type=Path, metavar="LABELS.json", help="boxes in COCO's format")
+    add = parser.add_argument_group("detector, instead of the nine metrics").add_argument
+    add("--detector", type=Path, metavar="MODEL.onnx", help="detector to run: YOLOX, or YOLOv8 or later")
+    add("--labels", type=Path, metavar="LABELS.json", help="labelled boxes in COCO format")
     text = (
-        "what to compare with: rgb, thermal, thermal-inverted, average, two-passes (rgb and thermal-inverted), or a "
-        "folder of pictures (default: rgb)"
+        "images to compare with: rgb, thermal, thermal-inverted, average, two-passes (rgb and thermal-inverted), or a "
+        "folder of images (default: rgb)"
     )
-    add("--against", nargs="+", default=["rgb"], metavar="PICTURE", help=text)
-    text = "categories to score, and which of the detector's classes count, such as car=car,bus,truck (default: all)"
+    add("--against", nargs="+", default=["rgb"], metavar="IMAGES", help=text)
+    text = "categories to score, each with the classes that count for it, such as car=car,bus,truck (default: all)"
     add("--classes", nargs="+", default=[], metavar="NAME[=CLASS,..]", help=text)
-    add("--group-by", default="time", metavar="KEY", help="entry of an image that groups (default: time)")
-    add("--night", type=Path, metavar="FILE", help="names of the pictures by night, instead of --group-by")
-    add("--detector-size", metavar="WIDTHxHEIGHT", help="input of the detector (default: the file's)")
+    add("--group-by", default="time", metavar="KEY", help="image entry in the labels to group rows by (default: time)")
+    add("--night", type=Path, metavar="FILE", help="names of the night images, to group by instead of --group-by")
+    add("--detector-size", metavar="WIDTHxHEIGHT", help="input size of the detector (default: as in the file)")
     runtimes = ("auto", "openvino", "onnxruntime")
-    add("--detector-runtime", choices=runtimes, default="auto", help="(default: auto)")
-    text = "for each picture and class, at which recall is told (default: 1)"
+    add("--detector-runtime", choices=runtimes, default="auto", help="runtime of the detector (default: auto)")
+    text = "false boxes per image and class at which recall is given (default: 1)"
     add("--false-positives", type=float, default=1.0, metavar="N", help=text)
-    add("--draws", type=int, default=300, metavar="N", help="for the 95 %% intervals (default: 300)")
+    add("--draws", type=int, default=300, metavar="N", help="resamplings for the 95 %% intervals (default: 300)")
 
 
 def run_detector(arguments: argparse.Namespace) -> int:
-    """Score, or tell all problems."""
+    """Score the images, or report all problems."""
     from tqdm import tqdm
 
     from camf_ros.evaluation.detection_labels import read_labels, scored_classes

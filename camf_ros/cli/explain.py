@@ -1,4 +1,4 @@
-"""camf explain: show why a fused picture looks as it does, as a figure for print, a panel and numbers."""
+"""camf explain: show what each camera contributes to a fused image, as a figure, a panel and numbers."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ _ORANGE, _BLUE = (tuple(float(part) / 255 for part in DIVERGING[at]) for at in (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add("thermal", type=Path, metavar="THERMAL", help="picture: grey, 16-bit counts, or float TIFF")
-    add("rgb", type=Path, metavar="RGB", help="picture of the other camera")
-    add_output(parser, "FIGURE", "figure for print: a .png, .pdf or .svg")
-    add("--panel", type=Path, metavar="PNG", help="the panel that the node publishes")
+    add("thermal", type=Path, metavar="THERMAL", help="thermal image: 8-bit grey, 16-bit counts, or float TIFF")
+    add("rgb", type=Path, metavar="RGB", help="RGB image")
+    add_output(parser, "FIGURE", "figure to write: .png, .pdf or .svg")
+    add("--panel", type=Path, metavar="PNG", help="panel to write, as published by the node")
     add("--json", type=Path, metavar="FILE", help="write the numbers to this file")
-    text = "show these channels, counted from 0, instead of the strongest"
+    text = "channels to show, from 0 (default: those with the largest effect)"
     add("--channel", type=int, metavar="K", nargs="+", help=text)
-    text = "a pixel of the fused picture: say in numbers why it is as bright as it is, and ring it in the panel"
+    text = "pixel of the fused image to explain in numbers and to mark in the panel"
     add("--at", type=int, nargs=2, metavar=("X", "Y"), help=text)
-    text = "longer side at which channels are left out (default: %(default)s)"
+    text = "longer side of the images for the channel effects (default: %(default)s)"
     add("--limit", type=int, default=DEFAULT_LIMIT, metavar="PIXELS", help=text)
     add_settings_options(parser)
 

@@ -1,4 +1,4 @@
-"""camf export: write a model's graphs for runtimes other than PyTorch, or build its TensorRT engines on this device."""
+"""camf export: write the ONNX or OpenVINO files of a model, or build its TensorRT engines on this machine."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _logger = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    text = "a .safetensors file, or name of a shipped model (default: %(default)s)"
+    text = ".safetensors file, or name of a shipped model (default: %(default)s, which is camf)"
     add("model", nargs="?", default=FusionSettings().model, help=text)
-    text = "where the graph that fuses goes; the one that explains goes beside it (default: beside the checkpoint)"
+    text = "ONNX file to write; .inspect.onnx is written beside it (default: beside the checkpoint)"
     add_output(parser, "FILE.onnx", text)
-    text = "write OpenVINO's own format instead, and a .bin beside it"
+    text = "write OpenVINO format instead, with a .bin file beside it"
     add("--openvino", type=Path, metavar="FILE.xml", help=text)
-    text = "float16: with --output the graph that fuses alone; also for --build-only"
+    text = "use float16. With --output, no .inspect.onnx is written"
     add("--half", action="store_true", help=text)
-    text = "build the TensorRT engines of --sizes into the user's cache"
+    text = "build the TensorRT engines of --sizes into the user's cache, instead of writing files"
     add("--build-only", action="store_true", help=text)
-    text = "of the pictures, for --build-only (default: %(default)s)"
+    text = "with --build-only: image sizes (default: %(default)s)"
     add("--sizes", default="640x480", metavar="WxH,..", help=text)
-    add("--device", default="cuda", help="for --build-only: cuda or cuda:N (default: %(default)s)")
+    add("--device", default="cuda", help="with --build-only: cuda or cuda:N (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write and build what was asked for."""
+    """Write the files and build the engines."""
     for path, suffix in ((arguments.output, GRAPH), (arguments.openvino, ".xml")):
         if path is not None and path.suffix != suffix:
             raise ParameterError(f"{path} does not end in {suffix}", remedy=f"name it {path.with_suffix(suffix).name}")

@@ -1,4 +1,4 @@
-"""camf fuse: fuse two pictures, two folders of pictures, or two videos, in colour."""
+"""camf fuse: fuse two images, two folders of images, or two videos."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("thermal", metavar="THERMAL", help="picture, folder, or video (also frame_%%04d.png)")
-    parser.add_argument("rgb", metavar="RGB", help="likewise; pictures of folders are paired by their names")
-    add_output(parser, "OUT", "name of a .png, a folder, or for videos an .mp4", required=True)
+    parser.add_argument("thermal", metavar="THERMAL", help="image, folder, or video (also frame_%%04d.png)")
+    parser.add_argument("rgb", metavar="RGB", help="the same for RGB; images of folders are paired by name")
+    add_output(parser, "OUT", "output: .png file, folder, or .mp4 file for videos", required=True)
     add_picture_option(parser, both=False)
-    add_settings_options(parser, steady=", from the pictures; steady in a video")
+    add_settings_options(parser, steady=", from the images; smoothed over time in a video")
     add_quiet(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fuse; tell what was fused, and what was skipped and why."""
+    """Fuse; report what was fused, and what was skipped and why."""
     settings = settings_of(arguments)
     for source in (arguments.thermal, arguments.rgb):
         # Numbered pictures and streams are found by who reads them.

@@ -1,4 +1,4 @@
-"""Fusion of two videos: each frame of the reference camera with the frame of the other one that is nearest in time."""
+"""Fusion of two videos: each frame of the reference camera with the frame of the other camera nearest in time."""
 
 from __future__ import annotations
 

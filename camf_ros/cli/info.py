@@ -1,4 +1,4 @@
-"""camf info: say what a model is: architecture, hash, training data and metrics."""
+"""camf info: print architecture, hash, training data and metrics of a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--markdown",
         action="store_true",
-        help="the facts of a model card instead of JSON; needs PyTorch, which counts the operations",
+        help="print a model card (Markdown) instead of JSON; needs PyTorch",
     )
 
 

@@ -30,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all subcommands."""
-    parser = _Parser(prog="camf", description="Fuse infrared and visible images with CAMF.")
+    parser = _Parser(prog="camf", description="Fuse thermal and RGB images with CAMF.")
     parser.add_argument("--version", action="version", version=f"camf_ros {version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in _COMMANDS.items():

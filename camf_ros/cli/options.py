@@ -31,13 +31,13 @@ def add_output(parser: argparse.ArgumentParser, metavar: str, text: str, *, requ
 
 def add_data(parser: argparse._ActionsContainer, more: str = "", *, required: bool = True) -> None:
     """Declare ``--data``, a folder of pairs."""
-    text = f"folder with infrared/ and visible/ pictures of equal names{more}"
+    text = f"folder of pairs: images of equal names in infrared/ and visible/{more}"
     parser.add_argument("--data", type=Path, required=required, metavar="DIR", help=text)
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """Declare ``--quiet``."""
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
 
 
 def add_engine_options(parser: argparse.ArgumentParser, *, precision: str = "auto", why: str = "") -> None:
@@ -47,7 +47,7 @@ def add_engine_options(parser: argparse.ArgumentParser, *, precision: str = "aut
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     text = f"auto, float32, bfloat16 or float16 (default: %(default)s{why and ', '}{why})"
     add("--precision", default=precision, help=text)
-    add("--threads", type=int, default=0, help="CPU threads (default: the engine's choice)")
+    add("--threads", type=int, default=0, help="CPU threads (default: the engine chooses)")
 
 
 def engine_of(arguments: argparse.Namespace) -> Engine:
@@ -67,10 +67,12 @@ def add_settings_options(parser: argparse.ArgumentParser, *, steady: str = "") -
     ``steady`` is added to the help of ``--gain``.
     """
     add, default = parser.add_argument, FusionSettings()
-    add("-m", "--model", help=f"model name, or .safetensors or .onnx file (default: {default.model})")
-    text = f"constant gain of camf-paper's fusion rule (default: automatic{steady})"
+    text = f"name of a shipped model, or .safetensors or .onnx file (default: {default.model}, which is camf)"
+    add("-m", "--model", help=text)
+    text = f"constant gain of the fusion rule of camf-paper (default: automatic{steady})"
     add("--gain", type=float, metavar="G", help=text)
-    add("--reference", choices=("rgb", "thermal"), help=f"whose geometry (default: {default.reference})")
+    text = f"camera whose geometry the fused image has (default: {default.reference})"
+    add("--reference", choices=("rgb", "thermal"), help=text)
     add_engine_options(parser)
     add_parameter_options(parser)
 
@@ -78,9 +80,9 @@ def add_settings_options(parser: argparse.ArgumentParser, *, steady: str = "") -
 def add_parameter_options(parser: argparse.ArgumentParser) -> None:
     """Declare ``--params-file`` and ``--set``."""
     add = parser.add_argument
-    text = "parameter file of the fusion node, for all that it does"
+    text = "parameter file of the fusion node"
     add("--params-file", type=Path, metavar="YAML", help=text)
-    text = "one parameter of the fusion node, over the file's; may be repeated"
+    text = "set one parameter of the fusion node; overrides the file; can be repeated"
     add("--set", action="append", default=[], metavar="NAME=VALUE", dest="assignments", help=text)
 
 
@@ -130,7 +132,7 @@ def add_picture_option(parser: argparse.ArgumentParser, *, both: bool) -> None:
         choices=("eyes", "detector", *(["both"] if both else [])),
         default="eyes",
         dest="pictures",
-        help="eyes: what is hot is bright; detector: what is hot is dark, always in colour (default: %(default)s)",
+        help="eyes: fused/image, hot is bright; detector: fused/detector_image, hot is dark (default: %(default)s)",
     )
 
 

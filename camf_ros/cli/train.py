@@ -1,4 +1,4 @@
-"""camf train: train a model from a recipe; run again after a kill, it goes on where it was."""
+"""camf train: train a model from a recipe. To resume after an interruption, run the same command again."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _logger = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = (
-        "Several GPUs, or CPU processes with --device cpu: torchrun --nproc-per-node N --no-python -- camf train ...; "
-        "each batch is divided among the N processes."
+        "On several GPUs: torchrun --nproc-per-node N --no-python -- camf train ... With --device cpu: N processes on "
+        "the CPU. Each batch is divided among the N processes."
     )
     parser.add_argument("recipe", help="YAML file, or the name of one in config/training (such as camf)")
-    text = "folder with the recipe's data folders"
+    text = "folder with the data folders of the recipe"
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=text)
-    parser.add_argument("--run", type=Path, metavar="DIR", help="folder of states and log (default: runs/NAME)")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="folder of state and log (default: runs/NAME)")
     add_output(
         parser,
         "FILE",
         "checkpoint (default: RUN/NAME.safetensors); NAME.onnx and NAME.inspect.onnx are written beside it",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of each process (default: PyTorch's)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of a process (default: PyTorch chooses)")
+    parser.add_argument("--quiet", action="store_true", help="show no progress bars")
 
 
 def _given(arguments: argparse.Namespace) -> list[str]:
