@@ -39,10 +39,10 @@ _RAW = """
 - *YUV* is converted as ITU-R BT.601 with luma 16 to 235. A camera with BT.709 or luma 0 to 255 gets slightly wrong
   colours.
 - *Thermal in a colour encoding* must be grey: equal channels in every pixel (in a JPEG: nearly equal), or YUV chroma
-  from 127 to 129. A colour palette is refused. Some USB cores pack 16-bit counts into `yuyv`; they are refused too.
-  Set the driver to Y16, which arrives as `mono16`.
+  from 127 to 129. A colour palette is refused. 16-bit counts packed into `yuyv`, as from some USB cores, are refused
+  too: set the driver to Y16, which arrives as `mono16`.
 - `16SC1` is read as signed counts, `32FC1` and `64FC1` as temperatures.
-- Row padding, big-endian values and extra data are read. Images of more than %(pixels)d pixels are refused.
+- Row padding, big-endian values and extra data are accepted. Images of more than %(pixels)d pixels are refused.
 
 %(refused)s
 
@@ -58,14 +58,14 @@ _YUV = """
 - `nv24`: as many rows of twice `step` bytes
 - `i420`: two planes of half as many rows of half `step` bytes
 
-Height and width must be even for `nv12`, `nv21` and `i420`, the width for the packed encodings. A green and magenta
-pattern means that the driver names `i420` data `nv21`.
+For `nv12`, `nv21` and `i420`, height and width must be even; for the packed encodings, the width. A green and magenta
+pattern means that the driver sends `i420` data under the name `nv21`.
 """
 
 _COMPRESSED = f"""
 ## Compressed images
 
-JPEG and PNG are decoded. TIFF, WebP, video and `compressedDepth` are not. `format` is that of
+The node decodes JPEG and PNG, but not TIFF, WebP, video or `compressedDepth`. `format` is that of
 compressed_image_transport, or the codec alone:
 
 | `format` | file | becomes |
@@ -79,7 +79,7 @@ compressed_image_transport, or the codec alone:
 | `16SC1`, `32FC1`, `64FC1` with any codec | any | refused: JPEG and PNG cannot hold such values |
 
 - *Thermal cameras*: use PNG, which keeps 16 bits. JPEG keeps only the upper 8 bits.
-- An EXIF rotation is ignored.
+- EXIF rotation is ignored.
 - Incomplete or damaged files are refused. Damage inside JPEG pixel data cannot be detected.
 - *Output* (`fused/image/compressed`): `rgb8` or `mono8` as JPEG (`compressed.jpeg_quality`, default
   {CompressedSettings().jpeg_quality}) or PNG. `republish` and RViz can read it.
@@ -90,8 +90,7 @@ def page() -> str:
     """The page, Markdown."""
     bridged = (
         f"This package always converts {_names(one.name for one in ENCODINGS.values() if not one.bridged)}. cv_bridge "
-        "converts the others if it is installed. Without it this package converts them, with the same result bit for "
-        "bit."
+        "converts the others if it is installed, else this package does, with the same result bit for bit."
     )
     refused = (
         f"Refused on both topics: {_names(NOT_UNDERSTOOD)} and every other name. If an encoding is refused on one "
