@@ -1,4 +1,4 @@
-"""How well and how fast registration by depth is, on the embedded scene's rig of two cameras 12 cm apart.
+"""How well and how fast registration by depth is, on the simulated scene's rig of two cameras 12 cm apart.
 
     python3 benchmarks/depth_registration.py --json docs/figures/depth-registration.json \
         --picture docs/images/registration-depth.jpg

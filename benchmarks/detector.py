@@ -1,4 +1,4 @@
-"""The example's detector on the embedded street: what it finds of the people, in each camera's picture and fused.
+"""The example's detector on the simulated street: what it finds of the people, in each camera's picture and fused.
 
     python3 benchmarks/detector.py
     python3 benchmarks/detector.py --cost docs/figures/detector-cost.json

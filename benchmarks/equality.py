@@ -3,7 +3,7 @@
     python3 benchmarks/equality.py --data DIR --json docs/figures/equality-cpu.json
     python3 benchmarks/equality.py --device cuda --json docs/figures/gpu-equality.json
 
-Pairs: noise, the embedded street, and those of DIR/infrared and DIR/visible, each also cut to odd sizes. The figures
+Pairs: noise, the simulated street, and those of DIR/infrared and DIR/visible, each also cut to odd sizes. The figures
 are the least PSNR of the fused picture against the network's picture before rounding, and the largest difference in
 grey levels. Rounding alone leaves 20 log10(255 sqrt(12)) = 58.9 dB, and half a grey level.
 

@@ -2,7 +2,7 @@
 
     python3 benchmarks/explanation.py --output docs/figures/explanation.json --panel docs/figures/explanation.png
 
-On the embedded night street: time of the parts, of leaving channels out and of the panel, for a pair of 640 x 480 on
+On the simulated night street: time of the parts, of leaving channels out and of the panel, for a pair of 640 x 480 on
 one thread, as a ratio to the time of fusing it; and single pixels in numbers, as the panel shows them.
 """
 

@@ -8,7 +8,7 @@ The first times every step for RGB 1280x720 and thermal 640x512: each way to gre
 dead pixels, each encoding that is understood, the warps of each registration mode, and what a pair costs in all. Beside
 each one a plain NumPy version (OpenCV's own for clahe, a copy of the picture for encodings) takes turns with it.
 
-The second draws the embedded night street in every mode: as it is, with little contrast, and with a fire in it.
+The second draws the simulated night street in every mode: as it is, with little contrast, and with a fire in it.
 
 The third fuses these scenes in every mode, and measures how much people stand out from what is around them.
 """

@@ -2,7 +2,7 @@
 
     python3 benchmarks/lifecycle.py --model camf --json docs/figures/lifecycle.json
 
-Starts the node with ``autostart: false``, takes it through its states twice, with pairs of the embedded scene fused
+Starts the node with ``autostart: false``, takes it through its states twice, with pairs of the simulated scene fused
 while it is active, and looks at its process after each transition. The second round shows what cleaning up gives back,
 and that nothing is left over.
 """

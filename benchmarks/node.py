@@ -2,7 +2,7 @@
 
     python3 benchmarks/node.py --model camf-lite --json node.json --plot node.png
 
-Starts the fusion node as users start it, a driver that publishes pairs of the embedded scene over DDS, and a receiver,
+Starts the fusion node as users start it, a driver that publishes pairs of the simulated scene over DDS, and a receiver,
 each a process of its own in a ROS domain of its own, with the package's Fast DDS profile. Rates rise until the node
 drops 5 % of the pairs; the highest below that is then found by halving, and twice that rate shows whether latency
 grows under overload.

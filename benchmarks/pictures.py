@@ -1,4 +1,4 @@
-"""The pictures of the README and of the pages on RViz and on dropouts, from the embedded night street.
+"""The pictures of the README and of the pages on RViz and on dropouts, from the simulated night street.
 
     python3 benchmarks/pictures.py --output docs/images
 

@@ -1,4 +1,4 @@
-"""How well ``camf calibrate --bag`` finds the embedded scene's second rig, over seeds and baselines.
+"""How well ``camf calibrate --bag`` finds the simulated scene's second rig, over seeds and baselines.
 
     python3 benchmarks/rig_calibration.py --json FILE
 

@@ -1,4 +1,4 @@
-"""The embedded night street, fused by a model: the picture of its card, and how steady the fused picture is.
+"""The simulated night street, fused by a model: the picture of its card, and how steady the fused picture is.
 
     python3 benchmarks/street.py camf docs/images/camf.jpg
     python3 benchmarks/street.py camf --json docs/figures/steady-camf.json

@@ -15,7 +15,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "pairs",
         default_value="",
-        description="Folder with subfolders infrared and visible. Empty: an embedded scene, a street at night.",
+        description="Folder with subfolders infrared and visible. Empty: a simulated scene, a street at night.",
     ),
     DeclareLaunchArgument("rate", default_value="15.0", description="RGB frames a second."),
     DeclareLaunchArgument(

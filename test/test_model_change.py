@@ -27,7 +27,7 @@ def engines():
 
 @pytest.fixture(scope="module")
 def street():
-    """Frames of the embedded scene, at an eighth of their size."""
+    """Frames of the simulated scene, at an eighth of their size."""
     night = NightStreet(1)
     times = PERIOD * np.arange(CHANGE + 22)
     size = (160, 90)

@@ -1,4 +1,4 @@
-"""The cameras of the benchmark: pairs of the embedded scene at any rate. ``driver.py WIDTH HEIGHT``.
+"""The cameras of the benchmark: pairs of the simulated scene at any rate. ``driver.py WIDTH HEIGHT``.
 
 All frames are drawn and made into messages before anything is measured, so that a pair costs no more than its two
 publications. Both images of a pair carry one stamp, taken just before the first of them is published.

@@ -25,7 +25,7 @@ _logger = logging.getLogger(__name__)
 
 # Topics of a recording that can be named.
 _TOPICS = ("thermal", "rgb", "depth", "thermal-info", "rgb-info", "depth-info")
-# Pairs of the embedded scene that are replayed, seconds between them, and their size.
+# Pairs of the simulated scene that are replayed, seconds between them, and their size.
 _SCENE_PAIRS, _SCENE_STEP, _SCENE_SIZE = 16, 2.0, (640, 360)
 
 
@@ -192,7 +192,7 @@ def _aligning(engine: Engine, settings: FusionSettings) -> Align:
 
 
 def _scene() -> Sources | None:
-    """The embedded scene, so that what the model could do is not forgotten; None in a build without it."""
+    """The simulated scene, so that what the model could do is not forgotten; None in a build without it."""
     import cv2
     import numpy as np
 
@@ -203,7 +203,7 @@ def _scene() -> Sources | None:
     try:
         from camf_scene import NightStreet
     except ImportError as error:  # a build may leave it out
-        _logger.warning("what is forgotten is not measured: the embedded scene is not installed (%s)", error)
+        _logger.warning("what is forgotten is not measured: the simulated scene is not installed (%s)", error)
         return None
     scene = NightStreet(1)
     levels = ThermalFrontEnd(ThermalSettings())

@@ -81,7 +81,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--pairs",
         type=Path,
         metavar="DIR",
-        help="folder with infrared/ and visible/ pictures of equal names (default: an embedded scene)",
+        help="folder with infrared/ and visible/ pictures of equal names (default: a simulated scene)",
     )
     parser.add_argument("--seconds", type=float, default=15.0, metavar="N", help="how long (default: %(default)g)")
     parser.add_argument(

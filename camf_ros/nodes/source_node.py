@@ -1,4 +1,4 @@
-"""The source node: plays a thermal and an RGB camera, from the embedded scene or from a folder of pairs."""
+"""The source node: plays a thermal and an RGB camera, from the simulated scene or from a folder of pairs."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class _Material(Protocol):
 
 
 class SceneMaterial:
-    """The embedded scenes."""
+    """The simulated scenes."""
 
     def __init__(self, seed: int, rig: str = "bench") -> None:
         """Prepare one, ``bench`` or ``drive``.
@@ -104,7 +104,7 @@ class SceneMaterial:
             from camf_scene import NightStreet, StreetDrive, drive  # noqa: PLC0415 (a build may leave it out)
         except ImportError as error:
             raise ParameterError(
-                f"pairs is '', which means the embedded scene, and that is not installed ({error})",
+                f"pairs is '', which means the simulated scene, and that is not installed ({error})",
                 expected="a folder of pairs",
                 remedy="set pairs, or build with -DCAMF_SCENE=ON",
             ) from error
@@ -318,7 +318,7 @@ class SourceNode(Node):  # type: ignore[misc]
         start = self.get_clock().now()
         for camera in self._cameras:
             camera.begin(start)
-        what = settings.pairs or "the embedded scene"
+        what = settings.pairs or "the simulated scene"
         self.get_logger().info(f"publishing {what}: RGB at {settings.rate:g} Hz, thermal at {rate:g} Hz")
         self._warned = 0
         self.create_timer(5.0, self._report)

@@ -1,4 +1,4 @@
-"""Settings of the nodes beside the fusion node: the demo's cameras and monitor, and the example of a detector."""
+"""Settings of the other nodes: simulated cameras, demo monitor, and example detector."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from dataclasses import dataclass
 
 from camf_ros.settings.table import setting
 
-#: Files that the monitor leaves in its folder.
+#: Files that the monitor writes.
 SUMMARY, STRIP, PAGE = "summary.json", "strip.png", "index.html"
 
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """Everything the source node can be told."""
+    """Parameters of the source node."""
 
     pairs: str = setting(
         "",
-        "Folder of pairs to publish: infrared/NAME, visible/NAME. Empty: the embedded scene.",
+        "Folder of pairs to publish: infrared/NAME, visible/NAME. Empty: the simulated scene.",
     )
     rig: str = setting(
         "bench",
-        "Embedded scene. bench: a street at night, both cameras in one place, one field of view. drive: a robot that "
-        "drives and turns, cameras 12 cm apart, 69 (RGB) and 50 degrees (thermal), thermal stamps 40 ms late.",
+        "Simulated scene. bench: a street at night, both cameras with one position and field of view. drive: a robot "
+        "that drives and turns, cameras 12 cm apart, fields of view 69 (RGB) and 50 degrees (thermal), thermal stamps "
+        "40 ms late.",
         choices=("bench", "drive"),
     )
     rate: float = setting(15.0, "RGB rate.", minimum=0.1, maximum=240.0, unit="Hz")
     thermal_rate: float = setting(0.0, "Thermal rate. 0: as RGB.", minimum=0.0, maximum=240.0, unit="Hz")
     thermal_offset: float = setting(
         0.004,
-        "Delay of thermal exposures after RGB. The stamps contain it.",
+        "Delay of thermal exposures after RGB. The stamps include it.",
         minimum=-1.0,
         maximum=1.0,
         unit="s",
@@ -46,7 +47,7 @@ class SourceSettings:
 
 @dataclass(frozen=True)
 class MonitorSettings:
-    """Everything the monitor can be told."""
+    """Parameters of the demo monitor."""
 
     output: str = setting("demo_output", "Folder for images and summary.")
     seconds: float = setting(
@@ -64,12 +65,12 @@ class MonitorSettings:
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """Everything the example of a detector can be told."""
+    """Parameters of the example detector."""
 
     model: str = setting(
         "",
-        "ONNX file: YOLOX exported without decoding, or YOLOv8 or later without non-maximum suppression, for "
-        "fused/detector_image. Empty: bright spots in fused/image.",
+        "ONNX file of the detector: YOLOX exported without decoding, or YOLOv8 or later without non-maximum "
+        "suppression. It runs on fused/detector_image. Empty: find bright spots in fused/image.",
     )
     least_score: float = setting(0.3, "With a model: smallest score of a detection.", minimum=0.005, maximum=1.0)
     threads: int = setting(0, "With a model: CPU threads. 0: the runtime chooses.", minimum=0, maximum=256)

@@ -40,23 +40,25 @@ class PairingSettings:
     )
     thermal_offset: float = setting(
         0.0,
-        "Added to thermal stamps for pairing only: minus the constant delay from exposure to stamp.",
+        "Added to thermal stamps, for pairing only. Set minus the constant delay from exposure to stamp.",
         minimum=-LARGEST_OFFSET,
         maximum=LARGEST_OFFSET,
         unit="s",
     )
-    rgb_offset: float = setting(0.0, "The same for RGB.", minimum=-LARGEST_OFFSET, maximum=LARGEST_OFFSET, unit="s")
+    rgb_offset: float = setting(
+        0.0, "As thermal_offset, for RGB.", minimum=-LARGEST_OFFSET, maximum=LARGEST_OFFSET, unit="s"
+    )
     zero_stamps: str = setting(
         "reject",
-        "Frames with stamp 0. arrival: pair by time of arrival (not with exact); reject: count and log.",
+        "Use of frames with stamp 0. arrival: pair by time of arrival (not with exact); reject: count and log.",
         choices=("reject", "arrival"),
     )
     thermal_stamps: str = setting(
         "header",
-        "header: pair by stamp; arrival: by time of arrival, if the clocks differ (not with exact).",
+        "header: pair by stamp; arrival: pair by time of arrival, for clocks that differ (not with exact).",
         choices=("header", "arrival"),
     )
-    rgb_stamps: str = setting("header", "The same for RGB.", choices=("header", "arrival"))
+    rgb_stamps: str = setting("header", "As thermal_stamps, for RGB.", choices=("header", "arrival"))
     queue_size: int = setting(10, "Frames of each camera that wait for a partner.", minimum=1, maximum=1000)
 
     def __post_init__(self) -> None:
@@ -76,19 +78,19 @@ _TRANSPORTS = ("raw", "compressed")
 
 @dataclass(frozen=True)
 class TransportSettings:
-    """How the images come in."""
+    """Transport of the camera images."""
 
     thermal: str = setting(
         "raw",
-        "compressed: subscribe to the image topic with /compressed appended. Use PNG: JPEG has only 8 bits.",
+        "compressed: subscribe to the image topic with /compressed appended. Use PNG, because JPEG has only 8 bits.",
         choices=_TRANSPORTS,
     )
-    rgb: str = setting("raw", "The same for RGB.", choices=_TRANSPORTS)
+    rgb: str = setting("raw", "As thermal, for RGB.", choices=_TRANSPORTS)
 
 
 @dataclass(frozen=True)
 class CompressedSettings:
-    """Fused and detector image as CompressedImage; made only while somebody subscribes to it."""
+    """Compressed output images; encoded only while somebody subscribes."""
 
     format: str = setting(
         "jpeg",
@@ -101,7 +103,7 @@ class CompressedSettings:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From where on /diagnostics warns."""
+    """Limits above or below which /diagnostics warns."""
 
     latency: float = setting(
         0.5,
@@ -131,7 +133,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class SourceCheckSettings:
-    """How the live pictures are watched for being what they should be."""
+    """Check of the camera images: right topic, not covered, not frozen."""
 
     enabled: bool = setting(
         True,
@@ -139,8 +141,8 @@ class SourceCheckSettings:
     )
     model: str = setting(
         "camf-paper",
-        "Model whose classifier is used: a shipped one, or a .safetensors or .onnx file. That of camf adapt knows its "
-        "own cameras.",
+        "Model whose classifier is used: name of a shipped model, or a .safetensors or .onnx file, such as one from "
+        "camf adapt for your cameras.",
     )
     period: float = setting(2.0, "Time between two checks.", minimum=0.2, maximum=600.0, unit="s")
     time_constant: float = setting(
@@ -174,7 +176,7 @@ class SourceCheckSettings:
 
 @dataclass(frozen=True)
 class FusionSettings:
-    """Everything the fusion node can be told."""
+    """Parameters of the fusion node."""
 
     autostart: bool = setting(
         True,
@@ -183,7 +185,7 @@ class FusionSettings:
     model: str = setting(
         AUTO,
         "Name of a shipped model, or path of a .onnx or .safetensors file. auto: the best of camf and camf-lite that "
-        "keeps up with the cameras; in commands camf.",
+        "is fast enough for the cameras; in the camf command: camf.",
         dynamic=True,
     )
     gain: float = setting(
@@ -203,19 +205,19 @@ class FusionSettings:
     )
     engine: str = setting(
         "auto",
-        "Runtime of the network. auto: the best that works. If one fails, the next best is used with a warning.",
+        "Runtime of the network. auto: the best that works. If an engine fails, the next best is used with a warning.",
         choices=("auto", "torch", "openvino", "onnxruntime", "tensorrt"),
         dynamic=True,
     )
     device: str = setting(
         "auto",
-        "auto: a GPU if one works.",
+        "Device of the network. auto: a GPU if one works, else the CPU.",
         choices=("auto", "cpu", "cuda"),
         dynamic=True,
     )
     precision: str = setting(
         "auto",
-        "Arithmetic of the network. auto: bfloat16 or float16 if the hardware supports it; for camf-paper float32.",
+        "Number format of the network. auto: bfloat16 or float16 if the hardware supports it; for camf-paper float32.",
         choices=("auto", "float32", "bfloat16", "float16"),
         dynamic=True,
     )
@@ -224,7 +226,7 @@ class FusionSettings:
     )
     memory_limit: int = setting(
         0,
-        "Memory that one pair may need; a larger pair is rejected. 0: half of what is free when the node is "
+        "Memory that one pair may need; a larger pair is rejected. 0: half of the memory that is free when the node is "
         "configured.",
         minimum=0,
         maximum=1000000,

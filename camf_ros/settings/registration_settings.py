@@ -1,4 +1,4 @@
-"""Settings of the registration: how both pictures get into one geometry."""
+"""Settings of the registration."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ _SIDE = 8192
 
 @dataclass(frozen=True)
 class RegistrationSettings:
-    """How both pictures get into one geometry."""
+    """How both images are transformed into one geometry."""
 
     mode: str = setting(
         "resize",
-        "none: already registered; resize: same field of view; homography: from the file; calibrated: from "
-        "camera_info and extrinsics, for one distance; depth: likewise, for the distance of each pixel in depth/image.",
+        "none: images are already registered; resize: same field of view; homography: from the file; calibrated: from "
+        "camera_info and extrinsics, for one distance; depth: as calibrated, with the distance of each pixel from "
+        "depth/image.",
         choices=("none", "resize", "homography", "calibrated", "depth"),
         dynamic=True,
     )
@@ -34,8 +35,8 @@ class RegistrationSettings:
     )
     distance: float = setting(
         5.0,
-        "modes calibrated and depth: distance from the reference camera at which the images match. With depth: "
-        "that of pixels without a depth.",
+        "mode calibrated: distance from the reference camera at which the images match. mode depth: distance of pixels "
+        "without depth.",
         minimum=0.05,
         maximum=100000.0,
         unit="m",
@@ -43,7 +44,7 @@ class RegistrationSettings:
     )
     depth_slop: float = setting(
         0.1,
-        "mode depth: time by which a depth image may be older than the RGB image.",
+        "mode depth: largest time by which a depth image may be older than the RGB image.",
         minimum=0.0,
         maximum=10.0,
         unit="s",
@@ -51,30 +52,41 @@ class RegistrationSettings:
     )
     output_width: int = setting(
         0,
-        "Width of the fused image. 0: that of the reference camera, or from the height.",
+        "Width of the fused image. 0: in proportion to output_height, or as the reference camera if both are 0.",
         minimum=0,
         maximum=_SIDE,
         unit="px",
         dynamic=True,
     )
     output_height: int = setting(
-        0, "Height of the fused image. 0: likewise.", minimum=0, maximum=_SIDE, unit="px", dynamic=True
+        0,
+        "Height of the fused image. 0: in proportion to output_width.",
+        minimum=0,
+        maximum=_SIDE,
+        unit="px",
+        dynamic=True,
     )
     processing_width: int = setting(
         0,
-        "Width at which the network works. 0: that of the fused image. Smaller is faster; RGB detail is kept.",
+        "Width at which the network works; smaller is faster, and RGB detail is kept. 0: in proportion to "
+        "processing_height, or as the fused image if both are 0.",
         minimum=0,
         maximum=_SIDE,
         unit="px",
         dynamic=True,
     )
     processing_height: int = setting(
-        0, "Height at which the network works. 0: likewise.", minimum=0, maximum=_SIDE, unit="px", dynamic=True
+        0,
+        "Height at which the network works. 0: in proportion to processing_width.",
+        minimum=0,
+        maximum=_SIDE,
+        unit="px",
+        dynamic=True,
     )
     feather: int = setting(
         4,
-        "Width of the transition of detail to areas that only one camera sees. Brightness changes over a wider one. "
-        "0: a hard edge.",
+        "Width of the transition of detail to areas that only one camera sees; that of brightness is wider. 0: hard "
+        "edge.",
         minimum=0,
         maximum=64,
         unit="px",

@@ -15,7 +15,7 @@ _V = TypeVar("_V", bool, int, float, str, tuple[str, ...])
 #: Under this key a field's metadata holds its Spec, or the settings class that the field is made of.
 KEY = "setting"
 
-_TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list of texts"}
+_TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", tuple: "a list of strings"}
 
 
 @dataclass(frozen=True)

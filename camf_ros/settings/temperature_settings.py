@@ -35,12 +35,12 @@ class TemperatureSettings:
 
     spots: str = setting(
         "",
-        "Places to measure, pixels of the thermal image: NAME X Y, separated by semicolons.",
+        "Spots to measure, in pixels of the thermal image: NAME X Y, separated by semicolons.",
         dynamic=True,
     )
     boxes: str = setting(
         "",
-        "Parts to measure, pixels of the thermal image: NAME X Y WIDTH HEIGHT, separated by semicolons.",
+        "Boxes to measure, in pixels of the thermal image: NAME X Y WIDTH HEIGHT, separated by semicolons.",
         dynamic=True,
     )
     isotherm_minimum: float = setting(
@@ -61,7 +61,7 @@ class TemperatureSettings:
     )
     palette: str = setting(
         "inferno",
-        "Colours of thermal/colour, and of the range of thermal/isotherm.",
+        "Colours of thermal/colour and of the temperature range in thermal/isotherm.",
         choices=("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot", "bone"),
         dynamic=True,
     )

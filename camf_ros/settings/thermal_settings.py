@@ -56,14 +56,15 @@ class ThermalSettings:
     )
     plateau_limit: float = setting(
         3.0,
-        "agc plateau: largest count of a value, as a multiple of the mean. Large: plain histogram equalisation.",
+        "agc plateau: limit of the counts in the histogram, as a multiple of the mean count. Large: plain histogram "
+        "equalisation.",
         minimum=1.0,
         maximum=100.0,
         dynamic=True,
     )
     linear_share: float = setting(
         0.3,
-        "agc plateau: share of the levels that is distributed as with linear.",
+        "agc plateau: share of the grey levels that is distributed as with linear.",
         minimum=0.0,
         maximum=1.0,
         dynamic=True,
@@ -98,14 +99,14 @@ class ThermalSettings:
     )
     unit: str = setting(
         "unknown",
-        "Unit of raw values, which makes temperatures in Celsius of them. 0.04_kelvin: FLIR Tau; optris: tenths of a "
-        "degree plus 1000; custom: value * thermal.scale + thermal.offset; unknown: raw counts, no temperatures.",
+        "Unit of the raw values, to convert them to degrees Celsius. 0.04_kelvin: FLIR Tau; optris: tenths of a degree "
+        "plus 1000; custom: value * thermal.scale + thermal.offset; unknown: counts, no temperatures.",
         choices=("unknown", *UNITS, "custom"),
         dynamic=True,
     )
     scale: float = setting(
         1.0,
-        "unit custom, or agc temperature with unit unknown: temperature = value * scale + offset.",
+        "unit custom, or unit unknown with agc temperature: temperature = value * scale + offset.",
         minimum=1e-6,
         maximum=1000.0,
         dynamic=True,
@@ -119,7 +120,7 @@ class ThermalSettings:
     )
     polarity: str = setting(
         "white_hot",
-        "white_hot: hot has larger values; black_hot: hot has smaller values, and every image is inverted.",
+        "white_hot: hot has larger values; black_hot: hot has smaller values, so every image is inverted.",
         choices=("white_hot", "black_hot"),
         dynamic=True,
     )
@@ -138,7 +139,7 @@ class ThermalSettings:
     )
     byte_order: str = setting(
         "as_sent",
-        "swapped: for a driver that names the wrong byte order of 16-bit or float values.",
+        "swapped: for a driver that declares the wrong byte order of 16-bit or float values.",
         choices=("as_sent", "swapped"),
         dynamic=True,
     )

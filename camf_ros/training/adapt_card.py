@@ -106,8 +106,8 @@ def _listed(entries: Mapping[str, Any]) -> str:
 
 def _scene(before: float | None, after: float | None) -> str:
     if before is None or after is None:
-        return "| VIF + Qabf on the embedded scene | not installed | |"
-    return f"| VIF + Qabf on the embedded scene ({100 * (after / before - 1):+.1f} %) | {before:.3f} | {after:.3f} |"
+        return "| VIF + Qabf on the simulated scene | not installed | |"
+    return f"| VIF + Qabf on the simulated scene ({100 * (after / before - 1):+.1f} %) | {before:.3f} | {after:.3f} |"
 
 
 def strip_of(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:

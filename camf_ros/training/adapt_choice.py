@@ -20,8 +20,8 @@ from camf_ros.training.fusion_losses import contrast_kept
 
 #: Standard errors that a gain must exceed.
 SURE = 2.0
-# What a candidate may lose: of the contrast of what stands out, and of VIF + Qabf on the embedded scene, shares; by how
-# much grain and stripes may grow, grey levels.
+# Largest loss of the contrast of objects, and of VIF + Qabf on the simulated scene (share); largest growth of grain and
+# stripes, grey levels.
 _CONTRAST, _SCENE, _GRAIN = 0.02, 0.025, 0.05
 # Which part of the way from the start to the network is taken: the first at which nothing is lost.
 _SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
@@ -36,7 +36,7 @@ class Look(NamedTuple):
         contrast: Share of the contrast of what stands out that the fused pictures keep.
         grain: Noise of the fused pictures, grey levels.
         stripes: Stripes of the fused pictures, grey levels.
-        scene: VIF + Qabf on the embedded scene; None without it.
+        scene: VIF + Qabf on the simulated scene; None without it.
     """
 
     goal: NDArray[np.float64]
@@ -57,7 +57,7 @@ class Look(NamedTuple):
 
 
 def look(network: BlendNetwork, rig: Rig) -> Look:
-    """Measure a network on the validation pairs and on the embedded scene."""
+    """Measure a network on the validation pairs and on the simulated scene."""
     network.eval()
     pictures = fused(network, rig.held)
     aims = [(middle(pair.infrared_aim), middle(pair.visible_aim)) for pair in rig.held]
@@ -73,7 +73,7 @@ def look(network: BlendNetwork, rig: Rig) -> Look:
 
 
 def scene_goal(network: BlendNetwork, rig: Rig) -> float | None:
-    """VIF + Qabf on the embedded scene; None without it."""
+    """VIF + Qabf on the simulated scene; None without it."""
     if rig.scene is None:
         return None
     pairs = _scene_pairs(rig.scene)
@@ -146,10 +146,10 @@ class Best(nn.Module):
 
 
 def _forgotten(before: float | None, after: float | None) -> str:
-    """What was lost on the embedded scene, if it is too much; else empty."""
+    """What was lost on the simulated scene, if it is too much; else empty."""
     if before is None or after is None or after >= (1 - _SCENE) * before:
         return ""
-    return f"VIF + Qabf on the embedded scene would be {after:.3f}, it was {before:.3f}"
+    return f"VIF + Qabf on the simulated scene would be {after:.3f}, it was {before:.3f}"
 
 
 def _loss(before: Look, after: Look) -> str:

@@ -93,7 +93,7 @@ def adapt(
         start: The model.
         gathered: The recording.
         align: Brings a frame's pictures into one geometry.
-        scene: Pairs of the embedded scene; None where it is not installed.
+        scene: Pairs of the simulated scene; None where it is not installed.
         recipe: How.
         usual_check: What the source check asks without the adaptation.
         run: Folder of states and log.

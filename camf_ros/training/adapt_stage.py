@@ -40,7 +40,7 @@ class AdaptationRecipe:
         learning_rate: Adam, peak value; a cosine down to ``final_rate`` of it.
         final_rate: Share that is left at the end.
         pull: Weight of the squared distance of the weights from those that they start from.
-        replay: Share of the crops that are of the embedded scene.
+        replay: Share of the crops that are of the simulated scene.
         cleaned: Share of the rig's crops that the network is shown without the cameras' faults.
         invert: Share of the rig's crops whose infrared is inverted: the picture for detectors is made of such.
         classifier_weight: Of the classifier's cross-entropy.
@@ -107,7 +107,7 @@ class Rig(NamedTuple):
         training: Pairs in one geometry.
         held: Those to validate on.
         eyes: Pictures of each camera in its own geometry, at the size at which the source check looks at them.
-        scene: Pairs of the embedded scene; None without it.
+        scene: Pairs of the simulated scene; None without it.
     """
 
     training: list[RigPair]

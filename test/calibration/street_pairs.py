@@ -1,4 +1,4 @@
-"""Pairs of the embedded night street, the thermal picture under a known mapping."""
+"""Pairs of the simulated night street, the thermal picture under a known mapping."""
 
 from __future__ import annotations
 

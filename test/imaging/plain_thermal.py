@@ -16,7 +16,7 @@ from camf_scene import NightStreet
 
 @cache
 def street(width: int = 640, height: int = 512) -> NightStreet:
-    """The embedded street; building it takes longer than most tests."""
+    """The simulated street; building it takes longer than most tests."""
     return NightStreet(1, thermal_size=(width, height))
 
 

@@ -49,7 +49,7 @@ TIMES = ("latency", "inference_time")
 
 
 def recorded_street(seconds: float) -> list[Message]:
-    """The embedded street, thermal at 9 Hz in 16 bits, RGB at 30 Hz and late: no message sets two pairs free."""
+    """The simulated street, thermal at 9 Hz in 16 bits, RGB at 30 Hz and late: no message sets two pairs free."""
     street = NightStreet(seed=3, rgb_size=(160, 96), thermal_size=(80, 64))
     found = [info("/rgb/camera_info", START, (160, 96))]
     for number in range(int(30 * seconds)):

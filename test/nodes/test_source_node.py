@@ -66,7 +66,7 @@ def received(listener: Listener, count: int) -> bool:
     return listener.spin_until(lambda: all(len(messages) >= count for messages in listener.images.values()))
 
 
-def test_the_embedded_scene_as_two_cameras_see_it(processes, listener):
+def test_the_simulated_scene_as_two_cameras_see_it(processes, listener):
     processes.start("source_node", rate=10.0, thermal_rate=5.0, thermal_offset=0.03, jitter=0.001)
     assert received(listener, 4)
     rgb, thermal = listener.images[topics.RGB_IMAGE], listener.images[topics.THERMAL_IMAGE]

@@ -1,4 +1,4 @@
-"""The embedded street: what both cameras see, and what only one of them sees."""
+"""The simulated street: what both cameras see, and what only one of them sees."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def test_a_classifier_that_cannot_be_opened_is_not_asked() -> None:
 
 
 @pytest.mark.parametrize("name", CALIBRATED)
-def test_the_embedded_street_raises_no_alarm(name: str) -> None:
+def test_the_simulated_street_raises_no_alarm(name: str) -> None:
     street, front = NightStreet(seed=1), ThermalFrontEnd(ThermalSettings())
     settings = SourceCheckSettings(patience=0.0)
     check = SourceCheck(read_source_model(name), settings)

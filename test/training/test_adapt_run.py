@@ -158,7 +158,7 @@ def test_a_better_network_that_forgets_the_scene_is_not_taken(
     start: Checkpoint, gathered: Gathering, scene: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(adapt_choice, "_SCENE", -9.0)
-    with pytest.raises(NoGainError, match="on the embedded scene would be"):
+    with pytest.raises(NoGainError, match="on the simulated scene would be"):
         run(start, gathered, tmp_path, replace(RECIPE, source_rate=1e-12), scene=scene)
 
 
