@@ -1,4 +1,4 @@
-"""Starts cameras played by the source node, and fuses them: a first look without any hardware."""
+"""Starts the demo without hardware: the source node simulates the cameras, the fusion node fuses them."""
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -15,12 +15,10 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "pairs",
         default_value="",
-        description="Folder with subfolders infrared and visible. Empty: a simulated scene, a street at night.",
+        description="Folder with images of equal names in infrared and visible. Empty: a simulated street at night.",
     ),
-    DeclareLaunchArgument("rate", default_value="15.0", description="RGB frames a second."),
-    DeclareLaunchArgument(
-        "thermal_rate", default_value="0.0", description="Thermal frames a second; 0: as many as RGB."
-    ),
+    DeclareLaunchArgument("rate", default_value="15.0", description="RGB rate in Hz."),
+    DeclareLaunchArgument("thermal_rate", default_value="0.0", description="Thermal rate in Hz. 0: as RGB."),
     namespace_argument(),
     DeclareLaunchArgument(
         "rviz",

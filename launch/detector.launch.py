@@ -1,4 +1,4 @@
-"""Starts the demo's cameras, the fusion node, and the example of a detector that listens to it."""
+"""Starts the simulated cameras of the demo, the fusion node, and the example detector."""
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
@@ -54,10 +54,10 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "detector_model",
                 default_value="",
-                description="ONNX file of the detector (YOLOX or YOLOv8). Empty: as the parameter file says.",
+                description="ONNX file of the detector (YOLOX, YOLOv8 or later). Empty: as in the parameter file.",
             ),
             OpaqueFunction(function=check),
-            # The demo sets what the middleware needs for large images, for all that are started after it.
+            # The demo sets the Fast DDS profile for large images for all processes that are started after it.
             demo,
             OpaqueFunction(function=detector),
         ]

@@ -1,7 +1,7 @@
 """Starts the fusion node on the topics of your cameras.
 
-``ros2 launch camf_ros fusion.launch.py --show-args`` lists the arguments. An argument that is left out changes nothing:
-then the parameter file counts, else ``SetParameter`` of a launch file that includes this one, else the node's default.
+``ros2 launch camf_ros fusion.launch.py --show-args`` lists the arguments. If you leave an argument out, the value comes
+from the parameter file, else from ``SetParameter`` of a launch file that includes this one, else it is the default.
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -40,7 +40,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "thermal_info_topic",
         default_value="",
-        description="Topic of the thermal camera's camera_info. Empty: camera_info beside thermal_topic.",
+        description="Topic of the thermal camera_info. Empty: camera_info in the namespace of thermal_topic.",
     ),
     DeclareLaunchArgument(
         "rgb_topic",
@@ -50,7 +50,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "rgb_info_topic",
         default_value="",
-        description="Topic of the RGB camera's camera_info. Empty: camera_info beside rgb_topic.",
+        description="Topic of the RGB camera_info. Empty: camera_info in the namespace of rgb_topic.",
     ),
     DeclareLaunchArgument(
         "depth_topic",
@@ -60,18 +60,17 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "depth_info_topic",
         default_value="",
-        description="Topic of the depth images' camera_info. Empty: camera_info beside depth_topic.",
+        description="Topic of the depth camera_info. Empty: camera_info in the namespace of depth_topic.",
     ),
     DeclareLaunchArgument(
         "fused_topic",
         default_value=topics.FUSED_IMAGE,
-        description="Topic for the fused images. Its camera_info is published beside it.",
+        description="Topic of the fused images. camera_info is published in the same namespace.",
     ),
     DeclareLaunchArgument(
         "detector_topic",
         default_value="",
-        description="Topic for the detector images, which have the camera_info of the fused ones. Empty: "
-        "detector_image beside the fused images.",
+        description="Topic of the detector images. Empty: detector_image in the namespace of fused_topic.",
     ),
     DeclareLaunchArgument(
         "params_file",
@@ -81,43 +80,43 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "preset",
         default_value="",
-        description="Camera preset, a name in config/cameras or a parameter file: its values for the fusion node "
-        "replace those of params_file. Empty: none.",
+        description="Camera preset: a name in config/cameras, or a parameter file. Its values override those of "
+        "params_file. Empty: none.",
     ),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and its relative topics."),
     DeclareLaunchArgument(
         "model",
         default_value="",
-        description="Name of a shipped model, or path of a .safetensors file. Empty: as the parameter file says.",
+        description="Name of a shipped model, or path of a .safetensors file. Empty: as in the parameter file.",
     ),
     DeclareLaunchArgument(
         "engine",
         default_value="",
         description=f"Runtime of the network: {', '.join(SETTINGS['engine'].choices)}. "
-        "Empty: as the parameter file says.",
+        "Empty: as in the parameter file.",
     ),
     DeclareLaunchArgument(
         "device",
         default_value="",
         description=f"Where the network runs: {', '.join(SETTINGS['device'].choices)}. "
-        "Empty: as the parameter file says.",
+        "Empty: as in the parameter file.",
     ),
     DeclareLaunchArgument(
         "autostart",
         default_value="",
-        description="true: configure and activate at the start; false: leave it to a lifecycle manager. Empty: as the "
-        "parameter file says.",
+        description="true: configure and activate at start; false: wait for a lifecycle manager. Empty: as in the "
+        "parameter file.",
     ),
     DeclareLaunchArgument(
         "use_sim_time",
         default_value="",
-        description="true: take the time from /clock, as with a simulator or 'ros2 bag play --clock'; or false. Empty: "
-        "as the parameter file says.",
+        description="true: use the time of /clock, from a simulator or 'ros2 bag play --clock'; false: use the system "
+        "time. Empty: as in the parameter file.",
     ),
     DeclareLaunchArgument(
         "log_level",
         default_value="info",
-        description=f"Least severe messages that the node logs: {', '.join(LEVELS)}.",
+        description=f"Lowest severity that the node logs: {', '.join(LEVELS)}.",
     ),
     DeclareLaunchArgument(
         "rviz",

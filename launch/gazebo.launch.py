@@ -1,6 +1,6 @@
 """Starts Gazebo with a thermal and an RGB camera in a yard at night, the bridge to ROS, and the fusion node.
 
-Arguments of fusion.launch.py can be given too.
+The arguments of fusion.launch.py work too.
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -20,7 +20,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "gui",
         default_value="true",
-        description="true: show Gazebo's window; false: only the server, which draws without a screen.",
+        description="true: show the window of Gazebo; false: start only the server, which needs no screen.",
     ),
     DeclareLaunchArgument(
         "preset", default_value="gazebo", description="Camera preset of the fusion node, see fusion.launch.py."

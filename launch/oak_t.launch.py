@@ -1,6 +1,6 @@
-"""Starts an OAK Thermal, which has a thermal and an RGB sensor, with depthai-ros, and the fusion node.
+"""Starts the driver (depthai-ros) of an OAK Thermal, which has a thermal and an RGB sensor, and the fusion node.
 
-Arguments of fusion.launch.py can be given too.
+The arguments of fusion.launch.py work too.
 """
 
 from ament_index_python.packages import get_package_share_directory
@@ -14,7 +14,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "oak_params_file",
         default_value="",
-        description="Parameter file of the camera driver. Empty: the driver's own config/oak_t.yaml.",
+        description="Parameter file of the camera driver. Empty: config/oak_t.yaml of the driver.",
     ),
     DeclareLaunchArgument(
         "preset", default_value="oak_t", description="Camera preset of the fusion node, see fusion.launch.py."

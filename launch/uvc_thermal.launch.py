@@ -1,7 +1,7 @@
-"""Starts a thermal camera on USB with usb_cam, a RealSense (or none), and the fusion node.
+"""Starts a USB thermal camera with usb_cam, optionally a RealSense, and the fusion node.
 
-Arguments of fusion.launch.py, and with a RealSense those of its rs_launch.py, can be given too. docs/cameras.md lists
-the presets.
+The arguments of fusion.launch.py work too, and with a RealSense those of rs_launch.py. docs/cameras.md lists the
+presets.
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -33,17 +33,17 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "thermal_info_url",
         default_value="",
-        description="Calibration of the thermal camera, such as file:///home/robot/boson.yaml. Empty: none.",
+        description="URL of the calibration of the thermal camera, such as file:///home/robot/boson.yaml. Empty: none.",
     ),
     DeclareLaunchArgument(
         "realsense",
         default_value="true",
-        description="true: start a RealSense as RGB camera; false: the RGB camera is started elsewhere.",
+        description="true: start a RealSense as RGB camera; false: use an RGB camera that you start yourself.",
     ),
     DeclareLaunchArgument(
         "rgb_topic",
         default_value="camera/camera/color/image_raw",
-        description="Image topic of the RGB camera. The default is that of the RealSense.",
+        description="Image topic of the RGB camera. Default: that of the RealSense.",
     ),
     namespace_argument(),
 ]

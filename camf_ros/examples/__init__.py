@@ -1,1 +1,1 @@
-"""Nodes that use what the fusion node publishes, to start your own from."""
+"""Example nodes that use the topics of the fusion node. Copy them to write your own."""

@@ -1,7 +1,7 @@
-"""A detector downstream of the fusion node: picture, camera_info and sources in, bearings and boxes out.
+"""Example detector node: subscribes to a fused image, camera_info and weights, and publishes bearings and boxes.
 
-Give it the ONNX file of your detector, or start your own node from it. What is worth keeping then: the three messages
-of one stamp come together, the newest picture wins, and every result has the header of its picture.
+Run it with the ONNX file of your detector, or copy it to write your own node. Keep these parts: the three messages with
+equal stamps are matched, the newest image is processed first, and every result has the header of its image.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from camf_ros.settings.demo_settings import DetectorSettings
 
 try:
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
-except ImportError:  # it is no part of ROS itself
+except ImportError:  # optional package
     Detection2DArray = None
 
 CHANNEL_WEIGHTS = "fusion/channel_weights"
@@ -46,15 +46,15 @@ SOURCES = {
     ChannelWeights.SOURCE_THERMAL: "thermal alone",
     ChannelWeights.SOURCE_RGB: "RGB alone",
 }
-# Messages of one topic that wait for those of the others: they come within milliseconds.
+# Queue size of the synchronizer. The three messages of a stamp arrive within milliseconds.
 _WAITING = 5
-# Seconds until the first picture before what is missing is named.
+# Seconds without an image after which a warning names the missing topics.
 _PATIENCE = 5.0
 _INK = (255, 200, 0)
 
 
 class Seen(NamedTuple):
-    """One picture with what belongs to it: three messages with equal headers."""
+    """Image, camera_info and channel weights with equal headers."""
 
     image: Image
     info: CameraInfo
@@ -62,17 +62,17 @@ class Seen(NamedTuple):
 
 
 class DetectorNode(Node):  # type: ignore[misc]
-    """Looks at the newest picture: for objects in the detector image, or for bright spots in the fused image."""
+    """Finds objects in the newest detector image or, without a model, bright spots in the newest fused image."""
 
     def __init__(self) -> None:
-        """Subscribe and start the thread that detects.
+        """Subscribe and start the worker thread.
 
         Raises:
-            CamfError: If a parameter cannot be used, or the model not be loaded.
+            CamfError: If a parameter is invalid, or the model cannot be loaded.
         """
         super().__init__("detector")
-        # First of all, because destroy_node() needs it, also when what follows fails. One slot: while a picture is
-        # looked at, a newer one takes the place of the one that waits.
+        # Made first, because destroy_node() needs them even if the constructor fails. The mailbox has one slot: a newer
+        # image replaces the waiting one while the worker is busy.
         self._newest: Mailbox[Seen] = Mailbox()
         self._worker = Worker(self._newest, self._work, self._failed)
         self._settings = NodeParameters(self, DetectorSettings).settings
@@ -80,9 +80,9 @@ class DetectorNode(Node):  # type: ignore[misc]
         if self._settings.model:
             self._finder = objects = Objects(self._settings)
             self._topic = topics.DETECTOR_IMAGE
-            self.get_logger().info(f"looking at {self._topic} with {objects.description}")
+            self.get_logger().info(f"detecting on {self._topic} with {objects.description}")
         else:
-            # What is hot is bright there.
+            # Hot is bright in the fused image.
             self._finder, self._topic = BrightSpots(self._settings), topics.FUSED_IMAGE
         self._convert = ImageConversion()
         self._log = ThrottledLog(self)
@@ -92,7 +92,7 @@ class DetectorNode(Node):  # type: ignore[misc]
         self._boxes = self.create_publisher(Detection2DArray, BOXES, OUTPUT) if Detection2DArray else None
 
         self._worker.start()
-        # Exact: the fusion node gives the three messages of a picture one header.
+        # Exact stamps: the fusion node publishes the three messages with equal headers.
         self._together = message_filters.TimeSynchronizer(
             [
                 message_filters.Subscriber(self, kind, topic, qos_profile=SENSOR_INPUT)
@@ -109,7 +109,7 @@ class DetectorNode(Node):  # type: ignore[misc]
         self._waited = self.create_timer(_PATIENCE, self._say_what_is_missing)
 
     def _complete(self, *messages: Any) -> None:
-        """In the executor's thread; the synchroniser calls it while it holds a lock, so it only hands over."""
+        """Callback, in the thread of the executor. The synchronizer holds a lock, so this only fills the mailbox."""
         self._came = True
         self._newest.put(Seen(*messages))
 
@@ -118,26 +118,26 @@ class DetectorNode(Node):  # type: ignore[misc]
         if not self._came:
             names = (self._topic, topics.FUSED_INFO, CHANNEL_WEIGHTS)
             counts = [f"{name} ({self.count_publishers(self.resolve_topic_name(name))} publishers)" for name in names]
-            self.get_logger().warning(f"no three messages of one stamp yet on {', '.join(counts)}")
+            self.get_logger().warning(f"no messages with equal stamps yet on {', '.join(counts)}")
 
     def destroy_node(self) -> None:
-        """End the thread, then the node."""
+        """Stop the worker, then destroy the node."""
         self._worker.stop()
         super().destroy_node()
 
     def _failed(self, error: Exception) -> None:
-        if self.context.ok():  # nothing can be published once the process was told to stop
+        if self.context.ok():  # publishing fails after shutdown; this is no error
             self._log.error(type(error).__name__, str(error))
 
     def _work(self, seen: Seen) -> None:
-        """In the worker's thread: all that takes time."""
+        """Detect and publish, in the worker thread."""
         self._say_sources(seen.weights.sources)
         if self._settings.only_fused and seen.weights.sources != ChannelWeights.SOURCE_BOTH:
             return
         image = self._convert.rgb(seen.image)
         findings = self._finder.find(image)
         time.sleep(self._settings.extra_time)
-        # Also when nothing was found: who listens knows that this picture was looked at.
+        # Published even without findings, so that subscribers know that the image was processed.
         self._publish_bearings(seen, findings)
         if self._boxes:
             self._boxes.publish(boxes_message(seen.image.header, findings))
@@ -154,14 +154,14 @@ class DetectorNode(Node):  # type: ignore[misc]
         if camera is None:
             self._log.error("camera_info", "camera_info is not calibrated (K is 0): no bearings")
             return
-        # A camera sees a direction, not a place: arrows that start where the camera is.
+        # A camera measures directions, not positions, so the arrows start at the camera.
         poses = [_arrow(bearing(camera, finding.column, finding.row)) for finding in findings]
         self._bearings.publish(PoseArray(header=seen.image.header, poses=poses))
 
     def _say_sources(self, sources: int) -> None:
         if sources != self._sources:
             self._sources = sources
-            self.get_logger().info(f"pictures are {SOURCES[sources]}")
+            self.get_logger().info(f"images are {SOURCES[sources]}")
 
 
 def _arrow(direction: tuple[float, float, float]) -> Pose:
@@ -170,7 +170,7 @@ def _arrow(direction: tuple[float, float, float]) -> Pose:
 
 
 def boxes_message(header: Header, findings: list[Finding]) -> Any:
-    """vision_msgs/Detection2DArray of the findings in one picture, under its header."""
+    """vision_msgs/Detection2DArray of the findings in one image, with the header of the image."""
     return Detection2DArray(header=header, detections=[_detection(header, finding) for finding in findings])
 
 
@@ -185,7 +185,7 @@ def _detection(header: Header, finding: Finding) -> Any:
 
 
 def _drawn(image: NDArray[np.uint8], findings: list[Finding], sources: str) -> NDArray[np.uint8]:
-    """The picture with a box around each finding and its sources in a corner; (H, W, 3) red, green, blue."""
+    """Copy of the image with boxes and the text ``sources``; (H, W, 3) red, green, blue."""
     picture: Any = image.copy() if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
     for found in findings:
         corners = [
@@ -204,5 +204,5 @@ def _write(picture: Any, text: str, place: tuple[int, int], size: float, thickne
 
 
 def main() -> NoReturn:
-    """Run the node until it is told to stop."""
+    """Run the node until shutdown."""
     run_node("detector_example", DetectorNode, DetectorSettings)

@@ -1,4 +1,4 @@
-"""What the example looks for, and in which direction it is: objects, by an ONNX detector of yours, or bright spots."""
+"""Detectors of the example node (an ONNX model, or bright spots), and the direction of a pixel."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from camf_ros.evaluation.onnx_detector import OnnxDetector
 from camf_ros.imaging.camera_model import Camera
 from camf_ros.settings.demo_settings import DetectorSettings
 
-# Old and new OpenCV have these names; its type stubs do not.
+# SimpleBlobDetector is missing in the type stubs of OpenCV.
 _OPENCV: Any = cv2
-# Between the grey levels at which the picture is cut into dark and bright.
+# Step between the thresholds, grey levels.
 _STEP = 10.0
-# Pixels; a person at five metres in a picture of 1280 x 720.
+# Largest area of a spot, pixels: a person at five metres in an image of 1280 x 720.
 _LARGEST = 40_000.0
 
 
 class Finding(NamedTuple):
-    """Something found: its centre and sides in pixels (0 is the centre of the first), and how likely it is, 0 to 1."""
+    """A detection: centre and size in pixels (0 is the centre of the first pixel), class, and score from 0 to 1."""
 
     column: float
     row: float
@@ -34,29 +34,28 @@ class Finding(NamedTuple):
 
 
 class Finder(Protocol):
-    """Looks at pictures. For one thread."""
+    """Interface of a detector. Used from one thread."""
 
     def find(self, image: NDArray[np.uint8]) -> list[Finding]:
-        """What is in a picture, (H, W, 3) red, green, blue, or (H, W) grey, 0 to 255; in no order."""
+        """Detections in an image, (H, W, 3) red, green, blue, or (H, W) grey, 0 to 255; in no particular order."""
         ...
 
 
 class BrightSpots:
-    """Finds spots that are brighter than everything around them, in a picture for eyes, where what is hot is bright.
+    """Finds spots that are brighter than their surroundings in ``fused/image``, in which hot is bright.
 
-    ``cv2.SimpleBlobDetector`` is in every OpenCV, 4 and 5, and needs no file; the HOG people detector of OpenCV 4 is
-    not in OpenCV 5. It knows nothing of people: what is warm is bright in a fused picture, and so are lamps and
-    windows.
+    It also finds lamps and windows. It uses ``cv2.SimpleBlobDetector``, which OpenCV 4 and 5 have and which needs no
+    model file. The HOG people detector of OpenCV 4 is not in OpenCV 5.
     """
 
     def __init__(self, settings: DetectorSettings) -> None:
-        """Prepare the detector."""
+        """Make the detector."""
         parameters = _OPENCV.SimpleBlobDetector_Params()
         parameters.filterByColor, parameters.blobColor = True, 255
         parameters.filterByArea = True
         parameters.minArea = np.pi / 4 * settings.smallest**2
         parameters.maxArea = _LARGEST
-        # Of any shape: people are long, and seen in part.
+        # Any shape, because people are tall and often partly hidden.
         parameters.filterByCircularity = parameters.filterByConvexity = parameters.filterByInertia = False
         parameters.minThreshold, parameters.maxThreshold = settings.threshold, 255.0
         parameters.thresholdStep = _STEP
@@ -72,17 +71,17 @@ class BrightSpots:
 
 
 class Objects:
-    """Finds what a detector in an ONNX file was trained for, in a picture for detectors.
+    """Runs an ONNX detector on ``fused/detector_image``.
 
     Attributes:
-        description: Kind of network and runtime, for people.
+        description: Kind of network and runtime, for the log.
     """
 
     def __init__(self, settings: DetectorSettings) -> None:
         """Load the detector.
 
         Raises:
-            CamfError: If it cannot be loaded, or is of no known kind.
+            CamfError: If the file cannot be loaded, or the kind of detector is unknown.
         """
         self._detector = OnnxDetector(Path(settings.model).expanduser(), threads=settings.threads)
         self._least = settings.least_score
@@ -96,7 +95,7 @@ class Objects:
         """
         found, names = self._detector.detect(image, least=self._least), self._detector.names
         return [
-            # Edges lie between pixels: the left edge of the first pixel is 0, and its centre half a pixel from there.
+            # Box edges count from the left edge of the first pixel, centres from the centre of the first pixel.
             Finding(
                 float(left + right - 1) / 2,
                 float(top + bottom - 1) / 2,
@@ -110,7 +109,7 @@ class Objects:
 
 
 def bearing(camera: Camera, column: float, row: float) -> tuple[float, float, float]:
-    """Direction in which a camera sees a pixel (0 is the centre of the first), lens distortion taken out.
+    """Direction of a pixel (0 is the centre of the first pixel), corrected for lens distortion.
 
     Returns:
         (x, y, z) of length 1 in the camera's optical frame: x to the right, y down, z forward.
@@ -124,11 +123,11 @@ def bearing(camera: Camera, column: float, row: float) -> tuple[float, float, fl
 
 
 def turn_to(direction: tuple[float, float, float]) -> tuple[float, float, float, float]:
-    """The shortest rotation that turns the x axis, which an arrow of RViz lies on, into a direction.
+    """Quaternion (x, y, z, w) of the shortest rotation from the x axis, the axis of an RViz arrow, to a direction.
 
-    The direction has length 1 and is not -x; the quaternion x, y, z, w has length 1.
+    The direction has length 1 and is not -x. The quaternion has length 1.
     """
     x, y, z = direction
-    # Half-way rotation: (1 + cos, axis * sin), not yet of length 1.
+    # Quaternion of half the angle before normalization: (1 + cos, axis * sin).
     length = math.sqrt((1 + x) ** 2 + y * y + z * z)
     return 0.0, -z / length, y / length, (1 + x) / length

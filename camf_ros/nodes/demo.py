@@ -1,7 +1,6 @@
-"""The demo: source, fusion node and monitor as processes of their own, talking over DDS.
+"""The demo: starts source node, fusion node and monitor as processes that communicate over DDS.
 
-Starts the same executables with the same parameter files as the launch files do, from plain Python, so that it runs
-where launch is not installed.
+It starts the same executables with the same parameter files as the launch files, but does not need ``launch``.
 """
 
 from __future__ import annotations
@@ -69,36 +68,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.view:
             print(f"Page for a browser: {(output / PAGE).resolve().as_uri()}")
     elif status == 1:
-        print("the demo failed: no fused picture came back over the topic; the lines above say why", file=sys.stderr)
+        print("the demo failed: no fused image was received; see the messages above", file=sys.stderr)
     return status
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="demo", description="Fuse a thermal and an RGB camera, played by a source node, over real ROS 2 topics."
+        prog="demo", description="Fuse simulated or recorded thermal and RGB images over ROS 2 topics."
     )
     parser.add_argument(
         "--pairs",
         type=Path,
         metavar="DIR",
-        help="folder with infrared/ and visible/ pictures of equal names (default: a simulated scene)",
+        help="folder of pairs: images of equal names in infrared/ and visible/ (default: a simulated scene)",
     )
-    parser.add_argument("--seconds", type=float, default=15.0, metavar="N", help="how long (default: %(default)g)")
+    parser.add_argument("--seconds", type=float, default=15.0, metavar="N", help="duration (default: %(default)g)")
     parser.add_argument(
-        "--rate", type=float, default=10.0, metavar="HZ", help="frames a second of either camera (default: %(default)g)"
+        "--rate", type=float, default=10.0, metavar="HZ", help="frame rate of both cameras (default: %(default)g)"
     )
     parser.add_argument("--model", default=FusionSettings().model, help="model name or file (default: %(default)s)")
-    parser.add_argument("--reference", default="rgb", choices=("rgb", "thermal"), help="camera whose geometry is kept")
+    parser.add_argument(
+        "--reference",
+        default="rgb",
+        choices=("rgb", "thermal"),
+        help="camera whose geometry is kept (default: rgb)",
+    )
     parser.add_argument(
         "--domain", type=int, choices=range(233), metavar="N", help="ROS_DOMAIN_ID (default: chosen at random)"
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("demo_output"), metavar="DIR", help="for the results (default: %(default)s)"
+        "--output", type=Path, default=Path("demo_output"), metavar="DIR", help="output folder (default: %(default)s)"
     )
     parser.add_argument(
         "--view",
         action="store_true",
-        help=f"also write {PAGE} for a browser: pictures, detector image, explanation, rates and channel weights",
+        help=f"also write {PAGE} for a browser: images, detector image, explanation, rates and channel weights",
     )
     arguments = parser.parse_args(argv)
     if arguments.pairs and not arguments.pairs.is_dir():

@@ -118,7 +118,7 @@ def test_what_only_thermal_sees_is_found_in_the_fused_picture(processes, probe, 
     process.terminate()
     log, _ = process.communicate(timeout=30)
     assert process.returncode == 0, log
-    assert log.count("pictures are fused") == 1
+    assert log.count("images are fused") == 1
 
 
 def write_detector(path: Path) -> Path:
