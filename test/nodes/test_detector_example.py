@@ -171,7 +171,7 @@ def test_a_model_looks_at_the_detector_image(processes, probe, found, tmp_path):
         assert changed[top + 10 : top + 50, left].mean() > 0.5, "its box"
     process.terminate()
     log, _ = process.communicate(timeout=30)
-    assert f"looking at {topics.DETECTOR_IMAGE} with YOLOv8 of 2 classes" in log
+    assert f"detecting on {topics.DETECTOR_IMAGE} with YOLOv8 of 2 classes" in log
     assert "Traceback" not in log
 
 
