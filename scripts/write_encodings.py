@@ -46,8 +46,6 @@ _RAW = """
 
 %(refused)s
 
-%(bridged)s
-
 ## YUV layouts
 """
 
@@ -88,16 +86,12 @@ compressed_image_transport, or the codec alone:
 
 def page() -> str:
     """The page, Markdown."""
-    bridged = (
-        f"This package always converts {_names(one.name for one in ENCODINGS.values() if not one.bridged)}. cv_bridge "
-        "converts the others if it is installed, else this package does, with the same result bit for bit."
-    )
     refused = (
         f"Refused on both topics: {_names(NOT_UNDERSTOOD)} and every other name. If an encoding is refused on one "
         "topic only, the wrong topic is probably remapped."
     )
     lines = [_BEGIN, "| encodings | RGB camera | thermal camera |", "|---|---|---|", *_accepted()]
-    lines += [_RAW % {"pixels": MAX_PIXELS, "bridged": _filled(bridged), "refused": _filled(refused)}]
+    lines += [_RAW % {"pixels": MAX_PIXELS, "refused": _filled(refused)}]
     lines += ["| encoding | layout |", "|---|---|"]
     lines += [f"| `{one.name}` | {one.layout} |" for one in ENCODINGS.values() if one.layout]
     return "\n".join([*lines, _YUV]) + _COMPRESSED

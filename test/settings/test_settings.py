@@ -268,4 +268,4 @@ def test_parameter_page_has_every_setting_in_a_whole_row() -> None:
     rows = [line for line in documents.parameter_page().splitlines() if line.startswith("| `")]
     assert len(rows) == len(ALL)
     for row in rows:
-        assert row.replace("\\|", "").count("|") == 6, row
+        assert row.replace("\\|", "").count("|") == 5, row
