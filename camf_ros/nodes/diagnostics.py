@@ -90,7 +90,7 @@ def input_status(
     if thresholds.skew and snapshot.skew.p95 > thresholds.skew:
         text = f"pair skew p95 is {1e3 * snapshot.skew.p95:.0f} ms, more than thresholds.skew"
         return _status(f"{name}: inputs", WARN, text, values)
-    return _status(f"{name}: inputs", OK, "both cameras are there", values)
+    return _status(f"{name}: inputs", OK, "both cameras send frames", values)
 
 
 def missing_text(missing: Mapping[str, Missing], *, passes: bool) -> str:
@@ -197,7 +197,7 @@ def memory_values(resident: float, device: DeviceMemory | None) -> dict[str, obj
 def sources_status(name: str, report: SourceReport | None) -> DiagnosticStatus:
     """Whether thermal looks thermal, and RGB like RGB; ``report``: the last one, None before the first."""
     if report is None:
-        return _status(f"{name}: sources", OK, "not looked at yet", {})
+        return _status(f"{name}: sources", OK, "not checked yet", {})
     values: dict[str, object] = {}
     for camera, state in ((topics.THERMAL, report.thermal), (topics.RGB, report.rgb)):
         values[f"{camera} is {camera} (probability)"] = (
@@ -209,7 +209,7 @@ def sources_status(name: str, report: SourceReport | None) -> DiagnosticStatus:
     values.update({f"finding: {finding.kind}": finding.text for finding in report.findings})
     if report.warnings:
         return _status(f"{name}: sources", WARN, "; ".join(report.warnings), values)
-    return _status(f"{name}: sources", OK, "both cameras look like what they should be", values)
+    return _status(f"{name}: sources", OK, "no finding", values)
 
 
 def thermal_values(state: ThermalState | None) -> dict[str, object]:
@@ -217,7 +217,7 @@ def thermal_values(state: ThermalState | None) -> dict[str, object]:
     if state is None:
         return {}
     absent = state.no_scene
-    levels = "as they come" if state.levels is None else f"{state.levels[0]:.6g} to {state.levels[1]:.6g}"
+    levels = "unchanged" if state.levels is None else f"{state.levels[0]:.6g} to {state.levels[1]:.6g}"
     return {
         "thermal levels": levels,
         "thermal black or white (%)": f"{100 * state.clipped:.1f}",
