@@ -245,7 +245,7 @@ def test_it_knows_which_cameras_a_picture_is_from(processes, probe, found, only_
     assert [nanoseconds(message) for message in found["bearings"]] == wanted
     process.terminate()
     log, _ = process.communicate(timeout=30)
-    assert [log.count(f"pictures are {name}") for name in ("fused", "RGB alone", "thermal alone")] == [2, 1, 1]
+    assert [log.count(f"images are {name}") for name in ("fused", "RGB alone", "thermal alone")] == [2, 1, 1]
 
 
 def test_a_picture_without_its_weights_is_left_out_and_named(processes, probe, found):
@@ -254,7 +254,7 @@ def test_a_picture_without_its_weights_is_left_out_and_named(processes, probe, f
     fusion.wait()
     fusion.publish(spot(HOT[0]), weights=False)
     for line in process.stdout:
-        if "no three messages of one stamp yet on" in line:
+        if "no messages with equal stamps yet on" in line:
             break
     assert "fusion/channel_weights (1 publishers)" in line
     stamp = fusion.publish(np.full((HEIGHT, WIDTH), 60, np.uint8))
