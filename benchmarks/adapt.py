@@ -256,7 +256,8 @@ def main() -> None:
         if output is not None:
             model = str(output)
             info = find_model(model).info()
-            after = measured(model, model, rig, arguments.data, most)
+            check = model if info.training["source_check"] else usual
+            after = measured(model, check, rig, arguments.data, most)
             ratio = np.mean(after["VIF + Qabf"]) / np.mean(entry["before"]["VIF + Qabf"])
             before_elsewhere, after_elsewhere = (elsewhere(each, arguments.data, most) for each in (start, model))
             entry |= {

@@ -110,6 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     before, after = (100 * adapted.checkpoint.training["sources"][which]["swapped"] for which in ("usual", "adapted"))
     _logger.info("the source check found %.0f %% of swapped pairs before and %.0f %% after", before, after)
+    if not adapted.checkpoint.training["source_check"]:
+        _logger.info("keep the default of source_check.model: it is right more often than the adapted classifier")
     _logger.info("%s written, weights %s", output, adapted.checkpoint.hash[:12])
     return 0
 

@@ -59,13 +59,18 @@ def adaptation_card(checkpoint: Checkpoint, strip: str) -> str:
         "/**:",
         "  ros__parameters:",
         f"    model: /path/to/{name}.safetensors",
-        "    source_check:",
-        f"      model: /path/to/{name}.safetensors",
+        *(["    source_check:", f"      model: /path/to/{name}.safetensors"] if facts["source_check"] else []),
         "```",
         "",
+        *([] if facts["source_check"] else [_KEEP_CHECK, ""]),
         "It is for the rig that it was adapted to. With another camera, lens or registration adapt again.",
     ]
     return "\n".join(lines) + "\n"
+
+
+_KEEP_CHECK = (
+    "Keep the default of `source_check.model`: on the validation pairs it was right more often than this model."
+)
 
 
 def _measured(facts: Any) -> list[str]:
@@ -83,7 +88,8 @@ def _measured(facts: Any) -> list[str]:
         ("stripes", "stripes of the fused picture, grey levels"),
     ):
         lines.append(f"| {what} | {before[name]:.3f} | {after[name]:.3f} |")
-    lines.append(_scene(before["scene"], after["scene"]))
+    for name, what in (("scene", "simulated scene"), ("clean", "cleaned images")):
+        lines.append(_other(what, before.get(name), after.get(name)))
     for name, what in (("swapped", "swapped cameras found"), ("alarms", "false alarms")):
         usual, adapted = (f"{100 * facts['sources'][which][name]:.0f} %" for which in ("usual", "adapted"))
         lines.append(f"| source check: {what} | {usual} | {adapted} |")
@@ -104,10 +110,10 @@ def _listed(entries: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in entries.items())
 
 
-def _scene(before: float | None, after: float | None) -> str:
+def _other(what: str, before: float | None, after: float | None) -> str:
     if before is None or after is None:
-        return "| VIF + Qabf on the simulated scene | not installed | |"
-    return f"| VIF + Qabf on the simulated scene ({100 * (after / before - 1):+.1f} %) | {before:.3f} | {after:.3f} |"
+        return f"| VIF + Qabf on the {what} | not installed | |"
+    return f"| VIF + Qabf on the {what} ({100 * (after / before - 1):+.1f} %) | {before:.3f} | {after:.3f} |"
 
 
 def strip_of(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:

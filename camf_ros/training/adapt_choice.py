@@ -13,19 +13,20 @@ from torch import Tensor, nn
 
 from camf_ros.evaluation.metrics import mean, score
 from camf_ros.network.blend import BlendNetwork
-from camf_ros.training.adapt_stage import Rig, RigPair, fused, goals, middle
+from camf_ros.training.adapt_stage import Rig, RigPair, evenly, fused, goals, middle
 from camf_ros.training.adapt_targets import noise_of, stripes_of
 from camf_ros.training.data import Sources
 from camf_ros.training.fusion_losses import contrast_kept
 
 #: Standard errors that a gain must exceed.
 SURE = 2.0
-# Largest loss of the contrast of objects, and of VIF + Qabf on the simulated scene (share); largest growth of grain and
-# stripes, grey levels.
-_CONTRAST, _SCENE, _GRAIN = 0.02, 0.025, 0.05
+# Largest loss of the contrast of objects (share); largest growth of grain and stripes, grey levels.
+_CONTRAST, _GRAIN = 0.02, 0.05
+# Largest loss of VIF + Qabf of what the model could do before (share).
+_KEPT = {"scene": ("the simulated scene", 0.025), "clean": ("the cleaned images", 0.02)}
 # Which part of the way from the start to the network is taken: the first at which nothing is lost.
 _SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
-_SCENE_PAIRS = 4
+_SCENE_PAIRS, _CLEAN_PAIRS = 4, 8
 
 
 class Look(NamedTuple):
@@ -36,14 +37,15 @@ class Look(NamedTuple):
         contrast: Share of the contrast of what stands out that the fused pictures keep.
         grain: Noise of the fused pictures, grey levels.
         stripes: Stripes of the fused pictures, grey levels.
-        scene: VIF + Qabf on the simulated scene; None without it.
+        other: VIF + Qabf of what the model could do before, by name: the simulated scene, where it is installed, and
+            the cleaned pictures of the rig.
     """
 
     goal: NDArray[np.float64]
     contrast: float
     grain: float
     stripes: float
-    scene: float | None
+    other: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, for the model's provenance."""
@@ -52,7 +54,7 @@ class Look(NamedTuple):
             "contrast kept": self.contrast,
             "grain": self.grain,
             "stripes": self.stripes,
-            "scene": self.scene,
+            **self.other,
         }
 
 
@@ -66,18 +68,18 @@ def look(network: BlendNetwork, rig: Rig) -> Look:
         float(np.mean([contrast_kept(*aim, picture) for aim, picture in zip(aims, pictures, strict=True)])),
         float(np.mean([noise_of(picture) for picture in pictures])),
         float(np.mean([stripes_of(picture) for picture in pictures])),
-        scene_goal(network, rig),
+        other_goals(network, rig),
     )
     network.train()
     return found
 
 
-def scene_goal(network: BlendNetwork, rig: Rig) -> float | None:
-    """VIF + Qabf on the simulated scene; None without it."""
-    if rig.scene is None:
-        return None
-    pairs = _scene_pairs(rig.scene)
-    return float(goals(pairs, fused(network, pairs)).mean())
+def other_goals(network: BlendNetwork, rig: Rig) -> dict[str, float]:
+    """See :attr:`Look.other`."""
+    pairs = {"clean": [RigPair(pair.name, *pair[3:], *pair[3:]) for pair in evenly(rig.held, _CLEAN_PAIRS)]}
+    if rig.scene is not None:
+        pairs["scene"] = _scene_pairs(rig.scene)
+    return {name: float(goals(some, fused(network, some)).mean()) for name, some in pairs.items()}
 
 
 def nine(network: BlendNetwork, rig: Rig) -> dict[str, float]:
@@ -122,7 +124,7 @@ class Best(nn.Module):
         for share in _SHARES:
             candidate = copy.deepcopy(self._network[0])
             candidate.load_state_dict({name: torch.lerp(self._start[name], now[name], share) for name in now})
-            if self._refuse(_forgotten(self._before.scene, scene_goal(candidate, self._rig))):
+            if self._refuse(_forgotten(self._before.other, other_goals(candidate, self._rig))):
                 continue
             found = look(candidate, self._rig)
             if self._refuse(_loss(self._before, found)):
@@ -145,11 +147,13 @@ class Best(nn.Module):
         return int(self.rounds - self.chosen) >= patience
 
 
-def _forgotten(before: float | None, after: float | None) -> str:
-    """What was lost on the simulated scene, if it is too much; else empty."""
-    if before is None or after is None or after >= (1 - _SCENE) * before:
-        return ""
-    return f"VIF + Qabf on the simulated scene would be {after:.3f}, it was {before:.3f}"
+def _forgotten(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """What was lost of what the model could do before, if it is too much; else empty."""
+    for name, goal in before.items():
+        what, share = _KEPT[name]
+        if after[name] < (1 - share) * goal:
+            return f"VIF + Qabf on {what} would be {after[name]:.3f}, it was {goal:.3f}"
+    return ""
 
 
 def _loss(before: Look, after: Look) -> str:

@@ -159,6 +159,7 @@ def adapt(
         )
     checked = source_model_of(network, [*parts.training, *parts.validation], parts.validation)
     usual, adapted = (tried(model, parts.validation) for model in (usual_check, checked))
+    no_worse = bool(adapted.right.mean() >= usual.right.mean())
     if not gain.sure:
         _logger.info("the pictures stay as they are: %s", gain.text(best.refused))
         if not gain_of(adapted.right - usual.right).sure or told.get("accuracy", 0.0) < LEAST_ACCURACY:
@@ -193,7 +194,8 @@ def adapt(
             "share": gain.mean / float(before.goal.mean()),
         },
         "sources": {"usual": usual.to_dict(), "adapted": adapted.to_dict()},
-        "source_check": checked.calibration.to_dict() if checked.calibrated else {},
+        # A source check that is wrong more often than the usual one is not offered.
+        "source_check": checked.calibration.to_dict() if checked.calibrated and no_worse else {},
         "metrics": {
             "classifier": told,
             "adaptation": {

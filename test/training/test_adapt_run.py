@@ -93,6 +93,8 @@ def test_what_is_written_is_better_says_what_it_is_and_calibrates_the_source_che
     assert all(len(row) == 4 for row in adapted.strip)
     assert strip_of(adapted.strip).shape == (28 + len(adapted.strip) * 406, 4 * 406)
 
+    assert "VIF + Qabf on the cleaned images (" in card
+
     # The source check takes the calibration from the model.
     assert facts["source_check"]["pairs"] == 24
     inspector = open_inspector(find_model(str(tmp_path / "rig.onnx")))
@@ -100,6 +102,19 @@ def test_what_is_written_is_better_says_what_it_is_and_calibrates_the_source_che
     assert model.calibrated
     assert model.calibration == Calibration.read(facts["source_check"])
     assert (model.weakness == "") == (facts["metrics"]["classifier"]["accuracy"] >= 0.7)
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_source_check_that_is_wrong_more_often_is_not_offered(
+    start: Checkpoint, gathered: Gathering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    verdicts = iter((Found(np.ones(5), np.zeros(5)), Found(np.ones(5), np.array((1.0, 0, 0, 0, 0)))))
+    monkeypatch.setattr(adapt_run, "tried", lambda *_: next(verdicts))
+    adapted = run(start, gathered, tmp_path)
+    assert adapted.checkpoint.training["source_check"] == {}
+    card = adaptation_card(adapted.checkpoint, "rig.png")
+    assert "source_check:" not in card
+    assert "Keep the default of `source_check.model`" in card
 
 
 @pytest.mark.usefixtures("lenient")
@@ -154,12 +169,15 @@ def test_if_only_the_source_check_is_better_the_pictures_stay_as_they_are(
     assert torch.equal(start.network.class_activation_weights(), network.class_activation_weights())
 
 
-def test_a_better_network_that_forgets_the_scene_is_not_taken(
-    start: Checkpoint, gathered: Gathering, scene: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["scene", "clean"])
+def test_a_better_network_that_forgets_what_the_model_could_do_is_not_taken(
+    start: Checkpoint, gathered: Gathering, scene: Sources, tmp_path: Path, name: str
 ):
-    monkeypatch.setattr(adapt_choice, "_SCENE", -9.0)
-    with pytest.raises(NoGainError, match="on the simulated scene would be"):
-        run(start, gathered, tmp_path, replace(RECIPE, source_rate=1e-12), scene=scene)
+    what = adapt_choice._KEPT[name][0]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(adapt_choice._KEPT, name, (what, -9.0))
+        with pytest.raises(NoGainError, match=f"on {what} would be"):
+            run(start, gathered, tmp_path, replace(RECIPE, source_rate=1e-12), scene=scene)
 
 
 def test_cameras_that_are_not_registered(start: Checkpoint, gathered: Gathering, tmp_path: Path):
