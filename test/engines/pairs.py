@@ -1,4 +1,4 @@
-"""Pairs of pictures for the engines' tests, and the grey levels that a network gives before they are rounded."""
+"""Engines and pairs of pictures for their tests, and the grey levels that a network gives before they are rounded."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from camf_ros.engines.choose import open_engine
+from camf_ros.engines.engine import FusionEngine
+from camf_ros.models import find_model
 from camf_ros.network.blend import BlendNetwork
 from camf_ros.network.checkpoint import load_checkpoint
 
+ENGINES = ("torch", "openvino", "onnxruntime")
+SIZES = [(48, 64), (61, 83), (40, 41), (1, 1), (3, 40)]
 GreyImage = NDArray[np.uint8]
+
+
+def load(name: str, path: Path, precision: str = "float32") -> FusionEngine:
+    """A model's engine on one thread of the CPU."""
+    engine = open_engine(name, find_model(str(path)), device="cpu", precision=precision, threads=1)
+    assert isinstance(engine, FusionEngine)
+    return engine
 
 
 def smooth_pair(height: int, width: int, seed: int = 0) -> tuple[GreyImage, GreyImage]:

@@ -11,72 +11,28 @@ import numpy as np
 import plain_geometry as plain
 import pytest
 from numpy.typing import NDArray
+from registering import (
+    EXTRINSICS,
+    HOMOGRAPHY,
+    LENSES,
+    RGB,
+    THERMAL,
+    align,
+    camera,
+    count_maps,
+    file_with,
+    pictures,
+    shifted,
+    smooth,
+    turned,
+)
 
 from camf_ros.errors import CamfError, DataError, ParameterError, RegistrationError
-from camf_ros.imaging import warp as module
 from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
-from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration
+from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.imaging.warp import Rig, resized
 from camf_ros.settings.registration_settings import RegistrationSettings
-
-THERMAL, RGB = (30, 40), (36, 52)
-# Thermal pixel to RGB pixel: a turn, a zoom, a shift and a little perspective.
-HOMOGRAPHY = np.array([[1.18, -0.06, 3.1], [0.07, 1.15, -2.3], [2e-4, -1e-4, 1.0]])
-
-
-def turned(x: float, y: float, z: float) -> tuple[float, ...]:
-    return tuple(map(float, cv2.Rodrigues(np.array([x, y, z], float))[0].ravel()))
-
-
-EXTRINSICS = Extrinsics(turned(0.02, -0.03, 0.05), (0.11, -0.02, 0.015))
-LENSES: dict[str, tuple[str, tuple[float, ...]]] = {
-    "none": ("plumb_bob", ()),
-    "plumb_bob": ("plumb_bob", (-0.25, 0.08, 0.004, -0.003, 0.01)),
-    "rational_polynomial": ("rational_polynomial", (0.4, -0.1, 0.002, 0.003, 0.02, 0.6, 0.02, 0.01)),
-    "equidistant": ("equidistant", (-0.03, 0.02, -0.01, 0.002)),
-}
-
-
-def camera(size: tuple[int, int], lens: str, focal: float) -> Camera:
-    model, coefficients = LENSES[lens]
-    height, width = size
-    matrix = (focal, 0.0, width / 2 - 0.8, 0.0, 1.02 * focal, height / 2 + 0.6, 0.0, 0.0, 1.0)
-    return Camera(width, height, matrix, model, coefficients)
-
-
-def smooth(seed: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    noise = np.random.default_rng(seed).normal(0, 1, shape)
-    soft = cv2.GaussianBlur(noise, (0, 0), 2.5)
-    return np.asarray(np.clip(128 + 320 * soft, 0, 255).astype(np.uint8))
-
-
-def pictures() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    return smooth(1, THERMAL), smooth(2, (*RGB, 3))
-
-
-def file_with(folder: Path, **entries: Any) -> str:
-    path = folder / "registration.yaml"
-    write_registration(path, RegistrationFile(THERMAL, RGB, **entries))
-    return str(path)
-
-
-def align(settings: RegistrationSettings, reference: str = "rgb", rig: Rig = Rig()) -> Aligned:  # noqa: B008
-    return PlannedRegistration().align(*pictures(), reference=reference, settings=settings, rig=rig)
-
-
-def shifted(folder: Path, **others: Any) -> RegistrationSettings:
-    """Settings for a file with the homography."""
-    return RegistrationSettings(mode="homography", file=file_with(folder, homography=HOMOGRAPHY), **others)
-
-
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Grows with every map of a lens that is computed."""
-    made: list[object] = []
-    original = module.undistorting
-    monkeypatch.setattr(module, "undistorting", lambda *args: made.append(1) or original(*args))
-    return made
 
 
 def same(got: NDArray[np.uint8], expected: NDArray[np.float64], where: NDArray[np.bool_]) -> None:
@@ -217,7 +173,10 @@ def test_distance_at_run_time(tmp_path: Path) -> None:
         np.testing.assert_array_equal(aligned.thermal[:, shift:], thermal[:, : THERMAL[1] - shift])
 
 
-def test_maps_are_computed_when_something_changes_and_only_then(tmp_path: Path, made: list[object]) -> None:
+def test_maps_are_computed_when_something_changes_and_only_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = count_maps(monkeypatch)
     settings = RegistrationSettings(mode="calibrated", file=file_with(tmp_path, extrinsics=EXTRINSICS))
     rig = Rig(camera(THERMAL, "none", 33.0), camera(RGB, "none", 44.0))
     registration = PlannedRegistration()
@@ -350,80 +309,3 @@ def test_shrinking_does_not_alias(tmp_path: Path) -> None:
     small = np.zeros((30, 40), np.uint8)
     got = PlannedRegistration().align(small, stripes, reference="thermal", settings=settings, rig=Rig()).rgb
     assert np.abs(got[:, 2:-2].astype(float) - 127.5).max() < 30
-
-
-def alone(
-    which: str,
-    settings: RegistrationSettings,
-    reference: str,
-    rig: Rig,
-    *,
-    known: bool = True,
-) -> AlignedAlone:
-    image, other = pictures() if which == "thermal" else pictures()[::-1]
-    size = (other.shape[0], other.shape[1]) if known else None
-    return PlannedRegistration().align_alone(which, image, other=size, reference=reference, settings=settings, rig=rig)
-
-
-def every_mode(folder: Path) -> list[tuple[RegistrationSettings, Rig]]:
-    matrix = np.array([[1.1, 0.05, -3.0], [-0.04, 1.15, 4.0], [1e-4, -1e-4, 1.0]])
-    path = file_with(folder, homography=matrix, extrinsics=EXTRINSICS)
-    rig = Rig(camera(THERMAL, "plumb_bob", 33.0), camera(RGB, "plumb_bob", 44.0))
-    return [
-        (RegistrationSettings(mode="resize"), Rig()),
-        (RegistrationSettings(mode="resize", output_width=30), Rig()),
-        (RegistrationSettings(mode="homography", file=path), Rig()),
-        (RegistrationSettings(mode="calibrated", file=path, distance=3.0), rig),
-        (RegistrationSettings(mode="calibrated", file=path, distance=3.0, output_height=20), rig),
-    ]
-
-
-@pytest.mark.parametrize("reference", ["rgb", "thermal"])
-def test_a_picture_that_is_alone_is_where_it_would_be_in_a_pair(tmp_path: Path, reference: str) -> None:
-    for settings, rig in every_mode(tmp_path):
-        both = align(settings, reference, rig)
-        seen = both.coverage
-        for which, expected in (
-            ("thermal", both.thermal if both.full_thermal is None else both.full_thermal),
-            ("rgb", both.rgb),
-        ):
-            got = alone(which, settings, reference, rig)
-            assert (got.reference, got.undistorted) == (reference, both.undistorted)
-            inside = np.ones(expected.shape[:2], bool)
-            if seen is not None:
-                inside = (got.image != 0).reshape(*got.image.shape[:2], -1).any(axis=2)
-            assert inside.any()
-            np.testing.assert_array_equal(got.image[inside], expected[inside])
-
-
-def test_a_picture_that_is_alone_is_black_where_its_camera_sees_nothing(tmp_path: Path) -> None:
-    shift = np.array([[1.0, 0, 20], [0, 1, 0], [0, 0, 1]])  # thermal column 0 is RGB column 20
-    settings = RegistrationSettings(mode="homography", file=file_with(tmp_path, homography=shift))
-    got = PlannedRegistration().align_alone(
-        "thermal", np.full(THERMAL, 200, np.uint8), other=RGB, reference="rgb", settings=settings, rig=Rig()
-    )
-    assert got.image.shape == RGB
-    right = min(RGB[1], 20 + THERMAL[1])
-    assert (got.image[: min(THERMAL[0], RGB[0]), 20:right] == 200).all()
-    assert not got.image[:, :20].any()
-
-
-@pytest.mark.parametrize("which", ["rgb", "thermal"])
-def test_first_picture_of_all_keeps_its_own_geometry(tmp_path: Path, which: str) -> None:
-    """Nothing is known of the other camera, not even its lens."""
-    own = {"rgb": RGB, "thermal": THERMAL}
-    for settings, rig in every_mode(tmp_path)[:4:3]:
-        partly = Rig(rig.thermal, None) if which == "thermal" else Rig(None, rig.rgb)
-        for reference in own:
-            got = alone(which, settings, reference, partly, known=False)
-            assert got.reference == which
-            assert got.image.shape[:2] == own[which]
-
-
-def test_map_of_a_picture_that_is_alone_is_kept(tmp_path: Path, made: list[object]) -> None:
-    settings, rig = every_mode(tmp_path)[3]
-    registration, (thermal, rgb) = PlannedRegistration(), pictures()
-    for _ in range(3):
-        registration.align(thermal, rgb, reference="rgb", settings=settings, rig=rig)
-        registration.align_alone("rgb", rgb, other=THERMAL, reference="rgb", settings=settings, rig=rig)
-    assert len(made) == 3
