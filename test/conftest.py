@@ -26,6 +26,23 @@ hypothesis.settings.register_profile("camf", derandomize=True, deadline=None, da
 hypothesis.settings.load_profile("camf")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Files are handed to the workers in the order below; xdist's own begins with those of the most tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of nodes wait, the others compute: from beginning to end some of both run beside each other.
+
+    The order within a file stays.
+    """
+    kinds: tuple[dict[Path, None], dict[Path, None]] = ({}, {})
+    for item in items:
+        kinds[item.get_closest_marker("ros") is None].setdefault(item.path)
+    place = {file: (index + 0.5) / len(files) for files in kinds for index, file in enumerate(files)}
+    items.sort(key=lambda item: place[item.path])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Sums in one order, so that equal runs give equal bits. Tests without PyTorch do not pay for its import."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.ros, pytest.mark.fault, pytest.mark.slow]
+pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -46,6 +46,7 @@ def test_verdict():
     assert "nothing was fused" in verdict(rows(latency_p50_ms=lambda minute: None), **BOUNDS)["problems"][0]
 
 
+@pytest.mark.slow
 def test_short_soak(model, tmp_path):
     pytest.importorskip("matplotlib")
     figures, picture = tmp_path / "soak.json", tmp_path / "soak.png"
