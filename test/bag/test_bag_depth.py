@@ -18,18 +18,19 @@ SIZE = (80, 60)
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a drive, with its registration file beside it."""
     path: Path = tmp_path_factory.mktemp("drive") / "bag"
     drive = StreetDrive(1, rgb_size=SIZE, thermal_size=SIZE)
     record(path, drive, seconds=1.0, start=25.5, depth="16UC1")
+    pose = Extrinsics(tuple(drive.rotation.ravel().tolist()), tuple(drive.translation.tolist()))
+    write_registration(path.with_name("rig.yaml"), RegistrationFile(SIZE[::-1], SIZE[::-1], None, pose))
     return path
 
 
 @pytest.fixture
-def parameters(tmp_path: Path, recording: Path) -> dict[str, object]:
-    drive = StreetDrive(1, rgb_size=(16, 12), thermal_size=(16, 12))
-    pose = Extrinsics(tuple(drive.rotation.ravel().tolist()), tuple(drive.translation.tolist()))
-    write_registration(tmp_path / "rig.yaml", RegistrationFile(SIZE[::-1], SIZE[::-1], None, pose))
-    return {"registration.mode": "depth", "registration.file": str(tmp_path / "rig.yaml"), "registration.distance": 1.0}
+def parameters(recording: Path) -> dict[str, object]:
+    file = str(recording.with_name("rig.yaml"))
+    return {"registration.mode": "depth", "registration.file": file, "registration.distance": 1.0}
 
 
 def test_a_drive_is_fused_by_its_depth(fuse, recording: Path, parameters: dict[str, object], tmp_path: Path) -> None:

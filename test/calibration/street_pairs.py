@@ -18,15 +18,20 @@ SIZE = (288, 512)
 
 
 @cache
-def registered(count: int) -> tuple[Pair, ...]:
-    street = NightStreet(3, rgb_size=SIZE[::-1], thermal_size=SIZE[::-1])
-    pairs = []
-    for number in range(count):
-        t = 3.7 * number
-        thermal = ThermalFrontEnd(ThermalSettings()).apply(street.thermal(t), 0.0)
-        rgb = np.asarray(cv2.cvtColor(street.rgb(t), cv2.COLOR_RGB2GRAY), np.uint8)
-        pairs.append(Pair(thermal, rgb, f"{number:02d}"))
-    return tuple(pairs)
+def _street() -> NightStreet:
+    return NightStreet(3, rgb_size=SIZE[::-1], thermal_size=SIZE[::-1])
+
+
+@cache
+def _pair(number: int) -> Pair:
+    t = 3.7 * number
+    thermal = ThermalFrontEnd(ThermalSettings()).apply(_street().thermal(t), 0.0)
+    rgb = np.asarray(cv2.cvtColor(_street().rgb(t), cv2.COLOR_RGB2GRAY), np.uint8)
+    return Pair(thermal, rgb, f"{number:02d}")
+
+
+def registered(count: int) -> list[Pair]:
+    return [_pair(number) for number in range(count)]
 
 
 def misaligned(matrix: NDArray[np.float64], count: int) -> list[Pair]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from harness import Probe, pixels, scene, start_fusion
+from harness import Probe, Processes, pixels, scene, start_fusion
 from sensor_msgs.msg import CameraInfo
 
 from camf_ros.engines.choose import choose_engine
@@ -23,37 +24,73 @@ def seconds(stamp):
     return stamp.sec + 1e-9 * stamp.nanosec
 
 
-def test_colour_pair_comes_back_fused_in_the_size_and_under_the_header_of_rgb(fusion, probe):
-    thermal, rgb = scene()
-    fused, weights = probe.fuse(thermal, rgb, skew=0.004)
-    assert (fused.width, fused.height, fused.encoding, fused.step) == (64, 48, "rgb8", 64 * 3)
-    assert fused.header == probe.header("rgb_frame")
-    assert weights.header == fused.header
-    assert weights.rgb_stamp == probe.header("").stamp
-    assert weights.thermal_stamp == probe.header("", 0.004).stamp
-    assert weights.skew == pytest.approx(0.004, abs=1e-12)
-    assert 0 < weights.inference_time <= weights.latency < 60
-    assert weights.sources == weights.SOURCE_BOTH
+class TestOneNode:
+    """What leaves the node as it is: one runs for all of it."""
 
+    @pytest.fixture(scope="class")
+    def probe(self, model):
+        processes, probe = Processes(), Probe()
+        try:
+            start_fusion(processes, probe, model)
+            yield probe
+        finally:
+            processes.close()
+            probe.close()
 
-def test_weights_are_complete_and_in_their_ranges(fusion, probe, model):
-    _, weights = probe.fuse(*scene())
-    assert weights.model_name == "small"
-    assert weights.model_hash == find_model(str(model)).info().hash
-    assert weights.gain == 1.0
-    for name in ("infrared_weight", "visible_weight"):
-        values = np.array(getattr(weights, name))
-        assert values.shape == (16,)
-        assert values.min() >= 0
-        assert values.mean() == pytest.approx(weights.gain, rel=1e-5)
-    infrared, visible = np.array(weights.infrared_activation), np.array(weights.visible_activation)
-    assert infrared.shape == visible.shape == (16,)
-    assert min(infrared.min(), visible.min()) >= 0
-    parts = np.array(weights.infrared_weight) * infrared, np.array(weights.visible_weight) * visible
-    total = parts[0] + parts[1]
-    expected = np.where(total > 0, parts[0] / np.where(total > 0, total, 1), 0.5)
-    np.testing.assert_allclose(weights.infrared_share, expected, rtol=1e-5)
-    assert len(set(np.round(weights.infrared_share, 3))) > 3, "random weights and pictures give different shares"
+    def test_colour_pair_comes_back_fused_in_the_size_and_under_the_header_of_rgb(self, probe):
+        thermal, rgb = scene()
+        fused, weights = probe.fuse(thermal, rgb, skew=0.004)
+        assert (fused.width, fused.height, fused.encoding, fused.step) == (64, 48, "rgb8", 64 * 3)
+        assert fused.header == probe.header("rgb_frame")
+        assert weights.header == fused.header
+        assert weights.rgb_stamp == probe.header("").stamp
+        assert weights.thermal_stamp == probe.header("", 0.004).stamp
+        assert weights.skew == pytest.approx(0.004, abs=1e-12)
+        assert 0 < weights.inference_time <= weights.latency < 60
+        assert weights.sources == weights.SOURCE_BOTH
+
+    def test_weights_are_complete_and_in_their_ranges(self, probe, model):
+        _, weights = probe.fuse(*scene())
+        assert weights.model_name == "small"
+        assert weights.model_hash == find_model(str(model)).info().hash
+        assert weights.gain == 1.0
+        for name in ("infrared_weight", "visible_weight"):
+            values = np.array(getattr(weights, name))
+            assert values.shape == (16,)
+            assert values.min() >= 0
+            assert values.mean() == pytest.approx(weights.gain, rel=1e-5)
+        infrared, visible = np.array(weights.infrared_activation), np.array(weights.visible_activation)
+        assert infrared.shape == visible.shape == (16,)
+        assert min(infrared.min(), visible.min()) >= 0
+        parts = np.array(weights.infrared_weight) * infrared, np.array(weights.visible_weight) * visible
+        total = parts[0] + parts[1]
+        expected = np.where(total > 0, parts[0] / np.where(total > 0, total, 1), 0.5)
+        np.testing.assert_allclose(weights.infrared_share, expected, rtol=1e-5)
+        assert len(set(np.round(weights.infrared_share, 3))) > 3, "random weights and pictures give different shares"
+
+    def test_grey_rgb_camera_gives_grey_and_colour_comes_back_with_colour(self, probe):
+        thermal, rgb = scene()
+        fused, _ = probe.fuse(thermal, rgb[:, :, 0].copy())
+        assert (fused.encoding, fused.step) == ("mono8", 64)
+        fused, _ = probe.fuse(thermal, rgb)
+        assert fused.encoding == "rgb8"
+
+    def test_camera_info_of_the_reference_comes_under_the_header_of_the_fused_image(self, probe):
+        info = CameraInfo(width=64, height=48, distortion_model="plumb_bob", d=[0.1, 0.2, 0.0, 0.0, 0.3])
+        info.k = [50.0, 0.0, 31.5, 0.0, 51.0, 23.5, 0.0, 0.0, 1.0]
+        info.p = [50.0, 0.0, 31.5, 0.0, 0.0, 51.0, 23.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+        probe.fuse(*scene())
+        assert probe.infos == [], "nothing is made up where a camera does not say how it is calibrated"
+        probe.rgb_info.publish(info)
+        probe.spin_for(0.2)
+        fused, _ = probe.fuse(*scene())
+        assert probe.spin_until(lambda: bool(probe.infos))
+        got = probe.infos[-1]
+        assert got.header == fused.header
+        assert list(got.k) == list(info.k)
+        assert list(got.p) == list(info.p)
+        assert list(got.d) == list(info.d)
+        assert (got.width, got.height, got.distortion_model) == (64, 48, "plumb_bob")
 
 
 def test_what_is_published_equals_what_the_pipeline_computes(fusion, probe, model):
@@ -71,25 +108,18 @@ def test_what_is_published_equals_what_the_pipeline_computes(fusion, probe, mode
         np.testing.assert_array_equal(weights.infrared_share, expected.infrared_share)
 
 
-@pytest.mark.parametrize("inputs", ["reliable", "best_effort"])
-@pytest.mark.parametrize("outputs", ["reliable", "best_effort"])
-def test_both_kinds_of_quality_of_service(processes, model, inputs, outputs):
-    probe = Probe(inputs, outputs)
-    try:
-        processes.start("fusion_node", model=model, device="cpu")
-        probe.wait_for_node()
-        fused, _ = probe.fuse(*scene())
-        assert fused.encoding == "rgb8"
-    finally:
-        probe.close()
-
-
-def test_grey_rgb_camera_gives_grey_and_colour_comes_back_with_colour(fusion, probe):
-    thermal, rgb = scene()
-    fused, _ = probe.fuse(thermal, rgb[:, :, 0].copy())
-    assert (fused.encoding, fused.step) == ("mono8", 64)
-    fused, _ = probe.fuse(thermal, rgb)
-    assert fused.encoding == "rgb8"
+def test_both_kinds_of_quality_of_service(processes, model):
+    """One node, and one camera and listener after the other."""
+    processes.start("fusion_node", model=model, device="cpu")
+    for number, (inputs, outputs) in enumerate(itertools.product(("reliable", "best_effort"), repeat=2)):
+        probe = Probe(inputs, outputs)
+        try:
+            probe.wait_for_node()
+            probe.advance(10.0 * number)
+            fused, _ = probe.fuse(*scene())
+            assert fused.encoding == "rgb8", (inputs, outputs)
+        finally:
+            probe.close()
 
 
 def test_thermal_as_reference(processes, probe, model):
@@ -102,24 +132,6 @@ def test_thermal_as_reference(processes, probe, model):
     assert fused.header == probe.header("thermal_frame", -0.003) == weights.header
     assert probe.spin_until(lambda: bool(probe.infos))
     assert (probe.infos[-1].width, probe.infos[-1].header) == (40, fused.header)
-
-
-def test_camera_info_of_the_reference_comes_under_the_header_of_the_fused_image(fusion, probe):
-    info = CameraInfo(width=64, height=48, distortion_model="plumb_bob", d=[0.1, 0.2, 0.0, 0.0, 0.3])
-    info.k = [50.0, 0.0, 31.5, 0.0, 51.0, 23.5, 0.0, 0.0, 1.0]
-    info.p = [50.0, 0.0, 31.5, 0.0, 0.0, 51.0, 23.5, 0.0, 0.0, 0.0, 1.0, 0.0]
-    probe.fuse(*scene())
-    assert probe.infos == [], "nothing is made up where a camera does not say how it is calibrated"
-    probe.rgb_info.publish(info)
-    probe.spin_for(0.2)
-    fused, _ = probe.fuse(*scene())
-    assert probe.spin_until(lambda: bool(probe.infos))
-    got = probe.infos[-1]
-    assert got.header == fused.header
-    assert list(got.k) == list(info.k)
-    assert list(got.p) == list(info.p)
-    assert list(got.d) == list(info.d)
-    assert (got.width, got.height, got.distortion_model) == (64, 48, "plumb_bob")
 
 
 def test_whole_numbers_are_taken_where_numbers_are_wanted(processes, probe, paper_model):
