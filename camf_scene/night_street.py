@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,9 +61,7 @@ class NightStreet:
             rgb_size: Width and height of the RGB frames.
             thermal_size: Width and height of the thermal frames.
         """
-        self._rgb_size, self._thermal_size = rgb_size, thermal_size
-        self.rgb_camera: Pinhole = RGB_CAMERA.resized(rgb_size)
-        self.thermal_camera: Pinhole = THERMAL_CAMERA.resized(thermal_size)
+        self._set_sizes(rgb_size, thermal_size)
         canvas = build_street(seed)
         rng = np.random.default_rng((seed, 5))
         self._base: U8 = display(np.asarray(canvas.light * EXPOSURE, np.float32))
@@ -80,6 +79,17 @@ class NightStreet:
         self._smoke = Smoke(canvas, EXPOSURE, rng)
         self._headlights = Headlights(canvas)
         self._rgb_sensor, self._thermal_sensor = RgbSensor(seed), ThermalSensor(seed)
+
+    def _set_sizes(self, rgb_size: tuple[int, int], thermal_size: tuple[int, int]) -> None:
+        self._rgb_size, self._thermal_size = rgb_size, thermal_size
+        self.rgb_camera: Pinhole = RGB_CAMERA.resized(rgb_size)
+        self.thermal_camera: Pinhole = THERMAL_CAMERA.resized(thermal_size)
+
+    def resized(self, rgb_size: tuple[int, int], thermal_size: tuple[int, int]) -> NightStreet:
+        """The same street in frames of other widths and heights; what was drawn serves both."""
+        street = copy.copy(self)
+        street._set_sizes(rgb_size, thermal_size)
+        return street
 
     def people(self, t: float) -> list[Box]:
         """Boxes around the people in the RGB frame at time ``t``, in its pixels.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from streets import night_street
 
 from camf_ros.adaptation import CANDIDATES, smaller_size
 from camf_ros.engines.choose import open_engine
 from camf_ros.imaging.luminance import Fade, mean_luminance
 from camf_ros.models import find_model
 from camf_ros.pipeline import FusionPipeline
-from camf_scene import NightStreet
 
 # Levels beyond what neighbouring frames differ by anyway.
 ALLOWED = 2.0
@@ -28,7 +28,7 @@ def engines():
 @pytest.fixture(scope="module")
 def street():
     """Frames of the simulated scene, at an eighth of their size."""
-    night = NightStreet(1)
+    night = night_street()
     times = PERIOD * np.arange(CHANGE + 22)
     size = (160, 90)
     return [

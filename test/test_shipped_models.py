@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from streets import night_street
 
 from camf_ros.engines.choose import open_engine, open_inspector
 from camf_ros.imaging.luminance import RgbPicture
@@ -15,7 +16,6 @@ from camf_ros.network.checkpoint import load_checkpoint
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.training.card import card_facts
-from camf_scene import NightStreet
 
 #: A moment with people near and far.
 MOMENT = 12.0
@@ -76,7 +76,7 @@ def test_all_files_give_one_picture(name, street):
 @pytest.fixture(scope="module")
 def street():
     """The scene at half size: quick, and still full of detail."""
-    return NightStreet(1, rgb_size=(640, 360), thermal_size=(320, 256))
+    return night_street((640, 360), (320, 256))
 
 
 @pytest.mark.parametrize("name", shipped_models())

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from streets import night_street
 
 from camf_ros.settings.thermal_settings import ThermalSettings
 from camf_scene import NightStreet
 
 
-@cache
 def street(width: int = 640, height: int = 512) -> NightStreet:
-    """The simulated street; building it takes longer than most tests."""
-    return NightStreet(1, thermal_size=(width, height))
+    """The simulated street in thermal frames of this size."""
+    return night_street(thermal_size=(width, height))
 
 
 def stretch(picture: NDArray[Any], black: float, white: float) -> NDArray[np.float64]:

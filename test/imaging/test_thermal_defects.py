@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -46,22 +47,23 @@ def test_wrong_order_is_noticed_and_turned_round(agc: str, moment: float) -> Non
         np.testing.assert_array_equal(put_right(wrong, SWAPPED), right)
 
 
-PICTURES = {
-    "noise": np.random.default_rng(0).integers(0, 65536, (256, 320)).astype(np.uint16),
-    "an even wall": np.random.default_rng(0).normal(7300, 3, (256, 320)).astype(np.uint16),
-    "noisy": np.random.default_rng(0).normal(20_000, 4000, (256, 320)).astype(np.uint16),
-    "8 bits in the high byte": (street() // 30 << 8).astype(np.uint16),
-    "14 bits in the high ones": (street() << 2).astype(np.uint16),
-    "8 bits in both": (street() // 32 % 256 * 257).astype(np.uint16),
-    "over the whole range": cv2.normalize(street(), None, 0, 65535, cv2.NORM_MINMAX).astype(np.uint16),  # type: ignore[call-overload]
-    "something very hot": np.maximum(street(), 60_000 * (np.arange(320) > 250).astype(np.uint16)),
-    "large floats": street().astype(np.float32) * 1e4,
+# Made by the tests: drawing the street takes seconds.
+PICTURES: dict[str, Callable[[], NDArray[Any]]] = {
+    "noise": lambda: np.random.default_rng(0).integers(0, 65536, (256, 320)).astype(np.uint16),
+    "an even wall": lambda: np.random.default_rng(0).normal(7300, 3, (256, 320)).astype(np.uint16),
+    "noisy": lambda: np.random.default_rng(0).normal(20_000, 4000, (256, 320)).astype(np.uint16),
+    "8 bits in the high byte": lambda: (street() // 30 << 8).astype(np.uint16),
+    "14 bits in the high ones": lambda: (street() << 2).astype(np.uint16),
+    "8 bits in both": lambda: (street() // 32 % 256 * 257).astype(np.uint16),
+    "over the whole range": lambda: cv2.normalize(street(), None, 0, 65535, cv2.NORM_MINMAX).astype(np.uint16),  # type: ignore[call-overload]
+    "something very hot": lambda: np.maximum(street(), 60_000 * (np.arange(320) > 250).astype(np.uint16)),
+    "large floats": lambda: street().astype(np.float32) * 1e4,
 }
 
 
 @pytest.mark.parametrize("kind", PICTURES)
 def test_others_are_not_suspected(kind: str) -> None:
-    assert not suspected(PICTURES[kind])
+    assert not suspected(PICTURES[kind]())
 
 
 def test_8_bit_pictures_have_no_order() -> None:

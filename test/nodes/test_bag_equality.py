@@ -34,12 +34,12 @@ from recordings import (
     write,
 )
 from sensor_msgs.msg import CameraInfo, Image
+from streets import night_street
 
 from camf_ros.bag.message_types import MessageTypes
 from camf_ros.cli.main import main
 from camf_ros.outputs import BOX, CHANNEL_WEIGHTS, SPOT, TEMPERATURES
 from camf_ros.resources import share_file
-from camf_scene import NightStreet
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("fresh_logging")]
 
@@ -50,7 +50,7 @@ TIMES = ("latency", "inference_time")
 
 def recorded_street(seconds: float) -> list[Message]:
     """The simulated street, thermal at 9 Hz in 16 bits, RGB at 30 Hz and late: no message sets two pairs free."""
-    street = NightStreet(seed=3, rgb_size=(160, 96), thermal_size=(80, 64))
+    street = night_street((160, 96), (80, 64))
     found = [info("/rgb/camera_info", START, (160, 96))]
     for number in range(int(30 * seconds)):
         stamp = START + round(number * 1000 / 30) * MS

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from harness import scene
-
-from camf_scene import NightStreet
+from streets import night_street
 
 pytestmark = pytest.mark.ros
 
@@ -17,7 +16,7 @@ OK, WARN = b"\x00", b"\x01"
 @pytest.fixture(scope="module")
 def street():
     """Pictures with structure, each with noise of its own, as a camera's."""
-    night = NightStreet(1)
+    night = night_street()
     thermal, rgb = night.thermal(0.0)[::2, ::2].copy(), night.rgb(0.0)[::3, ::3].copy()
 
     def at(number):

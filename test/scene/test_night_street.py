@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from streets import night_street
 
 from camf_scene import PERIOD, Box, NightStreet
 from camf_scene.camera import sway
@@ -20,7 +21,7 @@ Raw = NDArray[np.uint16]
 
 @pytest.fixture(scope="module")
 def street() -> NightStreet:
-    return NightStreet(seed=1)
+    return night_street()
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,9 @@ def test_same_seed_and_time_give_the_same_frames_in_any_order(street: NightStree
     first_rgb, first_raw = street.rgb(BUSY), street.thermal(BUSY)
     other = NightStreet(seed=1)
     other.thermal(3.0)
+    resized = street.resized((1280, 720), (640, 512))
+    assert np.array_equal(resized.thermal(BUSY), first_raw)
+    assert np.array_equal(resized.rgb(BUSY), first_rgb)
     assert np.array_equal(other.thermal(BUSY), first_raw)
     assert np.array_equal(other.rgb(BUSY), first_rgb)
     assert np.array_equal(street.rgb(BUSY), first_rgb)

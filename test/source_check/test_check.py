@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up import ByBrightness, Picture, coloured, model, textured
+from streets import night_street
 
 from camf_ros.errors import CamfError
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
@@ -24,7 +25,6 @@ from camf_ros.source_check.source_model import (
     log_odds,
     read_source_model,
 )
-from camf_scene import NightStreet
 
 INFRARED, VISIBLE = textured(190), textured(65)
 BLACK = np.zeros((240, 320, 3), np.uint8)
@@ -203,7 +203,7 @@ def test_a_classifier_that_cannot_be_opened_is_not_asked() -> None:
 
 @pytest.mark.parametrize("name", CALIBRATED)
 def test_the_simulated_street_raises_no_alarm(name: str) -> None:
-    street, front = NightStreet(seed=1), ThermalFrontEnd(ThermalSettings())
+    street, front = night_street(), ThermalFrontEnd(ThermalSettings())
     settings = SourceCheckSettings(patience=0.0)
     check = SourceCheck(read_source_model(name), settings)
     for number in range(6):
