@@ -7,6 +7,7 @@ camera is missing, is decided in :mod:`camf_ros.pairing`. Callbacks are called i
 from __future__ import annotations
 
 import functools
+import importlib.util
 import subprocess
 import sys
 import time
@@ -307,6 +308,8 @@ class CameraTransforms:
 @functools.cache
 def cv_bridge_works() -> bool:
     """Whether cv_bridge converts an image in a Python like this one; asked once, since it takes a process."""
+    if importlib.util.find_spec("cv_bridge") is None:
+        return False
     try:
         probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=_PROBE_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired):
