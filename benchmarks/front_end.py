@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from script import Station, machine, versions, write_json
 
 from camf_ros.errors import CamfError
+from camf_ros.imaging.camera_messages import check, read, to_rgb8
 from camf_ros.imaging.camera_model import Camera, Extrinsics
 from camf_ros.imaging.encodings import ENCODINGS, NOT_FROM_RGB
-from camf_ros.imaging.raw_image import check, read, to_rgb8
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.imaging.thermal.defects import DeadPixels

@@ -19,7 +19,7 @@ from camf_ros.detector_picture import DetectorFrame
 from camf_ros.engines.choose import ChosenEngine
 from camf_ros.errors import blamed
 from camf_ros.fused_frame import FusedFrame, PassedFrame
-from camf_ros.imaging.camera_messages import ImageConversion
+from camf_ros.imaging.camera_messages import Image, ImageConversion
 from camf_ros.imaging.camera_model import (
     Extrinsics,
     InfoHistory,
@@ -30,7 +30,6 @@ from camf_ros.imaging.camera_model import (
     picture_size,
 )
 from camf_ros.imaging.depth_images import DepthImages
-from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.warp import Rig, Size
 from camf_ros.outputs import CHANNEL_WEIGHTS, DETECTOR, FUSED, HEADER, TIME, Outputs, Work
@@ -92,17 +91,18 @@ class Cameras:
     def __init__(self, settings: RegistrationSettings) -> None:
         self.infos, self.depth = {camera: InfoHistory() for camera in CAMERAS}, DepthImages()
         self.extrinsics: Transforms | None = None
-        self._settings = settings
         self._last: Extrinsics | None = None
+        Cameras.configure(self, settings)
 
     def configure(self, settings: RegistrationSettings) -> None:
         """Use other settings from the next frame on; from any thread."""
-        self._settings = settings
+        # None: nothing of the cameras is looked at.
+        self._settings = settings if settings.calibrated else None
 
     def rig(self, thermal_stamp: Any, rgb_stamp: Any) -> Rig:
         """What is known at these stamps (None: at last); raises RegistrationError if that makes no sense."""
         settings = self._settings
-        if not settings.calibrated:
+        if settings is None:
             return Rig()
         thermal, rgb = self.infos["thermal"].of(thermal_stamp), self.infos["rgb"].of(rgb_stamp)
         extrinsics = None

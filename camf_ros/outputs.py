@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from camf_ros.detector_picture import Wanted
-from camf_ros.imaging.raw_image import Image
+from camf_ros.imaging.camera_messages import Image
 
 #: Types of the messages that are made.
 HEADER, TIME, CHANNEL_WEIGHTS = "std_msgs/msg/Header", "builtin_interfaces/msg/Time", "camf_ros/msg/ChannelWeights"

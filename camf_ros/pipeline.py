@@ -19,9 +19,9 @@ from camf_ros.detector_picture import DetectorFrame, in_colour, picture_of_one, 
 from camf_ros.engines.engine import Engine, EngineOutput, Factors
 from camf_ros.errors import blamed
 from camf_ros.fused_frame import FusedFrame, PassedFrame
+from camf_ros.imaging.camera_messages import Image, check_rgb, check_thermal
 from camf_ros.imaging.luminance import Fade, RgbPicture, with_detail
 from camf_ros.imaging.memory_budget import MemoryBudget, area, check_alone, network_pixel, within_budget
-from camf_ros.imaging.raw_image import Image, check_rgb, check_thermal
 from camf_ros.imaging.registration import Aligned, AlignedAlone, PlannedRegistration
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd, ThermalState, put_right
 from camf_ros.imaging.warp import Rig, Size, resized

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.fused_frame import PassedFrame
-from camf_ros.imaging.raw_image import Image
+from camf_ros.imaging.camera_messages import Image
 from camf_ros.imaging.registration import Aligned, Sample
 from camf_ros.imaging.thermal.temperatures import (
     BoxReading,

@@ -18,7 +18,7 @@ from camf_ros.imaging.encodings import (
     Encoding,
     Kind,
 )
-from camf_ros.imaging.raw_image import MAX_PIXELS
+from camf_ros.imaging.memory_budget import MAX_PIXELS
 from camf_ros.settings.fusion_settings import CompressedSettings
 
 _WIDTH = 120

@@ -27,8 +27,7 @@ from camf_ros.engines.choose import ChosenEngine
 from camf_ros.engines.engine import Engine
 from camf_ros.errors import CamfError, ParameterError
 from camf_ros.fusion import Cameras, Fusion, Running
-from camf_ros.imaging.camera_messages import ImageConversion, encoding_of, image_fields
-from camf_ros.imaging.raw_image import Image
+from camf_ros.imaging.camera_messages import Image, ImageConversion, encoding_of, image_fields
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.outputs import (
     CHANNEL_WEIGHTS,

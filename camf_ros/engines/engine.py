@@ -125,6 +125,7 @@ class FusionEngine:
         self.description = runtime.description
         self._weights, self._runtime = weights, runtime
         self._levels = info.architecture.levels if isinstance(info.architecture, BlendArchitecture) else 0
+        self._amounts = [amounts_name(level) for level in range(self._levels)]
         self.has_gain = not self._levels
         self._blenders: SizeCache[Blender] = SizeCache()
 
@@ -172,7 +173,7 @@ class FusionEngine:
         missing = padding(height, width, self._levels)
         inputs = {INFRARED: padded(infrared, missing), VISIBLE: padded(visible, missing)}
         outputs = guarded(self._runtime, inputs)
-        amounts = [outputs[amounts_name(level)][0] for level in range(self._levels)]
+        amounts = [outputs[name][0] for name in self._amounts]
         if factors:
             used = [*factors, *[factors[-1]] * (self._levels - len(factors))]
             amounts = [

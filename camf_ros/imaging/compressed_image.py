@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import EncodingError, ImageError
 from camf_ros.imaging.encodings import ENCODINGS, Encoding, Kind, why_not
-from camf_ros.imaging.memory_budget import UNLIMITED, MemoryBudget
-from camf_ros.imaging.raw_image import check_size
+from camf_ros.imaging.memory_budget import UNLIMITED, MemoryBudget, check_size
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE = b"\xff\xd8\xff"

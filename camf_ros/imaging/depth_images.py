@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from camf_ros.errors import CamfError
+from camf_ros.imaging.camera_messages import check, read
 from camf_ros.imaging.camera_model import DepthImage, InfoHistory, camera_of
-from camf_ros.imaging.raw_image import check, read
 
 #: Encodings of REP 118: millimetres, which some drivers call mono16, and metres.
 DEPTH_ENCODINGS = frozenset({"16UC1", "mono16", "32FC1"})

@@ -13,10 +13,15 @@ import resource
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from camf_ros.errors import ImageError
+from camf_ros.imaging.encodings import Encoding
 from camf_ros.imaging.warp import Size
 from camf_ros.settings.registration_settings import RegistrationSettings
 
+#: A picture beyond this is a corrupt header, and believing it would exhaust the memory.
+MAX_PIXELS = 2**27
 #: Bytes a pixel: of a frame of each camera, decoded and made ready, beside its message.
 THERMAL_PIXEL, RGB_PIXEL = 45, 25
 #: Of the fused picture: registration, coverage, colour, messages.
@@ -66,6 +71,20 @@ class MemoryBudget:
 
 #: Refuses nothing.
 UNLIMITED = MemoryBudget(float("inf"))
+
+
+def check_size(height: int, width: int, encoding: Encoding, topic: str, budget: MemoryBudget = UNLIMITED) -> None:
+    """Raise ImageError for a size that no picture of an encoding has, or that needs too much memory."""
+    size = f"{topic}: size is {width} x {height}"
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise ImageError(size, expected=f"1 to {MAX_PIXELS} pixels")
+    pixel = max(THERMAL_PIXEL, RGB_PIXEL) + encoding.channels * np.dtype(encoding.dtype).itemsize
+    budget.check(height * width * pixel, size, "send smaller pictures")
+    if min(height, width) < encoding.smallest:
+        raise ImageError(size, expected=f"sides of {encoding.smallest} or more in {encoding.name}")
+    if (encoding.even_height and height % 2) or (encoding.even_width and width % 2):
+        sides = "even width and height" if encoding.even_height else "an even width"
+        raise ImageError(size, expected=f"{sides} in {encoding.name}: two pixels share their chroma")
 
 
 def check_explanation(size: Size, budget: MemoryBudget) -> None:
@@ -151,6 +170,8 @@ def within_budget(
     rest = THERMAL_PIXEL * area(thermal) + RGB_PIXEL * area(rgb) + OUTPUT_PIXEL * area(output)
     if settings.mode == "depth":
         rest += DEPTH_PIXEL * max(area(rgb), area(output))
+    if area(output) <= _LARGE and budget.fits(rest + pixel * area(wanted)):
+        return settings, ""
     choices = [wanted]
     least = _covering(output, thermal)
     if not settings.names_processing_size and area(least) < area(output):

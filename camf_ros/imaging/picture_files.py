@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from camf_ros.errors import CamfError, DataError, ImageError
 from camf_ros.files import write_whole
+from camf_ros.imaging.camera_messages import Image, to_rgb8
+from camf_ros.imaging.encodings import ENCODINGS
 from camf_ros.imaging.luminance import RgbPicture
-from camf_ros.imaging.memory_budget import MemoryBudget
-from camf_ros.imaging.raw_image import ENCODINGS, MAX_PIXELS, Image, check_size, to_rgb8
+from camf_ros.imaging.memory_budget import MAX_PIXELS, MemoryBudget, check_size
 
 #: What can be read, for messages.
 FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM, PGM, JPEG 2000, GIF or .npy"

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camf_ros.imaging.camera_messages import Image
 from camf_ros.imaging.camera_model import scaling
-from camf_ros.imaging.raw_image import Image
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.settings.thermal_settings import ThermalSettings
 

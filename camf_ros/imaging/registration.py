@@ -160,7 +160,7 @@ class PlannedRegistration:
         file cannot be used.
         """
         self._refresh()
-        key = _size(thermal), _size(rgb), reference, settings, _used(rig, settings)
+        key = _size(thermal), _size(rgb), reference, settings, _of_lenses(rig)
         if self._pair is None or self._pair[0] != key:
             self._pair = key, self._plan(*key)
         plan = self._pair[1]
@@ -187,7 +187,7 @@ class PlannedRegistration:
         self._refresh()
         if other is None:
             reference = camera
-        key = camera, _size(image), other, reference, settings, _used(rig, settings)
+        key = camera, _size(image), other, reference, settings, _of_lenses(rig)
         if self._alone is None or self._alone[0] != key:
             sizes = {camera: key[1]} if other is None else {_OTHER[camera]: other, camera: key[1]}
             self._alone = key, *self._plan_alone(camera, sizes, reference, settings, key[-1])
@@ -298,9 +298,9 @@ def _read(settings: RegistrationSettings) -> RegistrationFile | None:
     return read_registration(Path(settings.file).expanduser()) if settings.file else None
 
 
-def _used(rig: Rig, settings: RegistrationSettings) -> Rig:
-    """What of the rig is looked at: nothing else is a reason to plan anew."""
-    return rig._replace(depth=None) if settings.calibrated else Rig()
+def _of_lenses(rig: Rig) -> Rig:
+    """What of the rig maps depend on: depth changes with every frame."""
+    return rig._replace(depth=None)
 
 
 def _seen_by(warp: Warp) -> _Move:

@@ -17,9 +17,9 @@ from std_msgs.msg import Header
 
 from camf_ros import outputs
 from camf_ros.detector_picture import Wanted
+from camf_ros.imaging.camera_messages import Image as Picture
 from camf_ros.imaging.camera_messages import encoding_of, image_fields
 from camf_ros.imaging.compressed_image import JPEG_QUALITY, encode, layout_of
-from camf_ros.imaging.raw_image import Image as Picture
 from camf_ros.msg import ChannelWeights, TemperatureBox, Temperatures, TemperatureSpot
 from camf_ros.nodes import topics
 from camf_ros.nodes.running import ThrottledLog

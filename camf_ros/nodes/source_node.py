@@ -18,10 +18,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from camf_ros.errors import ParameterError
+from camf_ros.imaging.camera_messages import Image as Picture
 from camf_ros.imaging.camera_model import Camera
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
-from camf_ros.imaging.raw_image import Image as Picture
 from camf_ros.nodes import topics
 from camf_ros.nodes.parameters import NodeParameters
 from camf_ros.nodes.publishers import image_message

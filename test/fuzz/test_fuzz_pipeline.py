@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from camf_ros.engines.engine import EngineOutput
 from camf_ros.errors import CamfError, ImageError
 from camf_ros.fused_frame import FusedFrame
+from camf_ros.imaging.camera_messages import check, read, thermal_values, to_rgb8
 from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS
-from camf_ros.imaging.raw_image import check, read, thermal_values, to_rgb8
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.thermal_settings import ThermalSettings

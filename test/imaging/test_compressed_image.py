@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from picture_bytes import PNG, chunk, jpeg, png, png_of, rotated, smooth, with_segment, with_size
 
 from camf_ros.errors import EncodingError, ImageError
+from camf_ros.imaging.camera_messages import thermal_values, to_rgb8
 from camf_ros.imaging.compressed_image import Header, decode, encode, layout_of, read_header
 from camf_ros.imaging.encodings import ENCODINGS, RGB_ENCODINGS, THERMAL_ENCODINGS
-from camf_ros.imaging.raw_image import MAX_PIXELS, thermal_values, to_rgb8
+from camf_ros.imaging.memory_budget import MAX_PIXELS
 
 BGR = smooth(48, 70)
 RGB = BGR[:, :, ::-1]

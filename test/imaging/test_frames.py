@@ -9,8 +9,8 @@ from plain_colour import bt601, demosaic, mosaic, twice
 from raw_messages import LAYOUTS, PLANES, Message, pack, pack_planes, pixels, planes, size_of
 
 from camf_ros.errors import EncodingError
+from camf_ros.imaging.camera_messages import check, grey_in_colour, read, thermal_values, to_rgb8
 from camf_ros.imaging.encodings import ENCODINGS, RGB_ENCODINGS, THERMAL_ENCODINGS, Kind
-from camf_ros.imaging.raw_image import check, grey_in_colour, read, thermal_values, to_rgb8
 
 ALL = frozenset(ENCODINGS)
 PLAIN = sorted(name for name in RGB_ENCODINGS if ENCODINGS[name].kind in (Kind.GREY, Kind.COLOUR))

@@ -14,6 +14,7 @@ from picture_bytes import png_of
 
 from camf_ros.errors import ImageError
 from camf_ros.imaging import memory_budget
+from camf_ros.imaging.camera_messages import check
 from camf_ros.imaging.compressed_image import decode
 from camf_ros.imaging.encodings import RGB_ENCODINGS, THERMAL_ENCODINGS
 from camf_ros.imaging.memory_budget import (
@@ -32,7 +33,6 @@ from camf_ros.imaging.memory_budget import (
     within_budget,
 )
 from camf_ros.imaging.picture_files import read_picture
-from camf_ros.imaging.raw_image import check
 from camf_ros.settings.registration_settings import RegistrationSettings
 
 FIGURES = Path(__file__).resolve().parents[2] / "docs/figures/memory.json"

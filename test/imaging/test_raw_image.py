@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from raw_messages import LAYOUTS, PLANES, Message, pack, pack_planes, pixels, planes, size_of
 
 from camf_ros.errors import EncodingError, ImageError
+from camf_ros.imaging.camera_messages import check, read
 from camf_ros.imaging.encodings import ENCODINGS, NOT_UNDERSTOOD, RGB_ENCODINGS, THERMAL_ENCODINGS
-from camf_ros.imaging.raw_image import MAX_PIXELS, check, read
+from camf_ros.imaging.memory_budget import MAX_PIXELS
 
 ALL = frozenset(ENCODINGS)
 

@@ -10,9 +10,8 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from camf_ros.errors import EncodingError
-from camf_ros.imaging.camera_messages import ImageConversion
+from camf_ros.imaging.camera_messages import ImageConversion, thermal_values, to_rgb8
 from camf_ros.imaging.encodings import ENCODINGS, RGB_ENCODINGS, THERMAL_ENCODINGS, Kind
-from camf_ros.imaging.raw_image import thermal_values, to_rgb8
 from camf_ros.nodes.inputs import best_conversion, cv_bridge_works
 from camf_ros.nodes.publishers import image_message
 

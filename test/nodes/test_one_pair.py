@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.ros
 
 # Never more than these, of which 11 decide, fuse and publish; the rest is imaging, engine and settings.
-MOST, OWN = 29, 11
+MOST, OWN = 26, 11
 SCRIPT = Path(__file__).with_name("one_pair.py")
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from by_path import load
 
+from camf_ros.imaging.camera_messages import thermal_values
 from camf_ros.imaging.encodings import ENCODINGS, NOT_FROM_RGB, NOT_FROM_THERMAL, NOT_UNDERSTOOD, Kind
-from camf_ros.imaging.raw_image import thermal_values
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "encodings.md"
 encoding_page = load("scripts/write_encodings.py")

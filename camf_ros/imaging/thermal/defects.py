@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.imaging.raw_image import Image
+from camf_ros.imaging.camera_messages import Image
 from camf_ros.imaging.thermal.scene import Raw, Scene
 
 # Rows that are looked at.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.errors import ImageError
-from camf_ros.imaging.raw_image import Image
+from camf_ros.imaging.camera_messages import Image
 from camf_ros.imaging.thermal.agc import Levels, LinearStretch, TemperatureRange, TileEqualisation, unlike
 from camf_ros.imaging.thermal.defects import WARNING, DeadPixels, filled, looks_swapped, single_holes, swapped
 from camf_ros.imaging.thermal.plateau import PlateauEqualisation

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.imaging.raw_image import Image
+from camf_ros.imaging.camera_messages import Image
 from camf_ros.imaging.thermal.front_end import ThermalState
 from camf_ros.settings.temperature_settings import Box, Spot, TemperatureSettings
 from camf_ros.settings.thermal_settings import ThermalSettings
