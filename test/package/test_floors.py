@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,9 @@ HOMES = {
 }
 
 
+@cache
 def imports() -> list[tuple[str, str]]:
+    """Of all modules of the package, each with what it imports."""
     found = []
     for path in sorted(ROOT.rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
