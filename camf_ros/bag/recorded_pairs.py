@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +19,7 @@ from camf_ros.files import make_folder
 from camf_ros.imaging.camera_messages import ImageConversion
 from camf_ros.imaging.picture_files import write_png, write_tiff
 from camf_ros.pairing.arrivals import NANO, StampRule
-from camf_ros.pairing.synchronizer import CAMERAS, ImagePair, LoneFrame, PairStream
+from camf_ros.pairing.synchronizer import CAMERAS, Stamped, pairs_of
 from camf_ros.settings.fusion_settings import FusionSettings
 
 
@@ -89,62 +88,33 @@ class RecordedPairs:
 
     def frames(self) -> Iterator[RecordedFrame]:
         """All frames, in the order in which they were received."""
-        rule = StampRule(self._settings.pairing, lambda _: None)
-        for camera, time, message in self._messages():
-            try:
-                stamp = rule.time(camera, message.header.stamp, partial(int, time))
-            except CamfError:
-                self.unusable += 1
-                continue
-            yield RecordedFrame(camera, self._seconds(stamp), message)
+        for frame in self._stamped():
+            yield RecordedFrame(frame.camera, self._seconds(frame.time), frame.message)
 
     def pairs(self, offset: float) -> Iterator[RecordedPair]:
         """The node's pairs; ``offset`` is added to thermal stamps, seconds, in place of the settings' offsets."""
-        pairing = replace(self._settings.pairing, thermal_offset=offset, rgb_offset=0.0)
-        found: list[ImagePair | LoneFrame] = []
-        stream = PairStream(replace(self._settings, pairing=pairing, on_missing="wait"), 0.0, found.append)
-        now = 0.0
-        for camera, time, message in self._messages():
-            now = max(now, (time - self._bag.start) / NANO)
-            yield from self._expired(stream, found, offset, now)
-            try:
-                stream.take(camera, message, now, partial(int, time))
-            except CamfError:
-                self.unusable += 1
-            yield from self._taken(found, offset)
-        yield from self._expired(stream, found, offset, float("inf"))
+        for pair in pairs_of(self._stamped(), self._settings, offset):
+            time = pair.time - self._bag.start / NANO
+            yield RecordedPair(time, time + offset - pair.skew, pair.skew, pair.thermal, pair.rgb)
 
     def _seconds(self, stamp: int) -> float:
         return (stamp - self._bag.start) / NANO
 
-    def _messages(self) -> Iterator[tuple[str, int, Any]]:
+    def _stamped(self) -> Iterator[Stamped]:
+        rule = StampRule(self._settings.pairing, lambda _: None)
         self.unusable = 0
-        transports = self._settings.input_transport
-        compressed = {"thermal": transports.thermal != "raw", "rgb": transports.rgb != "raw"}
+        transports = vars(self._settings.input_transport)
+        kinds = {camera: IMAGE if how == "raw" else COMPRESSED_IMAGE for camera, how in transports.items()}
         connections = [each for topic in self._roles for each in self._bag.on(topic)]
-        for message in self._bag.messages(connections):
-            camera = self._roles[message.connection.topic]
+        for recorded in self._bag.messages(connections):
+            camera = self._roles[recorded.connection.topic]
             try:
-                kind = COMPRESSED_IMAGE if compressed[camera] else IMAGE
-                yield camera, message.time, self._types.decode(message.data, kind)
-            except MessageError:
+                message = self._types.decode(recorded.data, kinds[camera])
+                stamp = rule.time(camera, message.header.stamp, partial(int, recorded.time))
+            except CamfError:
                 self.unusable += 1
-
-    def _expired(
-        self, stream: PairStream, found: list[ImagePair | LoneFrame], offset: float, now: float
-    ) -> Iterator[RecordedPair]:
-        while (deadline := stream.deadline()) is not None and deadline <= now:
-            stream.expire(deadline)
-            yield from self._taken(found, offset)
-            if stream.deadline() == deadline:
-                return
-
-    def _taken(self, found: list[ImagePair | LoneFrame], offset: float) -> Iterator[RecordedPair]:
-        pairs = [each for each in found if isinstance(each, ImagePair)]
-        found.clear()
-        for pair in pairs:
-            time = pair.time - self._bag.start / NANO
-            yield RecordedPair(time, time + offset - pair.skew, pair.skew, pair.thermal, pair.rgb)
+                continue
+            yield Stamped(camera, recorded.time, stamp, message)
 
 
 def write_pairs(recorded: RecordedPairs, folder: Path, offset: float) -> int:

@@ -18,6 +18,7 @@ from camf_ros.bag.reader import BagTopics
 from camf_ros.bag.recorded_pairs import RecordedPairs
 from camf_ros.calibration.align import Pair, Reach
 from camf_ros.calibration.checkerboard import lens_of
+from camf_ros.calibration.collection import FEWEST_PAIRS, Motion
 from camf_ros.calibration.rig import LEAST_DEPTHS, Rig, View, calibrate_rig
 from camf_ros.calibration.selection import Moment, choose
 from camf_ros.calibration.time_offset import TimeOffset, Track, time_offset
@@ -38,7 +39,6 @@ _logger = logging.getLogger(__name__)
 
 # RGB frames before each pair, and the seconds that they reach back at most: from them comes depth.
 _BEFORE, _BACK = 12, 0.6
-_FEWEST_PAIRS = 8
 # A larger correction of the time offset by the pairs themselves means that the motion misled.
 _MOST_LATE = 0.05
 # Standard error, seconds, up to which the motion alone gives as good a time offset as the pairs.
@@ -95,11 +95,11 @@ def read_recording(arguments: argparse.Namespace, start: RegistrationFile | None
         for pair in recorded.pairs(offset.seconds):
             moments.append(Moment(pair.thermal_stamp, pair.rgb_stamp, pair.skew))
             tick("pairing")
-        if len(moments) < _FEWEST_PAIRS:
+        if len(moments) < FEWEST_PAIRS:
             counts = ", ".join(f"{len(track.stamps)} {camera}" for camera, track in tracks.items())
             raise DataError(
                 f"{arguments.bag} gives {len(moments)} pairs, of {counts} frames that could be used",
-                expected=f"{_FEWEST_PAIRS} or more",
+                expected=f"{FEWEST_PAIRS} or more",
                 remedy="record both cameras for 60 s; check pairing.slop and the stamps",
             )
         chosen = choose(moments, tracks["thermal"], tracks["rgb"], arguments.pairs)
@@ -113,27 +113,16 @@ def read_recording(arguments: argparse.Namespace, start: RegistrationFile | None
 def _tracks(
     recorded: RecordedPairs, cameras: dict[str, Camera | None], settings: FusionSettings, tick: Tick
 ) -> dict[str, Track]:
-    """The motion of both pictures; of the RGB picture as much as the thermal one shows, where that is known."""
-    fields = {camera: _field(each) for camera, each in cameras.items()}
-    share = min(max(fields["thermal"] / fields["rgb"], 0.3), 1.0) if all(fields.values()) else 1.0
-    tracks = {"thermal": Track(), "rgb": Track(share)}
-    front_end = ThermalFrontEnd(settings.thermal)
+    """The motion of both pictures."""
+    motion = Motion(cameras, settings)
     for frame in recorded.frames():
         try:
-            if frame.camera == "thermal":
-                grey = front_end.apply(recorded.conversion.thermal(frame.message), frame.stamp)
-            else:
-                grey = RgbPicture(recorded.conversion.rgb(frame.message)).luminance
+            motion.add(frame.camera, frame.message, frame.stamp)
         except CamfError:
             recorded.unusable += 1
             continue
-        tracks[frame.camera].add(grey, frame.stamp)
         tick("motion")
-    return tracks
-
-
-def _field(camera: Camera | None) -> float:
-    return camera.width / camera.matrix[0] if camera else 0.0
+    return motion.tracks
 
 
 def _views(

@@ -10,7 +10,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from camf_ros.errors import CamfError
@@ -357,3 +358,41 @@ class PairStream:
     def _seconds(self, camera: str, frame: Frame) -> float:
         """Time of a frame without its offset."""
         return seconds(frame.time - self._offsets[camera])
+
+
+class Stamped(NamedTuple):
+    """A frame, when it was received, and the time to pair it by without the sensor's offset, nanoseconds."""
+
+    camera: str
+    arrived: int
+    time: int
+    message: Any
+
+
+def pairs_of(frames: Iterable[Stamped], settings: FusionSettings, offset: float) -> Iterator[ImagePair]:
+    """The pairs that a node would form of frames in the order of their arrival, without message_filters.
+
+    ``offset`` is added to thermal times, seconds, in place of the settings' offsets.
+    """
+    pairing, found = replace(settings.pairing, thermal_offset=offset, rgb_offset=0.0), deque[Any]()
+    # Nothing but pairs is handed out.
+    stream = PairStream(replace(settings, pairing=pairing, on_missing="wait"), 0.0, found.append)
+
+    def expired(now: float) -> Iterator[ImagePair]:
+        while True:
+            while found:
+                yield found.popleft()
+            deadline = stream.deadline()
+            if deadline is None or deadline > now:
+                return
+            stream.expire(deadline)
+            if stream.deadline() == deadline and not found:
+                return  # nothing more comes of it
+
+    start, now = None, 0.0
+    for frame in frames:
+        start = frame.arrived if start is None else start
+        now = max(now, seconds(frame.arrived - start))
+        yield from expired(now)
+        stream.add(frame.camera, frame.message, frame.time, b"", now)
+    yield from expired(float("inf"))
