@@ -37,7 +37,7 @@ from camf_ros.pairing.synchronizer import CAMERAS, OTHER, ImagePair, LoneFrame
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.registration_settings import RegistrationSettings
-from camf_ros.thermal_results import ThermalResults
+from camf_ros.thermal_results import ThermalRecord, ThermalResults
 
 #: Of a thermal and an RGB frame: the newest pose of the first in the second, None while there is none.
 Transforms = Callable[[str, str], Extrinsics | None]
@@ -52,6 +52,7 @@ class FusedPair(NamedTuple):
         rig: What was known about the cameras.
         header: Of its pictures.
         model, model_hash: Name or path of the model that made it, and its hash.
+        record: For its other thermal results.
     """
 
     thermal: Image
@@ -62,6 +63,7 @@ class FusedPair(NamedTuple):
     header: Any
     model: str
     model_hash: str
+    record: ThermalRecord
 
     @property
     def made(self) -> FusedFrame | DetectorFrame:
@@ -228,7 +230,11 @@ class Fusion:
             own = pair.thermal.header
             self.problem = self._others.of_pair(others, thermal_picture, own, prepared.aligned, header)
         engine = self._running.chosen.engine
-        self.last = FusedPair(thermal, rgb, frame, detector, rig, header, self._running.model, engine.model_hash)
+        state, registration = self.pipeline.thermal_state, self.registration.another()
+        record = ThermalRecord(thermal_picture, rgb_picture, state, prepared.settings, registration, rig)
+        self.last = FusedPair(
+            thermal, rgb, frame, detector, rig, header, self._running.model, engine.model_hash, record
+        )
         self._outputs.fused(Work(wanted, latency, inference, time.monotonic() - began, pipeline.seconds))
 
     def _publish_rest(self, pair: ImagePair, frame: FusedFrame | DetectorFrame, header: Any) -> float:

@@ -40,7 +40,7 @@ class PreparedPair(NamedTuple):
         visible: The RGB picture of them, split into luminance and colour.
         luminance: (h, w), its luminance at the size of the thermal picture, which is the network's.
         stamp: Acquisition time, seconds.
-        settings: In force when it was prepared.
+        settings: In force when it was prepared, with the processing size that it was registered at.
     """
 
     aligned: Aligned
@@ -214,7 +214,7 @@ class FusionPipeline:
         if self._unseen:
             self._fade.forget()
         self._unseen = True
-        return PreparedPair(aligned, visible, luminance, stamp, settings)
+        return PreparedPair(aligned, visible, luminance, stamp, replace(settings, registration=registration))
 
     def for_eyes(self, pair: PreparedPair) -> FusedFrame:
         """The fused frame, in which what is hot is bright; once for each pair, for gain and brightness follow the time.

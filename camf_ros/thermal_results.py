@@ -7,26 +7,28 @@ the thermal camera's own, under the header of its frame: the temperatures, and t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.fused_frame import PassedFrame
 from camf_ros.imaging.camera_messages import Image
-from camf_ros.imaging.registration import Aligned, Sample
+from camf_ros.imaging.registration import Aligned, PlannedRegistration, Sample
+from camf_ros.imaging.thermal.front_end import ThermalState
 from camf_ros.imaging.thermal.temperatures import (
     BoxReading,
     Measured,
     Reading,
     coloured,
+    implausible,
     isotherm,
     measure,
     outside,
     temperatures,
     why_none,
 )
-from camf_ros.imaging.warp import resized
+from camf_ros.imaging.warp import Rig, resized
 from camf_ros.outputs import (
     BOX,
     COLOUR,
@@ -41,9 +43,46 @@ from camf_ros.outputs import (
 )
 from camf_ros.pairing.synchronizer import LoneFrame
 from camf_ros.pipeline import FusionPipeline
+from camf_ros.settings.fusion_settings import FusionSettings
 
 Others = frozenset[str]
+Grey = NDArray[np.uint8]
 _WITH_TEMPERATURES = frozenset({ISOTHERM, MEASURED})
+
+
+class ThermalRecord(NamedTuple):
+    """Of what the registered thermal picture and the temperatures of a fused pair can be made later, in any thread.
+
+    Attributes:
+        raw: The thermal picture as the pipeline was given it.
+        rgb: Likewise.
+        state: What the front end found in ``raw``.
+        settings: In force.
+        registration: With the file that was used.
+        rig: What was known about the cameras.
+    """
+
+    raw: Image
+    rgb: NDArray[np.uint8]
+    state: ThermalState | None
+    settings: FusionSettings
+    registration: PlannedRegistration
+    rig: Rig
+
+    def registered(self) -> Image | None:
+        """The raw values in the geometry of the fused image, as :data:`camf_ros.outputs.REGISTERED` has them."""
+        settings, grey = self.settings, np.zeros(self.raw.shape, np.uint8)
+        aligned = self.registration.align(
+            grey, self.rgb, reference=settings.reference, settings=settings.registration, rig=self.rig
+        )
+        return None if aligned.sample is None else aligned.sample(self.raw)
+
+    def measured(self) -> Measured | None:
+        """The temperatures; None where the values are none."""
+        thermal = self.settings.thermal
+        if self.state is None or why_none(self.raw, self.state, thermal):
+            return None
+        return measure(temperatures(self.raw, self.state, thermal), self.settings.temperatures)
 
 
 class ThermalResults:
@@ -69,7 +108,7 @@ class ThermalResults:
         """
         size = aligned.rgb.shape[0], aligned.rgb.shape[1]
         if aligned.sample is not None:
-            self._registered(wanted, raw, resized(aligned.thermal, size), aligned.sample, header)
+            self._registered(wanted, raw, lambda: resized(aligned.thermal, size), aligned.sample, header)
         if MASK in wanted:
             both = None if aligned.coverage is None else aligned.coverage.both
             mask = np.full(size, 255, np.uint8) if both is None else both.astype(np.uint8) * np.uint8(255)
@@ -86,16 +125,17 @@ class ThermalResults:
         if lone.camera != "thermal":
             return ""
         if frame.sample is not None:
-            grey = frame.image if frame.image.ndim == 2 else frame.image[:, :, 0]
-            self._registered(wanted, picture, grey, frame.sample, header)
+            image = frame.image
+            grey = image if image.ndim == 2 else image[:, :, 0]
+            self._registered(wanted, picture, lambda: grey, frame.sample, header)
         return self._own(wanted, picture, lone.message.header)
 
-    def _registered(self, wanted: Others, raw: Image, grey: NDArray[np.uint8], sample: Sample, header: Any) -> None:
+    def _registered(self, wanted: Others, raw: Image, grey: Callable[[], Grey], sample: Sample, header: Any) -> None:
         if REGISTERED in wanted:
             self._outputs.picture(REGISTERED, sample(raw), header)
         if REGISTERED_GREY in wanted:
             seen = sample(np.full(raw.shape, 255, np.uint8))
-            self._outputs.picture(REGISTERED_GREY, np.bitwise_and(grey, seen).astype(np.uint8), header)
+            self._outputs.picture(REGISTERED_GREY, np.bitwise_and(grey(), seen).astype(np.uint8), header)
 
     def _own(self, wanted: Others, raw: Image, header: Any) -> str:
         """In the thermal camera's own geometry."""
@@ -113,7 +153,7 @@ class ThermalResults:
             self._outputs.temperatures(self._message(measured, header))
         if ISOTHERM in wanted:
             self._outputs.picture(ISOTHERM, isotherm(grey, celsius, measured, settings.temperatures), header)
-        return self._told_once(outside(raw.shape, settings.temperatures))
+        return self._told_once(implausible(measured) or outside(raw.shape, settings.temperatures))
 
     def _told_once(self, text: str) -> str:
         if text and text not in self._told:

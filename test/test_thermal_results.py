@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +14,15 @@ import yaml
 from numpy.typing import NDArray
 from small_model import open_small
 
+from camf_ros import thermal_results
 from camf_ros.detector_picture import Wanted
 from camf_ros.engines.choose import ChosenEngine
 from camf_ros.engines.engine import Engine
 from camf_ros.fusion import Cameras, Fusion, Running
 from camf_ros.imaging.camera_messages import ImageConversion, encoding_of, image_fields
 from camf_ros.imaging.registration import PlannedRegistration
+from camf_ros.imaging.thermal.temperatures import numbers_of
+from camf_ros.imaging.warp import Warp
 from camf_ros.outputs import (
     COLOUR,
     DETECTOR,
@@ -33,6 +38,7 @@ from camf_ros.outputs import (
 from camf_ros.pairing.synchronizer import ImagePair, LoneFrame
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.table import build
+from camf_ros.thermal_results import ThermalRecord
 
 ALL = Wanted(eyes=True, detector=True, others=frozenset(OTHERS))
 HEIGHT, WIDTH = 60, 80
@@ -240,6 +246,45 @@ def test_each_is_made_alone_and_changes_nothing_else(engine: Engine, shifted: di
             np.testing.assert_array_equal(getattr(after["weights"], part), getattr(before["weights"], part))
 
 
+# What takes time, and which outputs need it.
+STEPS = {
+    "temperatures": {ISOTHERM, MEASURED},
+    "measure": {ISOTHERM, MEASURED},
+    "isotherm": {ISOTHERM},
+    "coloured": {COLOUR},
+    "resized": {REGISTERED_GREY},
+}
+
+
+@pytest.mark.parametrize("name", ["", *OTHERS])
+def test_what_nobody_subscribes_to_costs_nothing(
+    engine: Engine, shifted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    calls: Counter[str] = Counter()
+
+    def counting(step: str, call: Any) -> Any:
+        def counted(*arguments: Any, **keywords: Any) -> Any:
+            calls[step] += 1
+            return call(*arguments, **keywords)
+
+        return counted
+
+    for step in STEPS:
+        monkeypatch.setattr(thermal_results, step, counting(step, getattr(thermal_results, step)))
+    monkeypatch.setattr(Warp, "sample", counting("sample", Warp.sample))
+    monkeypatch.setattr(ThermalRecord, "registered", counting("record", ThermalRecord.registered))
+    monkeypatch.setattr(ThermalRecord, "measured", counting("record", ThermalRecord.measured))
+    bench = Bench(engine, Wanted(others=frozenset({name} if name else ())), **shifted)
+    for sec in (1, 2, 3):
+        bench.fuse(*frames(sec), sec)
+    if not name:
+        assert not calls
+        return
+    expected = {step: 3 for step, needed in STEPS.items() if name in needed}
+    expected |= {"sample": 3} if name in (REGISTERED, REGISTERED_GREY) else {}
+    assert calls == expected
+
+
 def test_while_rgb_is_missing_thermal_is_there_and_the_mask_is_black(engine: Engine, shifted: dict[str, Any]) -> None:
     bench = Bench(engine, ALL, **shifted)
     bench.fuse(*frames())
@@ -268,3 +313,40 @@ def test_before_the_first_rgb_frame_it_is_the_thermal_cameras_geometry(engine: E
     made = Bench(engine, ALL, **shifted).alone("thermal", thermal)
     np.testing.assert_array_equal(made[REGISTERED], thermal)
     assert made[MASK].shape == (32, 40)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@pytest.mark.parametrize("reference", ["rgb", "thermal"])
+def test_a_pair_keeps_what_its_thermal_results_are_made_of(
+    engine: Engine, shifted: dict[str, Any], reference: str, dtype: type
+) -> None:
+    unit = "centikelvin" if dtype == np.uint16 else "kelvin"
+    parameters = {**shifted, "reference": reference, "thermal__unit": unit, "temperatures__spots": "here 3 4"}
+    bench = Bench(engine, ALL, **parameters)
+    made = bench.fuse(*frames(dtype=dtype))
+    record = bench.fusion.last.record
+    # Later pairs and other parameters change nothing.
+    bench.fuse(*frames(5, dtype), sec=5)
+    np.testing.assert_array_equal(record.registered(), made[REGISTERED])
+    numbers = numbers_of(record.measured())
+    hottest, message = numbers["image"]["hottest"], made[MEASURED]
+    assert (hottest["x"], hottest["y"]) == (message.image.hottest.x, message.image.hottest.y)
+    assert hottest["temperature"] == pytest.approx(message.image.hottest.temperature)
+    assert numbers["spots"] == [{"name": "here", "x": 3, "y": 4, "temperature": message.spots[0].temperature}]
+    assert numbers["boxes"] == []
+
+
+def test_raw_counts_of_an_unknown_unit_have_no_temperatures_to_keep(engine: Engine) -> None:
+    bench = Bench(engine, Wanted(), thermal__unit="unknown")
+    bench.fuse(*frames())
+    assert bench.fusion.last.record.measured() is None
+    assert bench.fusion.last.record.registered().shape == (HEIGHT, WIDTH)
+
+
+def test_numbers_are_none_where_nothing_is_measured(engine: Engine) -> None:
+    bench = Bench(engine, Wanted(), temperatures__spots="out 300 4", temperatures__boxes="out 300 4 5 5")
+    bench.fuse(*frames())
+    numbers = numbers_of(bench.fusion.last.record.measured())
+    assert numbers["spots"][0]["temperature"] is None
+    assert (numbers["boxes"][0]["mean"], numbers["boxes"][0]["pixels"]) == (None, 0)
+    json.dumps(numbers, allow_nan=False)

@@ -26,6 +26,7 @@ from camf_ros.explain.summary import content
 from camf_ros.fused_frame import FusedFrame
 from camf_ros.fusion import FusedPair
 from camf_ros.imaging.picture_files import write_png, write_tiff
+from camf_ros.imaging.thermal.temperatures import numbers_of
 
 _FOLDER = "~/.ros/camf_ros/snapshots"
 #: So many stay; the oldest go.
@@ -91,7 +92,8 @@ def write_snapshot(
     """Write one fused pair, with all that it was made of, whole or not at all; then remove the oldest beyond `KEPT`.
 
     Thermal (8 and 16 bits as PNG, temperatures as a TIFF of float32) and RGB picture as they came, ``fused.png``,
-    ``detector.png`` or both, ``weights.json`` and ``parameters.yaml``; with an explainer also ``explanation.png`` and
+    ``detector.png`` or both, ``registered`` as the thermal picture, ``weights.json`` and ``parameters.yaml``; where the
+    unit of raw values is known ``temperatures.json``; with an explainer also ``explanation.png`` and
     ``explanation.json``. The folder is made here and must not exist.
 
     Raises:
@@ -121,11 +123,14 @@ def _clear(folder: Path) -> None:
 
 
 def _write(folder: Path, pair: FusedPair, parameters: Mapping[str, object], explainer: Explainer | None) -> None:
-    thermal, frame, detector = pair.thermal, pair.frame, pair.detector
-    if thermal.dtype == np.float32:
-        write_tiff(folder / "thermal.tiff", thermal)  # type: ignore[arg-type]
-    else:
-        write_png(folder / "thermal.png", thermal)  # type: ignore[arg-type]
+    frame, detector = pair.frame, pair.detector
+    for name, thermal in (("thermal", pair.thermal), ("registered", pair.record.registered())):
+        if thermal is not None and thermal.dtype == np.float32:
+            write_tiff(folder / f"{name}.tiff", thermal)  # type: ignore[arg-type]
+        elif thermal is not None:
+            write_png(folder / f"{name}.png", thermal)  # type: ignore[arg-type]
+    if (measured := pair.record.measured()) is not None:
+        (folder / "temperatures.json").write_text(json.dumps(numbers_of(measured), indent=1) + "\n", encoding="utf-8")
     write_png(folder / "rgb.png", pair.rgb)
     if frame is not None:
         write_png(folder / "fused.png", frame.image)

@@ -13,6 +13,7 @@ from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.imaging.thermal.temperatures import (
     Measured,
     coloured,
+    implausible,
     isotherm,
     measure,
     outside,
@@ -229,6 +230,31 @@ def test_settings_that_make_no_sense_are_refused(values: dict[str, object], what
     with pytest.raises(ParameterError) as caught:
         build(FusionSettings, values)
     assert what in str(caught.value)
+
+
+def test_what_is_not_above_absolute_zero_is_no_temperature() -> None:
+    """0 counts and 0 K are what cameras send where they measure nothing."""
+    for unit, nothing in (("centikelvin", 0), ("kelvin", 0.0), ("kelvin", -5.0), ("celsius", -300.0)):
+        raw = raw_of(scene(), unit)
+        raw[10:12, 30:33] = nothing
+        celsius, measured = seen(raw, unit)
+        assert np.isnan(celsius[10:12, 30:33]).all(), (unit, nothing)
+        assert measured.image.coldest.temperature > -6
+
+
+@pytest.mark.parametrize(
+    ("unit", "taken_for", "told"),
+    [
+        ("centikelvin", "centikelvin", ""),
+        ("centikelvin", "decikelvin", "2662 °C on average"),
+        ("0.04_kelvin", "centikelvin", "-200 °C on average"),
+        ("celsius", "kelvin", "-253 °C on average"),
+    ],
+)
+def test_a_unit_that_cannot_be_right_is_told(unit: str, taken_for: str, told: str) -> None:
+    text = implausible(seen(raw_of(scene(), unit), taken_for)[1])
+    assert told in text
+    assert bool(told) == ("thermal.unit is not the unit" in text)
 
 
 def test_scale_and_offset_may_say_what_the_unit_means() -> None:

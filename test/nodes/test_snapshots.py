@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
+import cv2
 import numpy as np
 import pytest
 
 from camf_ros.errors import CamfError, DataError
 from camf_ros.fusion import FusedPair
+from camf_ros.imaging.registration import PlannedRegistration
+from camf_ros.imaging.thermal.front_end import ThermalState
 from camf_ros.imaging.warp import Rig
 from camf_ros.nodes import snapshots
 from camf_ros.nodes.snapshots import Snapshots, write_snapshot
+from camf_ros.settings.fusion_settings import FusionSettings
+from camf_ros.settings.table import build
+from camf_ros.thermal_results import ThermalRecord
 
 PICTURE = np.zeros((4, 6), np.uint8)
-PAIR = FusedPair(PICTURE, PICTURE, None, None, Rig(), None, "small", "0123")
+STATE = ThermalState(None, None, 0.0, 0.0, 0.0, np.empty(0, np.intp))
+
+
+def pair(thermal=PICTURE, **parameters):
+    settings = build(FusionSettings, {name.replace("__", "."): value for name, value in parameters.items()})
+    record = ThermalRecord(thermal, PICTURE, STATE, settings, PlannedRegistration(), Rig())
+    return FusedPair(thermal, PICTURE, None, None, Rig(), None, "small", "0123", record)
+
+
+PAIR = pair()
 
 
 def test_nothing_waits_while_one_is_written(tmp_path, monkeypatch):
@@ -28,7 +44,28 @@ def test_nothing_waits_while_one_is_written(tmp_path, monkeypatch):
     go.set()
     writer.close()
     assert (written, failed) == ([folder], [])
-    assert {path.name for path in folder.iterdir()} == {"thermal.png", "rgb.png", "weights.json", "parameters.yaml"}
+    assert {path.name for path in folder.iterdir()} == {
+        "thermal.png", "registered.png", "rgb.png", "weights.json", "parameters.yaml",
+    }  # fmt: skip
+
+
+def test_registered_counts_and_temperatures(tmp_path):
+    counts = np.full((2, 3), 29_815, np.uint16)
+    counts[1, 2] = 31_015
+    write_snapshot(tmp_path / "new", pair(counts, thermal__unit="centikelvin"), {}, None)
+    registered = cv2.imread(str(tmp_path / "new" / "registered.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(registered, np.repeat(np.repeat(counts, 2, 0), 2, 1))
+    numbers = json.loads((tmp_path / "new" / "temperatures.json").read_text())
+    assert numbers["image"]["hottest"] == {"x": 2, "y": 1, "temperature": pytest.approx(37.0, abs=1e-3)}
+    assert numbers["image"]["mean"] == pytest.approx(27.0, abs=1e-3)
+
+
+def test_registered_kelvin_is_a_tiff(tmp_path):
+    kelvin = np.full((4, 6), 300.5, np.float32)
+    write_snapshot(tmp_path / "new", pair(kelvin, thermal__unit="kelvin"), {}, None)
+    registered = cv2.imread(str(tmp_path / "new" / "registered.tiff"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(registered, kelvin)
+    assert (tmp_path / "new" / "temperatures.json").is_file()
 
 
 def test_what_fails_is_reported_and_leaves_nothing(tmp_path, monkeypatch):

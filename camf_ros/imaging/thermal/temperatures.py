@@ -6,7 +6,7 @@ what is no number.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,6 +21,10 @@ from camf_ros.settings.thermal_settings import ThermalSettings
 Celsius = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 
+_ABSOLUTE_ZERO = np.float32(-273.15)
+# Means of a picture beyond which the unit is wrong, degrees Celsius: 0.01 K taken for 0.1 K has 2700 and more, degrees
+# taken for kelvin have -200 and less.
+_PLAUSIBLE = (-150.0, 2000.0)
 # Pixels on each side of a spot that are averaged with it.
 _AROUND = 1
 # Markers: of what is hottest, coldest, and of spots and boxes.
@@ -78,6 +82,24 @@ class Measured(NamedTuple):
     boxes: tuple[BoxReading, ...]
 
 
+def numbers_of(measured: Measured) -> dict[str, Any]:
+    """All readings, degrees Celsius, for a JSON file; None where nothing is measured."""
+
+    def reading(at: Reading) -> dict[str, Any]:
+        return {"x": at.x, "y": at.y, "temperature": None if np.isnan(at.temperature) else at.temperature}
+
+    def box(each: BoxReading) -> dict[str, Any]:
+        numbers: dict[str, Any] = {**each.box._asdict(), "pixels": each.pixels}
+        numbers["mean"] = None if np.isnan(each.mean) else each.mean
+        return numbers | {"coldest": reading(each.coldest), "hottest": reading(each.hottest)}
+
+    return {
+        "image": box(measured.image),
+        "spots": [{"name": spot.name, **reading(at)} for spot, at in measured.spots],
+        "boxes": [box(each) for each in measured.boxes],
+    }
+
+
 def why_none(raw: Image, state: ThermalState, settings: ThermalSettings) -> str:
     """Why the values of a frame are no temperatures; empty if they are."""
     if settings.unit == "unknown":
@@ -95,6 +117,8 @@ def temperatures(raw: Image, state: ThermalState, settings: ThermalSettings) -> 
     result += np.float32(offset)
     if raw.dtype == np.float32:
         result[~np.isfinite(result)] = np.nan
+    # Also cameras' value for no measurement, where that is 0 K.
+    result[result <= _ABSOLUTE_ZERO] = np.nan
     if state.no_scene is not None:
         result[state.no_scene.mask] = np.nan
     result.reshape(-1)[state.dead] = np.nan
@@ -109,6 +133,15 @@ def measure(celsius: Celsius, settings: TemperatureSettings) -> Measured:
         tuple((spot, Reading(spot.x, spot.y, _at(celsius, spot))) for spot in settings.spots_list),
         tuple(_in_box(celsius, box) for box in settings.boxes_list),
     )
+
+
+def implausible(measured: Measured) -> str:
+    """Why the unit cannot be right, in words; empty if it may be."""
+    low, high = _PLAUSIBLE
+    mean = measured.image.mean
+    if low <= mean <= high or np.isnan(mean):
+        return ""
+    return f"temperatures are {mean:.0f} °C on average: thermal.unit is not the unit of the raw values"
 
 
 def outside(shape: tuple[int, ...], settings: TemperatureSettings) -> str:
