@@ -183,8 +183,7 @@ class BagFusion:
         self._types, self._roles = types, roles
         transports = settings.input_transport
         self._kinds = {
-            camera: IMAGE if transport == "raw" else COMPRESSED_IMAGE
-            for camera, transport in (("thermal", transports.thermal), ("rgb", transports.rgb))
+            camera: IMAGE if transport == "raw" else COMPRESSED_IMAGE for camera, transport in vars(transports).items()
         }
         self._found: list[ImagePair | LoneFrame] = []
         self._stream = PairStream(
@@ -266,7 +265,7 @@ class BagFusion:
         if role == "tf":
             self._transforms.take(self._types.decode(data, TRANSFORMS), static=topic == TF_STATIC)
         elif role == "depth":
-            self._cameras.depth.keep(self._types.decode(data, IMAGE))
+            self._cameras.depth.keep(self._types.decode(data, self._kinds["depth"]))
         else:
             camera, depth = role.removesuffix(" info"), self._cameras.depth.infos
             infos = depth if camera == "depth" else self._cameras.infos[camera]

@@ -33,8 +33,7 @@ THERMAL, RGB, FUSED, DETECTOR, WEIGHTS = (
 DEPTH = f"/{topics.DEPTH_IMAGE}"
 TF, TF_STATIC = "/tf", "/tf_static"
 
-_COMPRESSED = "/compressed"
-_TYPES = {"raw": IMAGE, "compressed": COMPRESSED_IMAGE}
+_TYPES = {"raw": IMAGE, "compressed": COMPRESSED_IMAGE, "compressedDepth": COMPRESSED_IMAGE}
 
 _T = TypeVar("_T")
 _SUFFIXES = {".mcap": "mcap", ".db3": "sqlite3"}
@@ -203,13 +202,7 @@ class BagTopics:
             raise BagError(f"{' and '.join(empty)} have no messages in {bag.path}", remedy=_options(bag))
         cameras = [("thermal", self.thermal, self.thermal_info), ("rgb", self.rgb, self.rgb_info)]
         if settings.registration.mode == "depth":
-            if not _of_type(bag.on(self.depth), IMAGE):
-                raise BagError(
-                    f"{bag.path} has no depth images on {self.depth}",
-                    expected=f"{IMAGE} with registration.mode depth",
-                    remedy="name them with --depth-topic",
-                )
-            found[self.depth] = "depth"
+            found[_image_topic(bag, "depth", self.depth, transports.depth)] = "depth"
             cameras.append(("depth", self.depth, self.depth_info))
         for camera, image, name in cameras:
             topic = name or _beside(image)
@@ -298,13 +291,14 @@ def _remedy(storage: str) -> str:
 
 def _image_topic(bag: BagReader, camera: str, topic: str, transport: str) -> str:
     """The topic on which a camera's images are; raises BagError if there is none."""
-    raw = topic.removesuffix(_COMPRESSED)
-    names = {"raw": raw, "compressed": f"{raw}{_COMPRESSED}"}
-    wanted, other = names[transport], "compressed" if transport == "raw" else "raw"
+    packed = "compressedDepth" if camera == "depth" else "compressed"
+    raw = topic.removesuffix(f"/{packed}")
+    names = {"raw": raw, packed: f"{raw}/{packed}"}
+    wanted, other = names[transport], packed if transport == "raw" else "raw"
     there = bag.on(wanted)
     if _of_type(there, _TYPES[transport]):
         return wanted
-    remedy = _options(bag)
+    remedy = "name them with --depth-topic" if camera == "depth" else _options(bag)
     if _of_type(bag.on(names[other]), _TYPES[other]):
         remedy = f"{names[other]} is there: say --set input_transport.{camera}={other}"
     what = f"{wanted} is {there[0].msgtype}" if there else f"{bag.path} has no topic {wanted}"
@@ -320,7 +314,8 @@ def _options(bag: BagReader) -> str:
 
 def _beside(image: str) -> str:
     """The camera_info that goes with an image topic, by the convention of image_transport."""
-    return f"{image.removesuffix(_COMPRESSED).rpartition('/')[0]}/camera_info"
+    raw = image.removesuffix("/compressed").removesuffix("/compressedDepth")
+    return f"{raw.rpartition('/')[0]}/camera_info"
 
 
 def _of_type(connections: Iterable[Connection], kind: str) -> bool:

@@ -11,6 +11,7 @@ what the image was converted to, such as ``rgb8; jpeg compressed bgr8``. Others 
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,11 @@ _GREY = {8: "mono8", 16: "mono16"}
 # By channels and bits.
 _BGR_NAMES = {(3, 8): "bgr8", (3, 16): "bgr16", (4, 8): "bgra8", (4, 16): "bgra16"}
 _RGB_NAMES = {(3, 8): "rgb8", (3, 16): "rgb16", (4, 8): "rgba8", (4, 16): "rgba16"}
+#: Encodings of depth images by REP 118: millimetres, which some drivers call mono16, and metres.
+DEPTH_ENCODINGS = frozenset({"16UC1", "mono16", "32FC1"})
+# What comes before the PNG, and what a format of it ends with.
+_DEPTH_HEADER = struct.Struct("<iff")
+_DEPTH_CODECS = ("", "compressedDepth", "compressedDepth png")
 # What the publisher divides 16-bit values by.
 _JPEG_SCALE = 257
 
@@ -205,6 +211,43 @@ def decode(
     return image, ENCODINGS[_stored(image, header, named, layout)], lossy
 
 
+def decode_depth(data: bytes, layout: str, topic: str) -> NDArray[Any]:
+    """The depth image of a message of compressed_depth_image_transport: (H, W), uint16 millimetres or float32 metres.
+
+    ``layout`` is the message's ``format``: the encoding, and ``compressedDepth png`` (older ones end earlier). A header
+    of three numbers of 4 bytes comes before the PNG: a kind, which says nothing, and A and B. For 32FC1 the PNG has
+    v = A / depth + B, rounded down, and 0 for no depth. That becomes NaN.
+
+    Raises EncodingError for another encoding or codec, ImageError if the data are damaged.
+    """
+    name, _, codec = (part.strip() for part in layout.partition(";"))
+    if name not in DEPTH_ENCODINGS or codec not in _DEPTH_CODECS:
+        raise EncodingError(
+            f"{topic}: format is {layout[:40]!r}",
+            expected=f"one of {', '.join(sorted(DEPTH_ENCODINGS))}, then '; compressedDepth png'",
+            remedy="set the publisher's format to png (parameter ...compressedDepth.format), and check the topic",
+        )
+    picture = data[_DEPTH_HEADER.size :]
+    header = read_header(picture, topic)
+    if header.codec != "png" or header.bits != 16:
+        raise ImageError(f"{topic}: {header.codec} of {header.bits} bits", expected="a PNG of 16 bits", remedy=_REMEDY)
+    check_size(header.height, header.width, ENCODINGS["mono16"], topic)
+    image = _decompress(picture, header, topic)
+    if image.ndim != 2:
+        raise ImageError(f"{topic}: PNG has {image.shape[2]} channels", expected="one", remedy=_REMEDY)
+    if name != "32FC1":
+        return image
+    _, a, b = _DEPTH_HEADER.unpack_from(data)
+    if not (np.isfinite(a) and np.isfinite(b) and a > 0):
+        raise ImageError(
+            f"{topic}: the header says that depth is {a:g} / (value - {b:g})", expected="finite numbers", remedy=_REMEDY
+        )
+    with np.errstate(divide="ignore"):
+        depth = np.float32(a) / (image - np.float32(b))
+    depth[image == 0] = np.nan
+    return np.asarray(depth, np.float32)
+
+
 def encode(image: NDArray[np.uint8], codec: str, quality: int = JPEG_QUALITY) -> NDArray[np.uint8]:
     """A file of an (H, W, 3) or (H, W) image; ``quality`` is JPEG's, 1 to 100.
 
@@ -236,7 +279,7 @@ def _named(layout: str, accepted: frozenset[str], topic: str) -> Encoding | None
         raise EncodingError(
             f"{topic}: format is {layout[:40]!r}",
             expected="a camera's picture",
-            remedy="compressedDepth is for depth images: subscribe to the topic's raw or compressed transport",
+            remedy="compressedDepth is for depth/image: subscribe to the topic's raw or compressed transport",
         )
     name, semicolon, _ = layout.partition(";")
     encoding = ENCODINGS.get(name.strip()) if semicolon else None

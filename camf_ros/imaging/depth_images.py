@@ -1,6 +1,7 @@
 """Depth images aligned to RGB, as depth cameras publish them: which one goes with an RGB image, and its distances.
 
-For any object with the fields of sensor_msgs/Image: what a node receives, and what is read from a recording.
+For any object with the fields of sensor_msgs/Image or sensor_msgs/CompressedImage: what a node receives, and what is
+read from a recording.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from collections import deque
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from camf_ros.errors import CamfError
 from camf_ros.imaging.camera_messages import check, read
 from camf_ros.imaging.camera_model import DepthImage, InfoHistory, camera_of
+from camf_ros.imaging.compressed_image import DEPTH_ENCODINGS, decode_depth
 
-#: Encodings of REP 118: millimetres, which some drivers call mono16, and metres.
-DEPTH_ENCODINGS = frozenset({"16UC1", "mono16", "32FC1"})
-
+# How errors name the messages.
+_NAME = "depth image"
 # Half a second at 30 Hz: pairs wait for their second frame, and for the pair before them.
 _KEPT = 16
 
@@ -37,6 +39,7 @@ class DepthImages:
         self.received = self.missed = 0
         self.missing, self.problem = False, ""
         self._kept: deque[Any] = deque(maxlen=_KEPT)
+        self._last: tuple[Any, NDArray[Any]] | None = None
 
     def keep(self, message: Any) -> None:
         """Take a message."""
@@ -73,11 +76,21 @@ class DepthImages:
         camera = camera_of(self.infos.of(message.header.stamp))
         if camera is None:
             return "no camera_info of the depth images has arrived"
-        image = np.ascontiguousarray(read(message, check(message, DEPTH_ENCODINGS, "depth image")))
+        image = self._image(message)
         if image.shape != (camera.height, camera.width):
             said = f"{camera.width} x {camera.height}"
             return f"the depth image is {image.shape[1]} x {image.shape[0]} and its camera_info for {said}"
         return DepthImage(image, camera)
+
+    def _image(self, message: Any) -> NDArray[Any]:
+        # Several RGB images may go with one depth image.
+        if self._last is None or self._last[0] is not message:
+            if hasattr(message, "format"):
+                image = decode_depth(bytes(message.data), message.format, _NAME)
+            else:
+                image = np.ascontiguousarray(read(message, check(message, DEPTH_ENCODINGS, _NAME)))
+            self._last = message, image
+        return self._last[1]
 
 
 def nanoseconds(stamp: Any) -> int:

@@ -61,7 +61,8 @@ _PROBE_TIMEOUT = 30.0
 #: Type of the images by transport, as the graph has it.
 TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 _IMAGES = {topics.THERMAL: topics.THERMAL_IMAGE, topics.RGB: topics.RGB_IMAGE}
-_INFOS = {topics.THERMAL: topics.THERMAL_INFO, topics.RGB: topics.RGB_INFO}
+#: Topics of camera_info, by camera.
+INFOS = {topics.THERMAL: topics.THERMAL_INFO, topics.RGB: topics.RGB_INFO}
 
 
 class PolicyOfRos(Synchronizer):
@@ -160,12 +161,9 @@ class Inputs:
 
     def _subscribe(self, camera: str, transport: str) -> message_filters.Subscriber:
         kind = Image if transport == "raw" else CompressedImage
-        topic, options = image_topic(self._node, camera, transport), overridable(SENSOR_INPUT)
-        try:
-            events = SubscriptionEventCallbacks(message_lost=partial(self._lost, camera))
-            subscriber = message_filters.Subscriber(self._node, kind, topic, event_callbacks=events, **options)
-        except UnsupportedEventTypeError:  # this middleware does not tell
-            subscriber = message_filters.Subscriber(self._node, kind, topic, **overridable(SENSOR_INPUT))
+        topic = image_topic(self._node, camera, transport)
+        subscribe = partial(message_filters.Subscriber, self._node, kind, topic, **overridable(SENSOR_INPUT))
+        subscriber: message_filters.Subscriber = with_losses(subscribe, partial(self._lost, camera))
         subscriber.registerCallback(self._arrived, camera)
         return subscriber
 
@@ -198,6 +196,14 @@ class Inputs:
         return int(self._node.get_clock().now().nanoseconds)
 
 
+def with_losses(subscribe: Callable[..., Any], lost: Callable[[Any], None]) -> Any:
+    """What ``subscribe`` makes, with a callback for lost messages where the middleware tells of them."""
+    try:
+        return subscribe(event_callbacks=SubscriptionEventCallbacks(message_lost=lost))
+    except UnsupportedEventTypeError:
+        return subscribe()
+
+
 def image_topic(node: Node, camera: str, transport: str) -> str:
     """Name of the topic on which a camera's images come, before remapping where they are raw."""
     return _IMAGES[camera] if transport == "raw" else topics.compressed(node, _IMAGES[camera])
@@ -220,20 +226,20 @@ def check_topics(node: Node, settings: FusionSettings) -> None:
 class CameraTopics(Cameras):
     """Listens to both cameras' camera_info, and to transforms and depth where the settings ask for them."""
 
-    def __init__(self, node: Node, settings: RegistrationSettings) -> None:
-        """Subscribe.
+    def __init__(self, node: Node, settings: RegistrationSettings, depth_transport: str = "raw") -> None:
+        """Subscribe; ``depth_transport`` is that of the depth images.
 
         Raises:
             ParameterError: If transforms are asked for and tf2_ros is not installed.
         """
         super().__init__(settings)
-        self._node = node
+        self._node, self._depth_transport = node, depth_transport
         self._transforms: CameraTransforms | None = None
         self._depth_subscriptions: list[Any] = []
         self.configure(settings)
         self._subscriptions = [
             node.create_subscription(CameraInfo, topic, self.infos[camera].keep, **overridable(SENSOR_INPUT))
-            for camera, topic in _INFOS.items()
+            for camera, topic in INFOS.items()
         ]
 
     def configure(self, settings: RegistrationSettings) -> None:
@@ -256,9 +262,11 @@ class CameraTopics(Cameras):
         self._depth_subscriptions = []
         self.depth = DepthImages()
         if wanted:
-            options = overridable(SENSOR_INPUT)
+            kind, topic = Image, topics.DEPTH_IMAGE
+            if self._depth_transport != "raw":
+                kind, topic = CompressedImage, topics.compressed(self._node, topic, self._depth_transport)
             self._depth_subscriptions = [
-                self._node.create_subscription(Image, topics.DEPTH_IMAGE, self.depth.keep, **options),
+                self._node.create_subscription(kind, topic, self.depth.keep, **overridable(SENSOR_INPUT)),
                 self._node.create_subscription(
                     CameraInfo, topics.DEPTH_INFO, self.depth.infos.keep, **overridable(SENSOR_INPUT)
                 ),

@@ -59,7 +59,7 @@ class Loaded:
         self.loader = EngineLoader()
         with ExitStack() as opened:
             opened.callback(self.loader.cancel)
-            self._cameras = CameraTopics(node, settings.registration)
+            self._cameras = CameraTopics(node, settings.registration, settings.input_transport.depth)
             opened.callback(self._cameras.close)
             conversion, running = best_conversion(), load(first_choice(settings), None, None)
             self._publishers = Publishers(node, settings, statistics, log)

@@ -68,9 +68,9 @@ def others(names: Collection[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def compressed(node: Any, topic: str) -> str:
+def compressed(node: Any, topic: str, transport: str = "compressed") -> str:
     """Where image_transport has an image topic as CompressedImage: beside it, also where it is remapped."""
-    return f"{node.resolve_topic_name(topic)}/compressed"
+    return f"{node.resolve_topic_name(topic)}/{transport}"
 
 
 def profile_to_set(environment: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -86,6 +86,11 @@ class TransportSettings:
         choices=_TRANSPORTS,
     )
     rgb: str = setting("raw", "As thermal, for RGB.", choices=_TRANSPORTS)
+    depth: str = setting(
+        "raw",
+        "With registration.mode depth. compressedDepth: subscribe to depth/image with /compressedDepth appended (PNG).",
+        choices=("raw", "compressedDepth"),
+    )
 
 
 @dataclass(frozen=True)

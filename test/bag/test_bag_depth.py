@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import recordings
@@ -70,9 +71,33 @@ def test_pairs_without_depth_in_time_are_told(
     assert "older than the RGB image" in note
 
 
+def test_compressed_depth_gives_the_same(fuse, recording: Path, parameters: dict[str, object], tmp_path: Path) -> None:
+    messages = []
+    with recordings.Reader(recording) as reader:
+        for connection, time, data in reader.messages():
+            content = recordings.STORE.deserialize_cdr(bytes(data), connection.msgtype)
+            topic, kind = connection.topic, connection.msgtype
+            if topic == "/depth/image":
+                topic, kind = "/depth/image/compressedDepth", "sensor_msgs/msg/CompressedImage"
+                png = cv2.imencode(".png", np.frombuffer(content.data.tobytes(), np.uint16).reshape(SIZE[::-1]))[1]
+                packed = np.concatenate([np.zeros(12, np.uint8), png.ravel()])
+                content = recordings.make(kind, header=content.header, format="16UC1; compressedDepth png", data=packed)
+            messages.append(recordings.Message(topic, kind, time, content))
+    recordings.write(tmp_path / "packed", messages)
+    text = recordings.refused(fuse, tmp_path / "packed", tmp_path / "out", parameters=parameters)
+    assert "--set input_transport.depth=compressedDepth" in text
+    tally = fuse(tmp_path / "packed", tmp_path / "out", parameters | {"input_transport.depth": "compressedDepth"})
+    assert not any("in place of depth" in note for note in tally.notes)
+    fuse(recording, tmp_path / "raw", parameters)
+    one, other = (recordings.read(tmp_path / name, recordings.FUSED) for name in ("out", "raw"))
+    assert len(one) == len(other) >= 8
+    for (_, left), (_, right) in zip(one, other, strict=True):
+        np.testing.assert_array_equal(left.data, right.data)
+
+
 def test_a_recording_without_depth_images_is_refused(
     fuse, recording: Path, parameters: dict[str, object], tmp_path: Path
 ) -> None:
     text = recordings.refused(fuse, recording, tmp_path / "out", parameters=parameters, topics={"depth": "/other"})
-    assert "no depth images on /other" in text
+    assert "has no topic /other" in text
     assert "--depth-topic" in text

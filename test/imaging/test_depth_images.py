@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -134,6 +136,77 @@ def test_images_that_cannot_be_used_are_told_and_not_raised(message: Any, camera
         images.infos.keep(camera_info)
     assert images.of(stamp(1.0), 0.1) is None
     assert words in images.problem
+
+
+MILLIMETRES = (METRES * 1000).astype(np.uint16)
+# As compressed_depth_image_transport writes it with its defaults: quantization 100, greatest depth 10 m.
+A, B = 100 * 101.0, 1 - 100 * 101.0 / 10
+
+
+def packed(picture: NDArray[Any], layout: str, a: float = A, b: float = B, end: int | None = None) -> SimpleNamespace:
+    """A message of compressed_depth_image_transport: a header of 12 bytes, and a PNG."""
+    data = struct.pack("<iff", 0, a, b) + cv2.imencode(".png", picture)[1].tobytes()
+    header = SimpleNamespace(stamp=stamp(1.0), frame_id="rgb")
+    return SimpleNamespace(header=header, format=layout, data=data[:end])
+
+
+def unpacked(message: SimpleNamespace) -> tuple[DepthImage | None, str]:
+    images = DepthImages()
+    images.infos.keep(info(1.0))
+    images.keep(message)
+    return images.of(stamp(1.0), 0.1), images.problem
+
+
+@pytest.mark.parametrize("layout", ["16UC1; compressedDepth png", "16UC1; compressedDepth", "16UC1", "mono16;"])
+def test_compressed_millimetres_come_back_unchanged(layout: str) -> None:
+    depth, problem = unpacked(packed(MILLIMETRES, layout))
+    assert depth is not None, problem
+    assert depth.image.dtype == np.uint16
+    np.testing.assert_array_equal(depth.image, MILLIMETRES)
+
+
+def test_compressed_metres_come_back_as_exactly_as_they_were_quantised() -> None:
+    metres = np.array([[0.3, 0.5, 1.0, 2.0], [4.0, 7.0, 9.9, 12.0], [np.nan, np.inf, 3.0, 6.0]], np.float32)
+    with np.errstate(invalid="ignore"):
+        values = np.where(metres < 10, A / metres + B, 0).astype(np.uint16)
+    depth, problem = unpacked(packed(values, "32FC1; compressedDepth png"))
+    assert depth is not None, problem
+    assert depth.image.dtype == np.float32
+    known = metres < 10
+    assert np.isnan(depth.image[~known]).all()
+    # One step is metres² / A, and it was rounded down.
+    errors = depth.image[known] - metres[known]
+    assert (errors >= -1e-6).all()
+    assert (errors <= 1.02 * metres[known] ** 2 / A).all()
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        pytest.param(packed(MILLIMETRES, "16UC1; compressedDepth rvl"), "set the publisher's format to png", id="rvl"),
+        pytest.param(packed(MILLIMETRES, "bgr8; jpeg compressed bgr8"), "format is 'bgr8; jpeg", id="a picture"),
+        pytest.param(packed(MILLIMETRES, "16UC1; compressedDepth png", end=40), "PNG ends after 28 bytes", id="cut"),
+        pytest.param(packed(MILLIMETRES, "16UC1; compressedDepth png", end=7), "begin with nothing", id="no header"),
+        pytest.param(packed(MILLIMETRES.astype(np.uint8), "16UC1"), "png of 8 bits; expected a PNG of 16", id="8 bits"),
+        pytest.param(packed(np.dstack([MILLIMETRES] * 3), "16UC1"), "PNG has 3 channels", id="colour"),
+        pytest.param(packed(MILLIMETRES, "32FC1", a=float("nan")), "depth is nan / (value", id="no number"),
+        pytest.param(packed(MILLIMETRES, "32FC1", a=0.0), "depth is 0 / (value", id="no depth"),
+        pytest.param(packed(MILLIMETRES[:2], "16UC1"), "is 4 x 2 and its camera_info for 4 x 3", id="another size"),
+    ],
+)
+def test_compressed_images_that_cannot_be_used_are_told(message: SimpleNamespace, words: str) -> None:
+    depth, problem = unpacked(message)
+    assert depth is None
+    assert words in problem
+
+
+def test_one_that_goes_with_several_rgb_images_is_decoded_once() -> None:
+    images = with_images()
+    images.keep(packed(MILLIMETRES, "16UC1"))
+    first, second = (images.of(stamp(moment), 0.5) for moment in (1.0, 1.1))
+    assert first is not None
+    assert second is not None
+    assert first.image is second.image
 
 
 def test_only_the_last_images_are_kept() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from harness import PATIENCE, pixels, qos, start_fusion
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from camf_ros.imaging.camera_model import Extrinsics
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
@@ -24,6 +25,7 @@ def depth(probe):
 
     class Depth:
         image = probe.node.create_publisher(Image, topics.DEPTH_IMAGE, qos("reliable"))
+        packed = probe.node.create_publisher(CompressedImage, f"{topics.DEPTH_IMAGE}/compressedDepth", qos("reliable"))
         info = probe.node.create_publisher(CameraInfo, topics.DEPTH_INFO, qos("reliable"))
 
         def send(self, metres: np.ndarray, encoding: str = "32FC1", age: float = 0.0) -> None:
@@ -48,15 +50,15 @@ def info(probe, size, focal):
 def start(processes, probe, model, depth, tmp_path):
     """Starts a node in mode depth whose plane is far too near."""
 
-    def run(**parameters):
+    def run(transport="raw", **parameters):
         path = tmp_path / "rig.yaml"
         pose = Extrinsics((1, 0, 0, 0, 1, 0, 0, 0, 1), (0.2, 0.0, 0.0))
         write_registration(path, RegistrationFile(THERMAL, RGB, None, pose))
         settings = {"mode": "depth", "file": path, "distance": 1.0, **parameters}
-        start_fusion(
-            processes, probe, model, diagnostics_period=0.2, **{f"registration__{k}": v for k, v in settings.items()}
-        )
-        assert probe.spin_until(lambda: depth.image.get_subscription_count() and depth.info.get_subscription_count()), (
+        settings = {f"registration__{name}": value for name, value in settings.items()}
+        start_fusion(processes, probe, model, diagnostics_period=0.2, input_transport__depth=transport, **settings)
+        images = depth.image if transport == "raw" else depth.packed
+        assert probe.spin_until(lambda: images.get_subscription_count() and depth.info.get_subscription_count()), (
             "nobody subscribes to depth"
         )
         probe.thermal_info.publish(info(probe, THERMAL, 60.0))
@@ -128,6 +130,25 @@ def test_depth_images_that_cannot_be_used_are_a_warning_and_pairs_go_on(start, p
     depth.send(*image)
     probe.fuse(*pair())
     until_fusion(probe, WARN, words)
+
+
+def test_compressed_depth_and_damage_in_it(start, probe, depth):
+    start(transport="compressedDepth")
+    by_plane, _ = probe.fuse(*pair())
+    millimetres = (WALL * 1000).astype(np.uint16)
+    png = bytes(12) + cv2.imencode(".png", millimetres)[1].tobytes()
+    for data, words in ((png[:60], "PNG ends after 48 bytes"), (png, "")):
+        depth.info.publish(info(probe, RGB, 60.0))
+        message = CompressedImage(header=probe.header("rgb_frame", 0.1), format="16UC1; compressedDepth png", data=data)
+        depth.packed.publish(message)
+        probe.spin_for(0.3)
+        fused, _ = probe.fuse(*pair())
+        if words:
+            np.testing.assert_array_equal(pixels(by_plane), pixels(fused))
+            until_fusion(probe, WARN, words)
+    expected = "100 % of the last image, 2 depth images, 2 pairs without"
+    assert probe.spin_until(lambda: probe.diagnostics.get("depth") == expected), probe.diagnostics
+    assert not np.array_equal(pixels(by_plane), pixels(fused))
 
 
 def test_the_mode_can_be_changed_while_the_node_runs(start, probe, depth):

@@ -11,7 +11,7 @@ from camf_ros.resources import share_file
 
 pytestmark = pytest.mark.ros
 
-# Not there in every distribution, or with certain settings alone: compressed images, simulated time, transforms.
+# Not there in every distribution, or with certain settings alone: compressed images, simulated time, transforms, depth.
 AT_TIMES = {
     "publish": {
         f"/{name}/compressed" for name in ("fused/image", "fused/detector_image", "thermal/colour", "thermal/isotherm")
@@ -19,6 +19,9 @@ AT_TIMES = {
     "subscribe": {
         "/thermal/image_raw/compressed",
         "/rgb/image_raw/compressed",
+        "/depth/image",
+        "/depth/image/compressedDepth",
+        "/depth/camera_info",
         "/clock",
         "/parameter_events",
         "/tf",
