@@ -96,6 +96,12 @@ ARGUMENTS = [
         "Empty: as in the parameter file.",
     ),
     DeclareLaunchArgument(
+        "registration_mode",
+        default_value="",
+        description=f"How the images are aligned: {', '.join(SETTINGS['registration.mode'].choices)}. "
+        "Empty: as the parameter file says.",
+    ),
+    DeclareLaunchArgument(
         "device",
         default_value="",
         description=f"Where the network runs: {', '.join(SETTINGS['device'].choices)}. "
@@ -177,6 +183,10 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             ("model", text(context, "model")),
             ("engine", choice(context, "engine", ["", *SETTINGS["engine"].choices])),
             ("device", choice(context, "device", ["", *SETTINGS["device"].choices])),
+            (
+                "registration.mode",
+                choice(context, "registration_mode", ["", *SETTINGS["registration.mode"].choices]),
+            ),
         )
         if value
     }

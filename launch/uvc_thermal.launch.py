@@ -45,8 +45,27 @@ ARGUMENTS = [
         default_value="camera/camera/color/image_raw",
         description="Image topic of the RGB camera. Default: that of the RealSense.",
     ),
+    DeclareLaunchArgument(
+        "depth",
+        default_value="false",
+        description="true: registration.mode depth, and with a RealSense depth images aligned to RGB. Give a "
+        "params_file with registration.file, as from camf calibrate.",
+    ),
+    DeclareLaunchArgument(
+        "depth_topic",
+        default_value="camera/camera/aligned_depth_to_color/image_raw",
+        description="Topic of depth images aligned to RGB. The default is that of the RealSense.",
+    ),
     namespace_argument(),
 ]
+
+
+def node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The fusion node, once the arguments are known."""
+    topics = {name: LaunchConfiguration(name) for name in ("preset", "rgb_topic", "depth_topic")}
+    # Left out where it is not needed, so that it can be given by hand.
+    mode = {"registration_mode": "depth"} if flag(context, "depth") else {}
+    return [fusion(**topics, **mode)]
 
 
 def cameras(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -74,11 +93,17 @@ def cameras(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     )
     if not flag(context, "realsense"):
         return [thermal]
+    depth = "true" if flag(context, "depth") else "false"
     # A scope of its own: rs_launch.py has names that are arguments of fusion.launch.py too.
     realsense = driver(
         "realsense2_camera",
         "launch/rs_launch.py",
-        {"camera_namespace": f"{prefix}/camera", "camera_name": "camera", "enable_depth": "false"},
+        {
+            "camera_namespace": f"{prefix}/camera",
+            "camera_name": "camera",
+            "enable_depth": depth,
+            "align_depth.enable": depth,
+        },
     )
     return [thermal, realsense]
 
@@ -87,6 +112,7 @@ def check(context: LaunchContext) -> None:
     """Find what is wrong with the arguments before anything is started."""
     installed("usb_cam", "install it: sudo apt install ros-$ROS_DISTRO-usb-cam")
     cameras(context)
+    node(context)
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -96,7 +122,7 @@ def generate_launch_description() -> LaunchDescription:
             *ARGUMENTS,
             *large_images(),
             OpaqueFunction(function=check),
-            fusion(preset=LaunchConfiguration("preset"), rgb_topic=LaunchConfiguration("rgb_topic")),
+            OpaqueFunction(function=node),
             OpaqueFunction(function=cameras),
         ]
     )

@@ -54,9 +54,11 @@ LAUNCH_FILES = {
             "output": "screen",
             "enable_color": "true",
             "enable_depth": "true",
+            "align_depth.enable": "false",
         },
         "Node(package='realsense2_camera', executable='realsense2_camera_node', namespace=text('camera_namespace'),"
-        " name=text('camera_name'), output=text('output'), parameters=[{'enable_depth': text('enable_depth')}],"
+        " name=text('camera_name'), output=text('output'), parameters=[{'enable_depth': text('enable_depth'),"
+        " 'align_depth.enable': text('align_depth.enable')}],"
         " arguments=['--ros-args', '--log-level', text('log_level')])",
     ),
     "depthai_ros_driver/launch/oak_t.launch.py": (
@@ -160,7 +162,8 @@ class StandIn:
             message.data[0] = message.data[0] ^ 1
             message.header.stamp = stamp
             images.publish(message)
-            infos.publish(CameraInfo(header=message.header, height=height, width=width))
+            k = [float(width), 0.0, width / 2, 0.0, float(width), height / 2, 0.0, 0.0, 1.0]
+            infos.publish(CameraInfo(header=message.header, height=height, width=width, k=k))
 
         return send
 
@@ -198,9 +201,17 @@ def usb_cam(stand_in: StandIn) -> None:
 
 
 def realsense(stand_in: StandIn) -> None:
-    stand_in.say(f"enable_depth {stand_in.node.declare_parameter('enable_depth', True).value}")
+    depth, aligned = (
+        stand_in.node.declare_parameter(name, True).value for name in ("enable_depth", "align_depth.enable")
+    )
+    stand_in.say(f"enable_depth {depth}")
+    senders = []
+    if depth and aligned:
+        metres, topic = np.full((480, 640), 4000, "<u2"), "~/aligned_depth_to_color"
+        senders.append(stand_in.send(f"{topic}/image_raw", f"{topic}/camera_info", "16UC1", metres, "color_frame"))
     picture = scene("rgb8", 640, 480)
-    stand_in.run([stand_in.send("~/color/image_raw", "~/color/camera_info", "rgb8", picture, "color_frame")], 30.0)
+    senders.append(stand_in.send("~/color/image_raw", "~/color/camera_info", "rgb8", picture, "color_frame"))
+    stand_in.run(senders, 30.0)
 
 
 def oak_t(stand_in: StandIn) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from stand_in_cameras import install
 
 pytest.importorskip("rclpy", reason="needs ROS 2: run scripts/test, which brings it")
@@ -24,6 +25,8 @@ from launch.actions import DeclareLaunchArgument
 from launch.launch_description_sources import get_launch_description_from_python_launch_file
 
 from camf_ros.errors import DataError
+from camf_ros.imaging.camera_model import Extrinsics
+from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.nodes.launching import preset_parameters
 from camf_ros.resources import share_file
 from camf_ros.settings.parameter_file import preset_file, read_parameters
@@ -127,6 +130,19 @@ def test_uvc_thermal_and_realsense(launch, preset):
 
 
 @pytest.mark.slow
+def test_uvc_thermal_and_a_realsense_with_depth(launch, tmp_path):
+    pose = Extrinsics((1, 0, 0, 0, 1, 0, 0, 0, 1), (0.05, 0.0, 0.0))
+    write_registration(tmp_path / "rig.yaml", RegistrationFile((256, 320), (480, 640), None, pose))
+    values = {"registration": {"mode": "calibrated", "file": str(tmp_path / "rig.yaml")}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"/**": {"ros__parameters": values}}))
+    seen, output = launch(
+        "uvc_thermal.launch.py", "preset:=boson_320", "depth:=true", f"params_file:={tmp_path / 'params.yaml'}"
+    )
+    assert "enable_depth True" in output
+    assert seen["depth"].startswith("100 % of the last image")
+
+
+@pytest.mark.slow
 def test_uvc_thermal_with_another_rgb_camera_in_a_namespace(launch):
     """The RGB camera is started elsewhere: here another topic of the thermal driver stands for it."""
     seen, output = launch(
@@ -178,13 +194,17 @@ def test_a_missing_driver_is_named_before_anything_starts(tmp_path):
 LISTEN = """
 import json, sys, time
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import Image
 from camf_ros.msg import ChannelWeights
 rclpy.init()
 node = rclpy.create_node("listener")
-images, weights = [], []
+images, weights, depth = [], [], [None]
+def diagnostics(message):
+    depth[:] = [v.value for s in message.status for v in s.values if v.key == "depth"] or depth
+node.create_subscription(DiagnosticArray, "/diagnostics", diagnostics, 5)
 node.create_subscription(Image, sys.argv[1], images.append, 5)
 node.create_subscription(ChannelWeights, sys.argv[2] + "/channel_weights", weights.append, 5)
 end = time.time() + float(sys.argv[3])
@@ -203,9 +223,11 @@ def call(kind, service, **request):
 
 wait(lambda: images and any(w.sources == ChannelWeights.SOURCE_BOTH for w in weights))
 names = call(ListParameters, "/list_parameters", prefixes=["thermal"], depth=0).result.names
-values = call(GetParameters, "/get_parameters", names=[*names, "use_sim_time"]).values
+values = call(GetParameters, "/get_parameters", names=[*names, "registration.mode", "use_sim_time"]).values
 values = [parameter_value_to_python(value) for value in values]
+wait(lambda: values[-2] != "depth" or (depth[0] or "").startswith("100 %"))
 print(json.dumps({
+    "depth": depth[0],
     "size": [images[-1].width, images[-1].height],
     "encoding": images[-1].encoding,
     "thermal": dict(zip(names, values)),
