@@ -34,17 +34,18 @@ class BagWriter:
     An error, Ctrl-C included, removes ``OUT.part``; what a killed run has left of it the next one removes.
     """
 
-    def __init__(self, path: Path, storage: str, types: MessageTypes, *, overwrite: bool, source: Path) -> None:
+    def __init__(self, path: Path, storage: str, types: MessageTypes, *, overwrite: bool, source: Path | None) -> None:
         """Look whether it can be written, in one of :data:`STORAGES`; raises BagError if it cannot.
 
-        Neither ``source``, which is read, nor anything in it may be written to.
+        Neither ``source``, which is read, nor anything in it may be written to; None where nothing is.
         """
         if path.name in ("", ".."):
             raise BagError(f"the output is {path}", expected="the name of a folder that is to be made")
         check_name(path, storage)
         self._path, self._types, self._storage, self._overwrite = path, types, storage, overwrite
         self._part = path.with_name(f"{path.name}.part")
-        _check_apart(source, (path, self._part))
+        if source is not None:
+            _check_apart(source, (path, self._part))
         self._check_free()
         self._connections: dict[tuple[str, str, str], Connection] = {}
 

@@ -82,11 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Calibrate; tell how well, and whether to trust it."""
-    board, reach = _board(arguments.checkerboard), _reach(arguments.search)
-    _check(arguments)
+    options = check(arguments)
     with _progress(quiet=arguments.quiet) as tick:
-        run_on = _run_on_bag if arguments.bag is not None else _run_on_pictures
-        return run_on(arguments, board, reach, tick)
+        return (_run_on_pictures if arguments.bag is None else _run_on_bag)(arguments, *options, tick)
 
 
 @contextmanager
@@ -181,7 +179,9 @@ def _refused(arguments: argparse.Namespace, doubts: Sequence[str]) -> bool:
     return False
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def check(arguments: argparse.Namespace) -> tuple[tuple[int, int] | None, tuple[float, float, float]]:
+    """Raise ParameterError for what cannot be meant; returns ``--checkerboard`` and ``--search`` as numbers."""
+    board, reach = _board(arguments.checkerboard), _reach(arguments.search)
     if arguments.pairs < 1:
         raise ParameterError(f"--pairs is {arguments.pairs}", expected="1 or more")
     if arguments.baseline is not None and not 1e-4 <= arguments.baseline <= 100:
@@ -202,6 +202,7 @@ def _check(arguments: argparse.Namespace) -> None:
     for option, path, suffix in (("--output", arguments.output, ".yaml"), ("--overlay", arguments.overlay, ".png")):
         if path is not None and (path.suffix.lower() != suffix or path.is_dir()):
             raise ParameterError(f"{option} is {path}", expected=f"the name of a {suffix} file")
+    return board, reach
 
 
 def _board(text: str | None) -> tuple[int, int] | None:

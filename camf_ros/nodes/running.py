@@ -121,7 +121,13 @@ class _LastResort:
         rclpy.try_shutdown()
 
 
-def run_node(name: str, kind: type[_N], settings: type[Any], spin: Callable[[_N], int | None] = rclpy.spin) -> NoReturn:
+def run_node(
+    name: str,
+    kind: type[_N],
+    settings: type[Any],
+    spin: Callable[[_N], int | None] = rclpy.spin,
+    then: Callable[[], int] | None = None,
+) -> NoReturn:
     """Create a node, spin it in a single-threaded executor, destroy it, and end the process.
 
     A process that is told to stop says nothing more and ends with status 0, also while the node is being made; one that
@@ -134,10 +140,18 @@ def run_node(name: str, kind: type[_N], settings: type[Any], spin: Callable[[_N]
             its message and status 1.
         settings: Class of its settings, for ``--help``.
         spin: Returns when the node is done, with the exit status if it is not 0.
+        then: Called when a node has ended with status 0 and ROS is closed, also after it was told to stop; returns the
+            status. From then on SIGINT raises KeyboardInterrupt, SIGTERM ends the process, and there is time.
     """
     wants_help = not _HELP.isdisjoint(takewhile("--ros-args".__ne__, sys.argv[1:]))
     try:
         status = _help(name, settings) if wants_help else _live(kind, spin)
+        if then is not None and status == 0 and not wants_help:
+            if hasattr(signal, "alarm"):
+                signal.alarm(0)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            status = then()
     except Exception:
         traceback.print_exc()
         status = 1
