@@ -141,7 +141,7 @@ def run_node(
         settings: Class of its settings, for ``--help``.
         spin: Returns when the node is done, with the exit status if it is not 0.
         then: Called when a node has ended with status 0 and ROS is closed, also after it was told to stop; returns the
-            status. From then on SIGINT raises KeyboardInterrupt, SIGTERM ends the process, and there is time.
+            status. From then on both signals raise KeyboardInterrupt, and there is time.
     """
     wants_help = not _HELP.isdisjoint(takewhile("--ros-args".__ne__, sys.argv[1:]))
     try:
@@ -149,8 +149,8 @@ def run_node(
         if then is not None and status == 0 and not wants_help:
             if hasattr(signal, "alarm"):
                 signal.alarm(0)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for number in _SIGNALS:
+                signal.signal(number, signal.default_int_handler)
             status = then()
     except Exception:
         traceback.print_exc()
