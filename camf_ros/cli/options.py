@@ -7,16 +7,15 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from camf_ros.detector_picture import Wanted
 from camf_ros.engines.choose import ENGINES, choose_engine, open_engine
 from camf_ros.engines.engine import Engine
-from camf_ros.errors import ParameterError
+from camf_ros.errors import DataError, ParameterError
 from camf_ros.models import find_model
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.parameter_file import read_parameters
 from camf_ros.settings.table import build
+from camf_ros.settings.yaml_file import parsed
 
 _logger = logging.getLogger(__name__)
 
@@ -120,8 +119,8 @@ def _values(arguments: argparse.Namespace) -> dict[str, object]:
 def _value(text: str) -> object:
     # Read as ROS reads what follows -p name:=
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):  # the latter for what looks like a date and is none
+        return parsed(text.encode(), "--set") if text else text
+    except (DataError, UnicodeEncodeError):
         return text
 
 

@@ -23,7 +23,7 @@ from camf_ros.nodes import topics
 from camf_ros.nodes.commands import Commands
 from camf_ros.nodes.parameters import NodeParameters
 from camf_ros.nodes.reporter import Reporter
-from camf_ros.nodes.running import ThrottledLog, refuse_wrong_transitions, run_node
+from camf_ros.nodes.running import ThrottledLog, refuse_wrong_transitions, refused_by_ros, run_node
 from camf_ros.nodes.states import Active, Loaded
 from camf_ros.nodes.statistics import Statistics
 from camf_ros.nodes.worker import limit_arenas, trim
@@ -125,7 +125,8 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         try:
             action()
             result = _SUCCESS
-        except Exception as error:
+        except Exception as raised:
+            error = refused_by_ros(raised)
             if self.context.ok():  # else it was told to stop, and nothing is wrong
                 self.get_logger().error(_text(error))
             # Without the frames that it went through, and all that these hold.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -70,8 +70,8 @@ class NodeParameters(Generic[_S]):
             self._node.get_logger().warning(f"parameter {name!r} is none of this node's and is ignored{hint}")
 
     def values(self) -> dict[str, object]:
-        """Value of each parameter, by full name."""
-        return {name: self._node.get_parameter(name).value for name in self._specs}
+        """Value of each parameter as the settings take it, by full name; raises ParameterError if one is wrong."""
+        return {name: spec.check(self._node.get_parameter(name).value) for name, spec in self._specs.items()}
 
     def _on_set(self, parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
         ours = {parameter.name: parameter.value for parameter in parameters if parameter.name in self._specs}
@@ -99,7 +99,7 @@ class NodeParameters(Generic[_S]):
 def _declare(node: Node, spec: Spec, *, read_only: bool) -> None:
     try:
         node.declare_parameter(spec.name, spec.default, _descriptor(spec, read_only=read_only))
-    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+    except InvalidParameterValueException as error:
         raise ParameterError(
             f"parameter {spec.name} cannot be used ({error})",
             expected=f"{spec.accepted} ({type(spec.default).__name__})",
@@ -112,8 +112,8 @@ def _descriptor(spec: Spec, *, read_only: bool) -> ParameterDescriptor:
         description=spec.description,
         additional_constraints=f"accepts {spec.accepted}" if spec.choices else "",
         read_only=read_only,
-        # People write 1 where 1.0 is meant; the settings take it, ROS by itself does not.
-        dynamic_typing=isinstance(spec.default, float),
+        # The settings tell types better: people write 1 for 1.0, and off, of which YAML makes a truth value.
+        dynamic_typing=True,
     )
     low = -math.inf if spec.minimum is None else spec.minimum
     high = math.inf if spec.maximum is None else spec.maximum

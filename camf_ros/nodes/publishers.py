@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -31,6 +32,8 @@ from camf_ros.settings.fusion_settings import CompressedSettings, FusionSettings
 #: picture is worth nothing.
 OUTPUT = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=2)
 
+# More has no use, and the middleware says of it, and of less than 0, nothing that helps.
+_DEEPEST = 10000
 _POLICIES = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
 _KINDS = {
     outputs.HEADER: Header,
@@ -58,7 +61,11 @@ def overridable(profile: QoSProfile) -> dict[str, Any]:
     """Options of a publisher or subscription with this profile, over which the user's ``qos_overrides`` go."""
     # They are written into the profile that is handed over.
     own = QoSProfile(reliability=profile.reliability, history=profile.history, depth=profile.depth)
-    return {"qos_profile": own, "qos_overriding_options": QoSOverridingOptions(_POLICIES)}
+    return {"qos_profile": own, "qos_overriding_options": QoSOverridingOptions(_POLICIES, callback=_checked)}
+
+
+def _checked(profile: QoSProfile) -> SetParametersResult:
+    return SetParametersResult(successful=0 <= profile.depth <= _DEEPEST, reason=f"depth is {profile.depth}")
 
 
 def publish(node: Node, kind: type[Any], topic: str) -> Any:

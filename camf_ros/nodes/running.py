@@ -26,8 +26,9 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers
+from rclpy.utilities import remove_ros_args
 
-from camf_ros.errors import CamfError, plain
+from camf_ros.errors import CamfError, ParameterError, plain
 from camf_ros.settings.table import specs
 
 # Seconds to end in. A node waits at most 20 for its threads; the rest is for the middleware on a busy machine.
@@ -179,8 +180,15 @@ def _live(kind: type[_N], spin: Callable[[_N], int | None]) -> int:
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # arguments that ROS does not understand, or a log folder that cannot be written
-        # Without where in its sources it noticed that.
-        print(f"cannot start: {plain(str(error).partition(', at /')[0])}", file=sys.stderr)
+        print(f"cannot start: {_in_words(error)}", file=sys.stderr)
+        return 1
+    if foreign := remove_ros_args(sys.argv)[1:]:
+        error = ParameterError(
+            f"arguments {' '.join(foreign)} mean nothing to a node",
+            expected="--ros-args before those of ROS, as in --ros-args -p NAME:=VALUE",
+        )
+        print(f"cannot start: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
         return 1
     # At hand also while its constructor has not ended: what it has in the middleware is to be destroyed then, too.
     node: _N = kind.__new__(kind)  # type: ignore[call-overload]
@@ -201,9 +209,10 @@ def _live(kind: type[_N], spin: Callable[[_N], int | None]) -> int:
             # What fails then fails for want of a context.
             if stop.told or not rclpy.ok():
                 return 0
-            if not isinstance(error, CamfError):
+            refusal = error if made else refused_by_ros(error)
+            if not isinstance(refusal, CamfError):
                 raise
-            print(f"{'stopped' if made else 'cannot start'}: {error}", file=sys.stderr)
+            print(f"{'stopped' if made else 'cannot start'}: {refusal}", file=sys.stderr)
             return 1
         finally:
             stop.act = stop.wait
@@ -222,6 +231,22 @@ def _live(kind: type[_N], spin: Callable[[_N], int | None]) -> int:
             gc.collect()  # what was half made
             rclpy.try_shutdown()
             stop.close()
+
+
+def _in_words(error: Exception) -> str:
+    """What rclpy says is wrong, without where in its sources it noticed that."""
+    if type(error).__name__ == "UnknownROSArgsError":  # of a private module; its text is the list of them alone
+        return plain(f"ROS does not know the arguments {error}")
+    return plain(str(error).partition(", at /")[0])
+
+
+def refused_by_ros(error: Exception) -> Exception:
+    """A CamfError in place of what rclpy raises where it refuses a parameter, a QoS policy or a name."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = frames and Path(frames[-1].filename).is_relative_to(Path(rclpy.__file__).parent)
+    if own and (isinstance(error, RuntimeError) or type(error).__module__.startswith("rclpy.")):
+        return CamfError(_in_words(error), remedy="correct it in the parameter file or on the command line")
+    return error
 
 
 def refuse_wrong_transitions(node: LifecycleNode) -> None:

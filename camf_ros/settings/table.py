@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-from camf_ros.errors import ParameterError
+from camf_ros.errors import ParameterError, shown
 
 Value = bool | int | float | str | tuple[str, ...]
 _S = TypeVar("_S")
@@ -15,6 +15,8 @@ _V = TypeVar("_V", bool, int, float, str, tuple[str, ...])
 #: Under this key a field's metadata holds its Spec, or the settings class that the field is made of.
 KEY = "setting"
 
+# What YAML makes of off, no and false, and of on, yes and true.
+_SWITCH = {False: "off", True: "on"}
 _TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", tuple: "a list of strings"}
 
 
@@ -43,7 +45,7 @@ class Spec:
     dynamic: bool = False
 
     def check(self, value: object) -> Value:
-        """The value in the setting's type.
+        """The value in the setting's type; ``off`` where YAML has made a truth value of it.
 
         Raises:
             ParameterError: If type, range or choice do not fit.
@@ -53,6 +55,8 @@ class Spec:
             if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) and text for text in value):
                 raise self._error(value)
             return tuple(value)
+        if isinstance(value, bool) and _SWITCH[value] in self.choices:
+            return _SWITCH[value]
         # ROS tells 1 from 1.0, people do not; compared before it is converted, because a huge one has no float.
         whole = isinstance(value, int) and not isinstance(value, bool)
         if type(value) is not kind and not (kind is float and whole):
@@ -76,10 +80,15 @@ class Spec:
         return f"{_number(self.minimum)} to {_number(self.maximum)}{unit}"
 
     def _error(self, value: object) -> ParameterError:
+        remedy = "correct it in the parameter file or on the command line"
+        if isinstance(self.default, str) and isinstance(value, (bool, int, float)):
+            text = _SWITCH[value] if isinstance(value, bool) else value
+            remedy += f", where a string that looks like a number or a boolean needs quotes (\"'{text}'\")"
+        kind, accepted = _TYPES[type(self.default)], self.accepted
         return ParameterError(
-            f"parameter {self.name} is {value!r}",
-            expected=f"{_TYPES[type(self.default)]}: {self.accepted}",
-            remedy="correct it in the parameter file or on the command line",
+            f"parameter {self.name} is {shown(value)}",
+            expected=kind if accepted == kind else f"{kind}: {accepted}",
+            remedy=remedy,
         )
 
 

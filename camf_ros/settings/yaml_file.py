@@ -79,14 +79,19 @@ def read_yaml(path: Path, what: str, remedy: str = "") -> Any:
         raise DataError(f"the {what} {path} cannot be opened ({reason})", remedy=remedy) from error
     if len(content) > MAX_SIZE:
         raise DataError(f"the {what} {path} is too large", expected=f"at most {MAX_SIZE} bytes")
+    return parsed(content, f"the {what} {path}")
+
+
+def parsed(content: bytes, what: str) -> Any:
+    """The tree in a YAML document; raises DataError if it is no YAML, or stands for too much. ``what`` it is."""
     try:
         tree = yaml.load(content.decode("utf-8"), _Loader)
         size = _size(tree, {})
     # Not YAML's own: a tag that does not fit its value, a number with thousands of digits, bytes that are no text.
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
-        raise DataError(f"the {what} {path} is no YAML ({str(error)[:_SHOWN]})") from error
+        raise DataError(f"{what} is no YAML ({str(error)[:_SHOWN]})") from error
     if size > MAX_VALUES:
-        raise DataError(f"the {what} {path} stands for {size:.3g} values", expected=f"at most {MAX_VALUES}")
+        raise DataError(f"{what} stands for {size:.3g} values", expected=f"at most {MAX_VALUES}")
     return tree
 
 

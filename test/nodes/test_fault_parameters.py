@@ -17,6 +17,8 @@ GOOD = [
     ("gain", 0.0),
     ("thermal.agc", "clahe"),
     ("thermal.agc", "linear"),
+    ("thermal.dead_pixels", False),  # as 'ros2 param set' sends off
+    ("thermal.dead_pixels", "auto"),
     ("reference", "thermal"),
     ("reference", "rgb"),
     ("thermal.time_constant", 0.5),
@@ -28,6 +30,8 @@ BAD = [
     ("gain", float("nan")),
     ("gain", "much"),
     ("thermal.agc", "none"),
+    ("thermal.agc", False),
+    ("threads", 2.0),
     ("reference", ["rgb"]),
     ("thermal.low_percentile", 50.0 + 1e-9),
     ("pairing.slop", 3.0),

@@ -74,6 +74,40 @@ def test_a_registration_file_that_nobody_writes(model, tmp_path):
     assert f"the registration file {tmp_path / 'fifo'} is no regular file" in line
 
 
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        ("model:=off", "parameter model is False; expected a text"),
+        ("registration.file:=7", """needs quotes ("'7'")"""),
+        ("thermal.dead_pixels:=yes", "parameter thermal.dead_pixels is True; expected a text: auto | off"),
+        ("threads:=2.0", "parameter threads is 2.0; expected a whole number: 0 to 256"),
+        ("use_sim_time:=1", "'use_sim_time' to '1' of type 'INTEGER', expecting type 'BOOL'"),
+        ("qos_overrides./diagnostics.publisher.depth:=-1", "depth is -1"),
+        ("qos_overrides./diagnostics.publisher.reliability:=much", "policy `reliability`: `much`"),
+    ],
+)
+def test_a_parameter_of_a_wrong_type(parameter, said):
+    assert said in refused(run("--ros-args", "-p", parameter))
+
+
+@pytest.mark.parametrize("off", ["off", "no", "false", "'off'"])
+def test_off_that_yaml_takes_for_a_truth_value(processes, off):
+    node = processes.start("fusion_node", autostart=False, **{"thermal.dead_pixels": off})
+    assert "waiting for a lifecycle manager" in node.stdout.readline()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--frobnicate"], "arguments --frobnicate mean nothing to a node; expected --ros-args"),
+        (["-p", "gain"], "arguments -p gain mean nothing to a node"),
+        (["--ros-args", "--frobnicate"], "ROS does not know the arguments ['--frobnicate']"),
+    ],
+)
+def test_arguments_that_nobody_knows(arguments, said):
+    assert said in refused(run(*arguments))
+
+
 def test_a_model_whose_name_is_nearly_right():
     line = refused(run("--ros-args", "-p", "model:=camf-light"))
     assert "did you mean camf-lite?" in line

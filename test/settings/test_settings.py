@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from pathlib import Path
@@ -115,6 +116,21 @@ def test_choices(spec: Spec) -> None:
             if wrong not in spec.choices:
                 with pytest.raises(ParameterError, match=r"expected .*\|"):
                     spec.check(wrong)
+
+
+@pytest.mark.parametrize("off", ["off", False])
+def test_off_is_what_yaml_makes_of_it(off: object) -> None:
+    assert build(FusionSettings, {"thermal.dead_pixels": off}).thermal.dead_pixels == "off"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "quoted"), [("model", 1000.0, "1000.0"), ("registration.file", 7, "7"), ("model", True, "on")]
+)
+def test_a_text_that_yaml_takes_for_something_else(name: str, value: object, quoted: str) -> None:
+    with pytest.raises(ParameterError, match=f"parameter {name} is {value}; expected a text; .* needs quotes"):
+        build(FusionSettings, {name: value})
+    with pytest.raises(ParameterError, match=re.escape(f"(\"'{quoted}'\")")):
+        build(FusionSettings, {name: value})
 
 
 @pytest.mark.parametrize("node", NODES)
