@@ -1,15 +1,16 @@
 """Registration: both frames into the geometry of the reference frame, each in one resampling by a precomputed map.
 
 The maps depend on the sizes of the frames, the settings and what is known about the cameras; they are kept until one of
-these changes.
+these changes, and for a few sizes that come in turns.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from camf_ros.errors import RegistrationError
 from camf_ros.imaging.blending import Coverage
 from camf_ros.imaging.camera_model import Camera, DepthImage
 from camf_ros.imaging.depth_registration import DepthRegistration
-from camf_ros.imaging.memory_budget import side_by_side, sizes_of
+from camf_ros.imaging.memory_budget import area, side_by_side, sizes_of
 from camf_ros.imaging.registration_file import RegistrationFile, read_registration
 from camf_ros.imaging.warp import CameraMaps, Image, Rig, Size, Warp, lacks, resized, sampled, text
 from camf_ros.settings.registration_settings import RegistrationSettings
@@ -30,6 +31,9 @@ Picture = NDArray[np.uint8]
 Sample = Callable[[Image], Image]
 _Move = Callable[[Picture], Picture]
 _OTHER = {"thermal": "rgb", "rgb": "thermal"}
+_T = TypeVar("_T")
+# Maps are kept for so many pairs of sizes, and for so many pixels of results beside those of the last one.
+_KEPT, _PIXELS = 4, 2**22
 
 
 class Aligned(NamedTuple):
@@ -100,14 +104,29 @@ class CheckedFile(NamedTuple):
     content: RegistrationFile | None
 
 
+class _Kept(Generic[_T]):
+    """What was made for the last sizes, one for each: what it depends on beside them may change with every frame."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[Hashable, tuple[object, int, _T]] = OrderedDict()
+
+    def get(self, sizes: Hashable, key: object, output: Size, make: Callable[[], _T]) -> _T:
+        """What belongs to the sizes; ``key``: all that it depends on. ``output`` is the (height, width) of results."""
+        known = self._entries.pop(sizes, None)
+        if known is None or known[0] != key:
+            known = key, area(output), make()
+        others = sum(pixels for _, pixels, _ in self._entries.values())
+        while self._entries and (len(self._entries) >= _KEPT or others > _PIXELS):
+            others -= self._entries.popitem(last=False)[1][1]
+        self._entries[sizes] = known
+        return known[2]
+
+
 class PlannedRegistration:
     """The registration that the settings ask for, its maps kept between frames."""
 
     def __init__(self) -> None:
-        # What was made for pairs and for single pictures, each with what it depends on.
-        self._pair: tuple[object, _Plan] | None = None
-        self._depth: tuple[object, _DepthPlan] | None = None
-        self._alone: tuple[object, _Move, Sample] | None = None
+        self._forget()
         self._kept: CheckedFile | None = None
         self._renewed: CheckedFile | None = None
         self._stale = False
@@ -161,11 +180,10 @@ class PlannedRegistration:
         """
         self._refresh()
         key = _size(thermal), _size(rgb), reference, settings, _of_lenses(rig)
-        if self._pair is None or self._pair[0] != key:
-            self._pair = key, self._plan(*key)
-        plan = self._pair[1]
+        output, _ = sizes_of(*key[:4])
+        plan = self._pairs.get(key[:2], key, output, lambda: self._plan(*key))
         if settings.mode == "depth" and rig.depth is not None:
-            return self._by_depth(key, rig.depth, thermal, rgb)
+            return self._by_depth(key, rig.depth, thermal, rgb, plan.sample)
         full = plan.full_thermal(thermal) if plan.full_thermal else None
         return Aligned(plan.thermal(thermal), plan.rgb(rgb), plan.coverage, full, plan.undistorted, sample=plan.sample)
 
@@ -187,17 +205,26 @@ class PlannedRegistration:
         self._refresh()
         if other is None:
             reference = camera
-        key = camera, _size(image), other, reference, settings, _of_lenses(rig)
-        if self._alone is None or self._alone[0] != key:
-            sizes = {camera: key[1]} if other is None else {_OTHER[camera]: other, camera: key[1]}
-            self._alone = key, *self._plan_alone(camera, sizes, reference, settings, key[-1])
-        _, move, sample = self._alone
+        own, used = _size(image), _of_lenses(rig)
+        sizes = {camera: own} if other is None else {_OTHER[camera]: other, camera: own}
+        output = side_by_side(sizes[reference], settings.output_height, settings.output_width)
+        move, sample = self._alone.get(
+            (camera, own, other),
+            (reference, settings, used),
+            output,
+            lambda: self._plan_alone(camera, sizes, reference, settings, used),
+        )
         return AlignedAlone(move(image), reference, settings.calibrated, sample)
 
     def _refresh(self) -> None:
         if self._stale:
             self._stale, self._kept = False, self._renewed
-            self._pair = self._depth = self._alone = None
+            self._forget()
+
+    def _forget(self) -> None:
+        self._pairs: _Kept[_Plan] = _Kept()
+        self._depths: _Kept[_DepthPlan] = _Kept()
+        self._alone: _Kept[tuple[_Move, Sample]] = _Kept()
 
     def _by_depth(
         self,
@@ -205,10 +232,11 @@ class PlannedRegistration:
         depth: DepthImage,
         thermal: Picture,
         rgb: Picture,
+        own: Sample | None,
     ) -> Aligned:
-        if self._depth is None or self._depth[0] != (key, depth.camera):
-            self._depth = (key, depth.camera), self._plan_depth(key, depth.camera)
-        plan = self._depth[1]
+        """``own``: :attr:`Aligned.sample` by the plane."""
+        output, _ = sizes_of(*key[:4])
+        plan = self._depths.get(key[:2], (key, depth.camera), output, lambda: self._plan_depth(key, depth.camera))
         warp = plan.maps.maps(depth.image)
         seen = warp.seen
         if seen.shape != plan.output:
@@ -220,7 +248,7 @@ class PlannedRegistration:
         else:
             grey, colour = plan.own(thermal), np.asarray(warp.apply(rgb), np.uint8)
             coverage = Coverage(plan.own_seen, seen, key[3].feather)
-            sample = self._pair[1].sample if self._pair else None  # its own camera: no depth in it
+            sample = own  # its own camera: no depth in it
         full = resized(grey, plan.output) if coverage.needs_thermal else None
         both = None if coverage.complete else coverage
         return Aligned(grey, colour, both, full, True, warp.known, sample)

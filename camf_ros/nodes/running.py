@@ -177,18 +177,8 @@ def _live(kind: type[_N], spin: Callable[[_N], int | None]) -> int:
     """The life of a node; returns the exit status."""
     stop = _Stop()
     # A context that ends while a node is being made makes errors that are none: rclpy has its handlers afterwards.
-    try:
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except Exception as error:  # arguments that ROS does not understand, or a log folder that cannot be written
-        print(f"cannot start: {_in_words(error)}", file=sys.stderr)
-        return 1
-    if foreign := remove_ros_args(sys.argv)[1:]:
-        error = ParameterError(
-            f"arguments {' '.join(foreign)} mean nothing to a node",
-            expected="--ros-args before those of ROS, as in --ros-args -p NAME:=VALUE",
-        )
-        print(f"cannot start: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
+    if refusal := _begin():
+        print(f"cannot start: {refusal}", file=sys.stderr)
         return 1
     # At hand also while its constructor has not ended: what it has in the middleware is to be destroyed then, too.
     node: _N = kind.__new__(kind)  # type: ignore[call-overload]
@@ -209,10 +199,10 @@ def _live(kind: type[_N], spin: Callable[[_N], int | None]) -> int:
             # What fails then fails for want of a context.
             if stop.told or not rclpy.ok():
                 return 0
-            refusal = error if made else refused_by_ros(error)
-            if not isinstance(refusal, CamfError):
+            known = error if made else refused_by_ros(error)
+            if not isinstance(known, CamfError):
                 raise
-            print(f"{'stopped' if made else 'cannot start'}: {refusal}", file=sys.stderr)
+            print(f"{'stopped' if made else 'cannot start'}: {known}", file=sys.stderr)
             return 1
         finally:
             stop.act = stop.wait
@@ -231,6 +221,24 @@ def _live(kind: type[_N], spin: Callable[[_N], int | None]) -> int:
             gc.collect()  # what was half made
             rclpy.try_shutdown()
             stop.close()
+
+
+def _begin() -> str:
+    """Give rclpy the arguments of the process; why that is not possible, empty if it is."""
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # arguments that ROS does not understand, or a log folder that cannot be written
+        return _in_words(error)
+    foreign = remove_ros_args(sys.argv)[1:]
+    if not foreign:
+        return ""
+    rclpy.try_shutdown()
+    return str(
+        ParameterError(
+            f"arguments {' '.join(foreign)} mean nothing to a node",
+            expected="--ros-args before those of ROS, as in --ros-args -p NAME:=VALUE",
+        )
+    )
 
 
 def _in_words(error: Exception) -> str:

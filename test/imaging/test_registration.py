@@ -28,6 +28,7 @@ from registering import (
 )
 
 from camf_ros.errors import CamfError, DataError, ParameterError, RegistrationError
+from camf_ros.imaging import registration as module
 from camf_ros.imaging.camera_model import Camera, Extrinsics, scaling
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
@@ -193,6 +194,46 @@ def test_maps_are_computed_when_something_changes_and_only_then(
     assert maps(settings, rig._replace(rgb=camera(RGB, "plumb_bob", 44.0))) == 2
     assert maps(settings, rig) == 2
     assert maps(replace(settings, processing_width=20), rig) == 3
+
+
+def zoomed(factor: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    thermal, rgb = pictures()
+    return np.repeat(np.repeat(thermal, factor, 0), factor, 1), np.repeat(np.repeat(rgb, factor, 0), factor, 1)
+
+
+def zoomed_rig(factor: int) -> Rig:
+    return Rig(*(camera((factor * h, factor * w), "none", 33.0 * factor) for h, w in (THERMAL, RGB)))
+
+
+@pytest.mark.parametrize(("sizes", "computed"), [((1, 2, 3, 4), 2 * 4), ((1, 2, 3, 4, 5), 3 * 2 * 5)])
+def test_maps_of_sizes_that_come_in_turns_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], computed: int
+) -> None:
+    """Of four sizes; with more, what is kept is bounded, and the pictures are right all the same."""
+    made = count_maps(monkeypatch)
+    settings = RegistrationSettings(mode="calibrated", file=file_with(tmp_path, extrinsics=EXTRINSICS))
+    registration, got = PlannedRegistration(), {}
+    rigs = {factor: zoomed_rig(factor) for factor in sizes}
+    for _ in range(3):
+        for factor in sizes:
+            got[factor] = registration.align(*zoomed(factor), reference="rgb", settings=settings, rig=rigs[factor])
+    assert len(made) == computed
+    for factor in sizes:
+        alone = PlannedRegistration().align(*zoomed(factor), reference="rgb", settings=settings, rig=rigs[factor])
+        np.testing.assert_array_equal(got[factor].thermal, alone.thermal)
+        np.testing.assert_array_equal(got[factor].rgb, alone.rgb)
+
+
+def test_maps_of_large_pictures_are_not_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is kept beside the last ones has a bound in pixels: here that of the smaller results."""
+    made = count_maps(monkeypatch)
+    monkeypatch.setattr(module, "_PIXELS", RGB[0] * RGB[1])
+    settings = RegistrationSettings(mode="calibrated", file=file_with(tmp_path, extrinsics=EXTRINSICS))
+    registration = PlannedRegistration()
+    for factor in (1, 2, 1, 2, 1):
+        registration.align(*zoomed(factor), reference="rgb", settings=settings, rig=zoomed_rig(factor))
+    # The small ones stay beside the large ones, not the other way round.
+    assert len(made) == 2 * 3
 
 
 def test_file_is_read_once(tmp_path: Path) -> None:

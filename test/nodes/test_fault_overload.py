@@ -12,7 +12,7 @@ from trouble import Footprint, Trouble, assert_nothing_leaked, counted, kill, se
 
 pytestmark = [pytest.mark.ros, pytest.mark.fault]
 
-DELAY = 0.1
+DELAY, PERIOD = 0.1, 1 / 15
 PAIRS = 100
 SLEEPER = """
 import sys, rclpy
@@ -56,6 +56,29 @@ def test_ten_times_the_rate_is_dropped_and_latency_does_not_grow(processes, prob
     assert stamps == sorted(set(stamps))
     trouble.order("")
     assert_nothing_leaked(probe, node.pid, before)
+
+
+def test_sizes_that_never_come_again_do_not_starve_the_output(processes, probe):
+    """As many pairs as of one size, but for those during which the first networks are made: not a few of a hundred."""
+    processes.start(
+        "fusion_node", model="camf-lite", device="cpu", threads=1, diagnostics_period=0.1, source_check__enabled=False
+    )
+    probe.wait_for_node()
+
+    def fused(sizes) -> int:
+        """Pairs of these that are fused, of as many as a camera sends in the time."""
+        before = len(probe.fused)
+        for number, (width, height) in enumerate(sizes):
+            probe.send(*scene(number, (width, height), (width // 2, height // 2)))
+            probe.spin_for(PERIOD)
+        newest = probe.header("rgb_frame").stamp
+        assert probe.spin_until(lambda: probe.fused[-1].header.stamp == newest)
+        return len(probe.fused) - before
+
+    for width in (320, 336, 352):
+        probe.fuse(*scene(0, (width, 240), (160, 120)))
+    usual = fused([(320, 240)] * PAIRS)
+    assert fused([(360 + 4 * number, 240 + 2 * number) for number in range(PAIRS)]) > usual / 6
 
 
 def test_a_subscriber_that_sleeps_or_stands_still_costs_the_others_nothing(fusion, probe):
