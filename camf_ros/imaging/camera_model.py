@@ -31,6 +31,8 @@ MODELS = {
 _SAME = 1e-6
 # A second at 30 Hz.
 _KEPT = 30
+#: So many stamps say which images are lost on the way, at a tenth of the rate, too.
+LAST_STAMPS = 200
 _IDENTITY = np.eye(3).ravel().tolist()
 
 
@@ -168,14 +170,20 @@ def _close(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 class InfoHistory:
-    """The last camera_info messages of one camera: newer ones may have come while a pair is processed."""
+    """The last camera_info messages of one camera: newer ones may have come while a pair is processed.
+
+    Attributes:
+        stamps: Of the last ones, of which more are kept, nanoseconds.
+    """
 
     def __init__(self) -> None:
         self._kept: deque[Any] = deque(maxlen=_KEPT)
+        self.stamps: deque[int] = deque(maxlen=LAST_STAMPS)
 
     def keep(self, info: Any) -> None:
         """Take a message."""
         self._kept.append(info)
+        self.stamps.append(1_000_000_000 * info.header.stamp.sec + info.header.stamp.nanosec)
 
     def of(self, stamp: Any) -> Any:
         """The message with an image's stamp, else the last one (some cameras send it rarely); None before the first."""

@@ -53,13 +53,14 @@ def input_status(
     missing: Mapping[str, Missing],
     passes: bool,
     troubles: Sequence[str],
+    still: str,
     advice: str,
 ) -> DiagnosticStatus:
     """State of the inputs: is every camera alive, and do their frames pair?
 
     ``unpaired``: frames that came into no pair, by camera and reason; ``lost``: images that were lost on the way;
     ``passes``: whether frames of a camera that is alone are published; ``troubles``: what else is wrong with the
-    topics; ``advice``: why there is no pair, where there is none.
+    topics; ``still``: that no picture changes, where that is so; ``advice``: why there is no pair, where there is none.
     """
     timeout, thresholds = settings.no_data_timeout, settings.thresholds
     silent = [camera for camera, age in snapshot.ages.items() if age is None or age > timeout]
@@ -90,6 +91,8 @@ def input_status(
     if thresholds.skew and snapshot.skew.p95 > thresholds.skew:
         text = f"pair skew p95 is {1e3 * snapshot.skew.p95:.0f} ms, more than thresholds.skew"
         return _status(f"{name}: inputs", WARN, text, values)
+    if still:
+        return _status(f"{name}: inputs", WARN, still, values)
     return _status(f"{name}: inputs", OK, "both cameras send frames", values)
 
 

@@ -14,6 +14,7 @@ from rclpy.node import Node
 
 from camf_ros.errors import plain
 from camf_ros.nodes.inputs import TYPES, Inputs, image_topic
+from camf_ros.nodes.losses import PROFILE
 from camf_ros.nodes.statistics import Snapshot
 from camf_ros.pairing.arrivals import Missing
 from camf_ros.pairing.synchronizer import CAMERAS, OTHER
@@ -32,8 +33,6 @@ _TOGETHER = 1.0
 _LEASE = 25.0
 # As ROS calls a node of which it knows no more than that.
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
-#: What to do where the middleware cannot carry large images.
-PROFILE = "start the camera driver with the same Fast DDS profile as this node (see the README, 'Frames do not arrive')"
 
 
 class Trouble(NamedTuple):
@@ -82,6 +81,16 @@ class InputLog:
                 found[camera] = Trouble(who, text)
         return found
 
+    def still(self, seconds: float, missing: Mapping[str, Missing]) -> Trouble:
+        """Both cameras send one picture over and over, for so many seconds."""
+        if missing or seconds < self._settings.source_check.frozen_after:
+            return Trouble()
+        return Trouble(
+            "still",
+            f"both cameras have repeated one frame each, bit for bit, for {seconds:.0f} s, and the noise of a sensor "
+            "makes no two alike: have both drivers frozen, or is it a still picture or a simulator without noise?",
+        )
+
     def look(
         self,
         snapshot: Snapshot,
@@ -91,11 +100,12 @@ class InputLog:
         passes: bool,
         mixed: Mapping[str, Trouble],
         lossy: Mapping[str, str],
+        still: Trouble,
     ) -> None:
         """Compare the numbers with what should be there.
 
         ``passes``: a camera that is alone is passed through; ``mixed``: see :meth:`mixed`; ``lossy``: cameras whose
-        images are lost on the way, and what to say.
+        images are lost on the way, and what to say; ``still``: see :meth:`still`.
         """
         timeout, now = self._settings.no_data_timeout, time.monotonic()
         ages = snapshot.ages
@@ -112,6 +122,7 @@ class InputLog:
             self._say(f"{camera} publishers", mixed.get(camera, Trouble()))
             self._say(f"{camera} transport", Trouble("lossy" if camera in lossy else "", lossy.get(camera, "")))
         self._pairs(snapshot, inputs, now, fresh=fresh and not missing)
+        self._say("pictures", still)
         stands = self._node.get_parameter("use_sim_time").value and self._node.get_clock().now().nanoseconds == 0
         text = "use_sim_time is set, but nothing comes on /clock: start the simulator, or 'ros2 bag play --clock'"
         self._say("clock", Trouble("stands", text) if stands and now - self._since > timeout else Trouble())

@@ -11,6 +11,7 @@ import importlib.util
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -31,11 +32,11 @@ except ImportError:  # Humble
 from camf_ros.errors import CamfError, ParameterError
 from camf_ros.fusion import Cameras
 from camf_ros.imaging.camera_messages import ImageConversion
-from camf_ros.imaging.camera_model import Extrinsics, extrinsics_of
+from camf_ros.imaging.camera_model import LAST_STAMPS, Extrinsics, extrinsics_of
 from camf_ros.imaging.depth_images import DepthImages
 from camf_ros.nodes import topics
 from camf_ros.nodes.publishers import overridable
-from camf_ros.pairing.arrivals import NANO, Frame, JumpWatch
+from camf_ros.pairing.arrivals import NANO, Frame, JumpWatch, nanoseconds
 from camf_ros.pairing.synchronizer import ImagePair, LoneFrame, PairStream, Synchronizer, synchronizer
 from camf_ros.settings.fusion_settings import FusionSettings, PairingSettings
 from camf_ros.settings.registration_settings import RegistrationSettings
@@ -110,6 +111,7 @@ class Inputs:
         stream: Decides what belongs together.
         lost: Images of each camera that were lost on the way, where the middleware tells.
         pictures: Size and encoding of each camera's last image, for people.
+        stamps: Of each camera's last images, nanoseconds.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Inputs:
         self._node, self._on_frame, self._reject = node, on_frame, reject
         self.lost = dict.fromkeys(_IMAGES, 0)
         self.pictures = dict.fromkeys(_IMAGES, "")
+        self.stamps = {camera: deque[int](maxlen=LAST_STAMPS) for camera in _IMAGES}
         self.stream = PairStream(
             settings, time.monotonic(), hand_out, synchronize=_synchronizer, warn=node.get_logger().warning
         )
@@ -172,6 +175,7 @@ class Inputs:
 
     def _arrived(self, message: Image | CompressedImage, camera: str) -> None:
         self._on_frame(camera)
+        self.stamps[camera].append(nanoseconds(message.header.stamp))
         raw = isinstance(message, Image)
         self.pictures[camera] = f"{message.width}x{message.height} {message.encoding}" if raw else message.format
         try:

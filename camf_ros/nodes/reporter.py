@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
@@ -24,29 +23,19 @@ from camf_ros.nodes.diagnostics import (
     sources_status,
     thermal_values,
 )
-from camf_ros.nodes.input_log import PROFILE, InputLog
+from camf_ros.nodes.input_log import InputLog
+from camf_ros.nodes.losses import Losses
 from camf_ros.nodes.publishers import publish
 from camf_ros.nodes.running import resident_megabytes
 from camf_ros.nodes.states import Active, Loaded
-from camf_ros.nodes.statistics import Snapshot, Statistics
+from camf_ros.nodes.statistics import Statistics
 from camf_ros.nodes.worker import trim
 from camf_ros.pairing.synchronizer import OTHER
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.source_check.check import SourceReport
 
-# Lost images are compared with those that arrive once there were so many of both, or so many seconds have passed.
-_ENOUGH, _LONG = 20, 5.0
 # Share of an image that must have a depth.
 _HARDLY_ANY = 0.01
-
-
-class _Losses(NamedTuple):
-    """What had been lost and had arrived at a moment, and what was found then."""
-
-    since: float
-    lost: int
-    came: int
-    text: str = ""
 
 
 class Reporter:
@@ -58,7 +47,7 @@ class Reporter:
         self._last = (statistics.snapshot(time.monotonic()), time.monotonic())
         self._inputs: InputLog | None = None
         # Of the current activation: losses of each camera, and what was fused before it.
-        self._losses: dict[str, _Losses] = {}
+        self._losses = Losses()
         self._fused_before: FusedPair | None = None
         self._told = False
         self._said: set[tuple[str, str]] = set()
@@ -72,7 +61,7 @@ class Reporter:
     def watch(self, settings: FusionSettings, fused_before: FusedPair | None) -> None:
         """Begin to look at the inputs: the node was activated."""
         self._inputs = InputLog(self._node, settings)
-        self._losses.clear()
+        self._losses = Losses()
         self._fused_before, self._told = fused_before, False
 
     def ended(self, active: Active) -> None:
@@ -131,7 +120,10 @@ class Reporter:
         unpaired.update(stream.dropped)
         watch = active.source_watch
         assert self._inputs is not None
-        mixed, lossy = self._inputs.mixed(), self._lossy(active, snapshot, now)
+        inputs, mixed = active.inputs, self._inputs.mixed()
+        still = self._inputs.still(stream.still(time.monotonic()), missing)
+        infos = {camera: history.stamps for camera, history in fusion.cameras.infos.items()}
+        lossy = self._losses.look(inputs.lost, snapshot.frames, inputs.stamps, infos, now)
         self._publish(
             [
                 *([sources_status(name, watch.report)] if watch else []),
@@ -141,11 +133,12 @@ class Reporter:
                     rate,
                     settings,
                     unpaired=unpaired,
-                    lost=active.inputs.lost,
+                    lost=inputs.lost,
                     missing=missing,
                     passes=passes,
                     troubles=[*(trouble.text for trouble in mixed.values()), *lossy.values()],
-                    advice=active.inputs.advice(),
+                    still=still.text,
+                    advice=inputs.advice(),
                 ),
                 fusion_status(
                     name,
@@ -162,7 +155,7 @@ class Reporter:
         )
         if watch is not None and watch.report is not None:
             self._say_sources(watch.report)
-        self._inputs.look(snapshot, missing, active.inputs, passes=passes, mixed=mixed, lossy=lossy)
+        self._inputs.look(snapshot, missing, inputs, passes=passes, mixed=mixed, lossy=lossy, still=still)
         if last is not None and last is not self._fused_before and not self._told:
             self._told = True
             self._say_fusing(last, active, self._inputs)
@@ -173,17 +166,6 @@ class Reporter:
         height, width = pair.made.image.shape[:2]
         topic = self._node.resolve_topic_name(topics.FUSED_IMAGE if pair.frame else topics.DETECTOR_IMAGE)
         self._node.get_logger().info(plain(f"fusing {cameras} with {pair.model} into {topic} ({width}x{height})"))
-
-    def _lossy(self, active: Active, snapshot: Snapshot, now: float) -> dict[str, str]:
-        """The cameras of which more images are lost than arrive, in words."""
-        for camera, total in active.inputs.lost.items():
-            began = self._losses.setdefault(camera, _Losses(now, total, snapshot.frames[camera]))
-            lost, came = total - began.lost, snapshot.frames[camera] - began.came
-            if lost + came < _ENOUGH and now - began.since < _LONG:
-                continue
-            text = f"{lost} of {lost + came} images of the {camera} camera were lost on the way: {PROFILE}"
-            self._losses[camera] = _Losses(now, total, snapshot.frames[camera], text if lost > max(came, 2) else "")
-        return {camera: losses.text for camera, losses in self._losses.items() if losses.text}
 
     def _fallback(self, depth: DepthImages | None, frame: FusedFrame | None) -> str:
         """Why depth was not used since the last report; also in the log when that begins and ends."""

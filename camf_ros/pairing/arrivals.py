@@ -317,5 +317,11 @@ class Presence:
             return False
         return own is None or (own.reason == "refused" and other.reason == "silent")
 
+    def still(self, now: float) -> float:
+        """Seconds for which both cameras have sent frames that never changed; 0 where one is silent."""
+        cameras = self._cameras.values()
+        silent = any(now - own.last > self._patience(own) for own in cameras)
+        return 0.0 if silent else min(own.last - own.changed for own in cameras)
+
     def _patience(self, camera: _Camera) -> float:
         return max(self.timeout, _PERIODS * median(camera.intervals)) if camera.intervals else self.timeout

@@ -334,6 +334,10 @@ class PairStream:
         states = {camera: self._presence.missing(camera, now) for camera in CAMERAS}
         return {camera: state for camera, state in states.items() if state}
 
+    def still(self, now: float) -> float:
+        """Seconds for which the pictures of both cameras have not changed by a bit."""
+        return self._presence.still(now)
+
     def advice(self, clock: int, now: float) -> str:
         """Why there is no pair; see :meth:`camf_ros.pairing.advice.StampLog.advice`."""
         return self._seen.advice(clock, now)

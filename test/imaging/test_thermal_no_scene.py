@@ -77,6 +77,9 @@ SPOILT = {
     "corners of 0": with_value(CORNERS, 0),
     "corners at the limit": with_value(CORNERS, 65535),
     "corners at full scale": with_value(CORNERS, 16383),
+    "corners of 1": with_value(CORNERS, 1),
+    "corners of a camera's largest value": with_value(CORNERS, 12345),
+    "one corner of a camera's largest value": with_value(np.s_[:30, :30], 12345),
     "one saturated corner": with_value(np.s_[:30, :30], 65535),
     "above": with_value(np.s_[:12], 0),
     "below": with_value(np.s_[-1:], 0),
@@ -123,12 +126,26 @@ def test_rotated_pictures(agc: str, how: int) -> None:
 
 
 @pytest.mark.parametrize("agc", ["plateau", "linear", "clahe"])
-def test_temperatures_filled_with_zero(agc: str) -> None:
+@pytest.mark.parametrize("value", [0, -1, -273.15, -9999, 150, 3e38])
+def test_temperatures_filled_with_a_value(agc: str, value: float) -> None:
     celsius = (counts().astype(np.float32) - 7000) / 50 + 20
-    spoilt = with_value(CORNERS, 0)(celsius)
+    spoilt = with_value(CORNERS, value)(celsius)
     got, expected = grey(spoilt, agc)[0], grey(celsius, agc)[0]
     away = cv2.dilate(CORNERS.astype(np.uint8), np.ones((31, 31), np.uint8)) == 0
     assert np.abs(got - expected)[away].mean() <= 2.5
+
+
+@pytest.mark.parametrize("agc", MODES)
+@pytest.mark.parametrize(("dtype", "value"), [(np.uint16, 65535), (np.uint16, 0), (np.float32, 1e5), (np.float32, 0)])
+def test_single_pixels_that_are_dead_move_no_level(agc: str, dtype: type[Any], value: float) -> None:
+    """From the first frame on, before they are known well enough to be repaired."""
+    picture = counts().astype(dtype)
+    spoilt = picture.copy()
+    spoilt[[40, 90, 150, 200], [30, 200, 111, 77]] = value
+    difference = np.abs(grey(spoilt, agc)[0] - grey(picture, agc)[0])
+    away = cv2.dilate((spoilt != picture).astype(np.uint8), np.ones((31, 31), np.uint8)) == 0
+    assert difference[away].max() <= 8
+    assert difference[away].mean() <= 1
 
 
 SCENES = {
@@ -140,6 +157,9 @@ SCENES = {
     "one dead pixel at the side": with_value(np.s_[0, 40], 0),
     "nothing but zeros": np.zeros_like,
     "at the limit all over": lambda picture: np.full_like(picture, 65535),
+    "an even thing at the side of a picture without noise": lambda picture: with_value(np.s_[150:, 200:260], 31000)(
+        np.full_like(picture, 29000)
+    ),
     "few counts": lambda picture: ((picture - 7100) // 100).astype(picture.dtype),
 }
 

@@ -12,7 +12,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from harness import PATIENCE, executable, qos, scene, start_fusion
 from rcl_interfaces.msg import Log
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from camf_ros.nodes import topics
@@ -107,9 +107,11 @@ def test_two_publishers_on_one_topic_are_named(processes, probe, model):
     other = rclpy.create_node("other_camera", context=probe.context, namespace="left")
     other.create_publisher(Image, f"/{topics.RGB_IMAGE}", qos("reliable"))
     text = "2 publishers send on /rgb/image_raw: /left/other_camera, /probe; their frames are mixed"
-    assert until_inputs_say(probe, text, lambda: probe.send(*scene())) == DiagnosticStatus.WARN
+    seeds = iter(range(10**6))
+    assert until_inputs_say(probe, text, lambda: probe.send(*scene(next(seeds)))) == DiagnosticStatus.WARN
     other.destroy_node()
-    assert until_inputs_say(probe, "both cameras send frames", lambda: probe.send(*scene())) == DiagnosticStatus.OK
+    level = until_inputs_say(probe, "both cameras send frames", lambda: probe.send(*scene(next(seeds))))
+    assert level == DiagnosticStatus.OK
     log = log_of(node)
     assert log.count(text) == 1
     assert "thermal publishers" not in log
@@ -144,7 +146,71 @@ def test_cameras_get_time_to_start(processes, model):
     assert len(waiting) == 1
     assert "[INFO]" in lines[waiting[0]]
     stamps = [float(line.split("[")[2].partition("]")[0]) for line in (lines[waiting[0]], lines[-1])]
-    assert stamps[1] - stamps[0] > 1.0
+    # Said after one timeout, and asked after five.
+    assert stamps[1] - stamps[0] > 1.5
+    assert not any("remapped" in line for line in lines[:-1])
+
+
+@pytest.mark.parametrize(
+    ("transport", "kind", "carries"),
+    [
+        (
+            "raw",
+            CompressedImage,
+            "/thermal/image_raw carries sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image",
+        ),
+        ("compressed", Image, "/thermal/image_raw/compressed carries sensor_msgs/msg/Image, not sensor_msgs/msg/Com"),
+        ("raw", CameraInfo, "/thermal/image_raw carries sensor_msgs/msg/CameraInfo, not sensor_msgs/msg/Image"),
+    ],
+)
+def test_a_topic_of_a_wrong_type(processes, model, transport, kind, carries):
+    context = rclpy.Context()
+    context.init()
+    driver = rclpy.create_node("driver", context=context)
+    topic = "thermal/image_raw" + ("/compressed" if transport == "compressed" else "")
+    driver.create_publisher(kind, topic, 10)
+    parameters = {"model": str(model), "no_data_timeout": 0.5, "diagnostics_period": 0.2, "threads": 1}
+    node = processes.start("fusion_node", input_transport__thermal=transport, **parameters)
+    lines = []
+    while not lines or carries not in lines[-1]:
+        lines.append(node.stdout.readline())
+        assert lines[-1], lines
+    driver.destroy_node()
+    context.try_shutdown()
+    assert "set input_transport.thermal, or remap the topic" in lines[-1]
+    assert not any("is the thermal camera running" in line or "lost on the way" in line for line in lines)
+
+
+def test_both_cameras_that_repeat_a_frame(processes, probe, model):
+    heard = []
+    probe.node.create_subscription(Log, "/rosout", heard.append, 10)
+    node = started(processes, probe, model, source_check__frozen_after=1.0)
+    text = "both cameras have repeated one frame each, bit for bit, for "
+    assert until_inputs_say(probe, text, lambda: probe.send(*scene())) == DiagnosticStatus.WARN
+    until_log_says(probe, heard, text, lambda: probe.send(*scene()))
+    seeds = iter(range(10**6))
+    level = until_inputs_say(probe, "both cameras send frames", lambda: probe.send(*scene(next(seeds))))
+    assert level == DiagnosticStatus.OK
+    assert log_of(node).count(text) == 1
+
+
+def test_images_that_do_not_come_though_camera_info_does(processes, probe, model):
+    """As where the middleware does not tell what it loses."""
+    started(processes, probe, model)
+    numbers = iter(range(10**6))
+
+    def send():
+        number = next(numbers)
+        thermal, rgb = scene(number)
+        probe.advance()
+        probe.thermal.publish(image_message(thermal, "mono16", probe.header("thermal_frame")))
+        probe.rgb_info.publish(CameraInfo(header=probe.header("rgb_frame")))
+        if number % 10 == 0:
+            probe.rgb.publish(image_message(rgb, "rgb8", probe.header("rgb_frame")))
+
+    assert until_inputs_say(probe, "by the stamps of its camera_info", send) == DiagnosticStatus.WARN
+    assert " images of the rgb camera arrived" in probe.levels["inputs"][1]
+    assert "images of the thermal camera" not in probe.levels["inputs"][1]
 
 
 def test_images_that_are_lost_on_the_way(processes, probe, model, tmp_path):

@@ -232,3 +232,24 @@ def test_a_small_object_that_moves_in_a_picture_without_noise_is_seen(kind: type
 
 def test_a_picture_without_bytes_has_a_fingerprint() -> None:
     assert fingerprint(SimpleNamespace(data=array("B"))) == b""
+
+
+@pytest.mark.parametrize("rates", [(30, 30), (30, 9), (1, 0.5)])
+def test_two_cameras_that_stand_still_are_told_while_they_send(rates: tuple[float, float]) -> None:
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    frames = sorted((k / rate, name) for name, rate in zip("ab", rates, strict=True) for k in range(int(20 * rate)))
+    for t, name in frames:
+        presence.arrived(name, b"same", t)
+    last = frames[-1][0]
+    assert presence.still(last) > 15
+    assert presence.still(last + 60) == 0, "silence is another thing"
+    presence.arrived("b", b"other", last)
+    assert presence.still(last) == 0
+
+
+def test_one_that_stands_still_is_not_both() -> None:
+    presence = Presence(("a", "b"), TIMEOUT, 0.0)
+    for k in range(100):
+        presence.arrived("a", b"same", k / 10)
+        presence.arrived("b", live(k), k / 10)
+    assert presence.still(9.9) == 0

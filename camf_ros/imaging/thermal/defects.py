@@ -105,6 +105,14 @@ class DeadPixels:
         """Those that are repaired at present, by their place in the flattened frame."""
         return self._dead
 
+    @property
+    def suspects(self) -> NDArray[np.intp]:
+        """Those, and the ones that look dead without having proven it yet: single pixels far off, of no use for levels.
+
+        By their place in the flattened frame of the last call of :meth:`repair`.
+        """
+        return self._suspects
+
     def repair(self, image: Raw, noise: float, stamp: float) -> Raw:
         """The finite (H, W) frame with each dead pixel replaced by the median of its live neighbours.
 

@@ -35,6 +35,10 @@ _MODES: Mapping[str, Callable[[], _Mode]] = {
 }
 
 
+# Share of the pixels that are left out of the levels because they look dead.
+_MOST_LEFT_OUT = 0.01
+
+
 @dataclass(frozen=True)
 class ThermalState:
     """What was found in the last frame; shares are of the pixels, 0 to 1.
@@ -132,6 +136,7 @@ class ThermalFrontEnd:
             raw = filled(raw, finite, single)
         if settings.dead_pixels == "auto":
             raw = self._dead_pixels.repair(raw, scene.noise, stamp)
+            scene = _without(self._dead_pixels.suspects, image, scene, settings)
         elif self._dead_pixels.places.size:
             self._dead_pixels = DeadPixels()
         mode = self._choose((settings.agc, image.shape, image.dtype), (scene.low, scene.high), stamp)
@@ -176,6 +181,18 @@ class ThermalFrontEnd:
             self._mode = self._other[0]
         self._levels, self._stamp, self._other = levels, stamp, None
         return self._mode
+
+
+def _without(places: NDArray[np.intp], image: Raw, scene: Scene, settings: ThermalSettings) -> Scene:
+    """The figures of a frame without a few pixels, places in the flattened frame; what is saturated counts as before.
+
+    A single one far from all others would take a third of the grey levels from them.
+    """
+    if not 0 < places.size <= _MOST_LEFT_OUT * image.size:
+        return scene
+    outside = np.zeros(image.shape, np.bool_) if scene.outside is None else scene.outside.copy()
+    outside.flat[places] = True
+    return scene if outside.all() else measure(image, settings, outside)._replace(saturated=scene.saturated)
 
 
 def put_right(image: Image, settings: ThermalSettings) -> Image:

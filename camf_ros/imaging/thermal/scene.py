@@ -46,7 +46,10 @@ _LEAST_AREA, _SOLID, _LEAST_SCENE = 4, 0.3, 0.02
 # unlike the scene.
 _BESIDE, _NEAR = 5, 11
 # What marks nothing in floats, which may have been 16 bits with a sign.
-_FLOAT_LIMITS = (0.0, -32768.0, 32767.0)
+_FLOAT_LIMITS = (0.0, -32768.0, 32767.0, -273.15)
+# Any value that is unlike the scene marks nothing where it makes up so much of the sides, and either fills two corners
+# or has a picture around it whose neighbours are equal so seldom that no object in it is of one value.
+_FILLED, _EQUAL = 0.02, 0.3
 # The range of the scene is taken from so many pixels a side of the inner three quarters, without this share at both
 # ends; what is further from it than so many times its span is unlike it.
 _RANGE_SAMPLES, _TRIMMED, _SPANS = 24, 0.1, 2.0
@@ -224,7 +227,7 @@ def find_no_scene(image: Raw) -> NoScene | None:
     low, high = _range(image)
     top, bottom = (_telemetry(rows, low, high) for rows in (image[:_SIDE_ROWS], image[: -_SIDE_ROWS - 1 : -1]))
     part = image[top : height - bottom]
-    limits = _limits(part)
+    limits = _limits(part, low, high)
     rows, columns = (_stuck(lines, low, high) for lines in (part, part.T))
     if not (top or bottom or limits or rows or columns):
         return None
@@ -280,13 +283,36 @@ def _telemetry(rows: Raw, low: float, high: float) -> int:
     return count if count <= _MOST_ROWS else 0
 
 
-def _limits(image: Raw) -> list[float]:
+def _limits(image: Raw, low: float, high: float) -> set[float]:
     """The values that mark nothing and occur at the sides."""
     sides = np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
+    found = _fillings(image, sides[(sides < low) | (sides > high)], sides.size)
     if image.dtype == np.uint16:
-        return [float(end) for end in {sides.min(), sides.max()} if end == 0 or end in FULL_SCALES]
+        return found | {float(end) for end in (sides.min(), sides.max()) if end == 0 or end in FULL_SCALES}
     largest = float(np.fmax.reduce(sides))
-    return [*({largest} if largest in FULL_SCALES else ()), *(each for each in _FLOAT_LIMITS if (sides == each).any())]
+    if largest in FULL_SCALES:
+        found.add(largest)
+    return found | {each for each in _FLOAT_LIMITS if (sides == image.dtype.type(each)).any()}
+
+
+def _fillings(image: Raw, unlike: Raw, size: int) -> set[float]:
+    """Of values at the sides that are unlike the scene, those that can be no object in it; ``size``: of all sides."""
+    if unlike.size < _FILLED * size:
+        return set()
+    values, counts = np.unique(unlike[np.isfinite(unlike)], return_counts=True)
+    corners = image[[0, 0, -1, -1], [0, -1, 0, -1]]
+    noisy: bool | None = None
+    found = set()
+    for value in values[counts >= _FILLED * size]:
+        if np.count_nonzero(corners == value) < 2:
+            if noisy is None:
+                height, width = image.shape
+                inner = image[height // 4 : height - height // 4, width // 4 : width - width // 4]
+                noisy = float((inner[:, 1:] == inner[:, :-1]).mean()) < _EQUAL
+            if not noisy:
+                continue
+        found.add(float(value))
+    return found
 
 
 def _at_sides(image: Raw, value: float, *, like_scene: bool) -> Mask:
