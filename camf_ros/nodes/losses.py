@@ -6,7 +6,7 @@ images exceed the middleware's shared memory. Drivers publish one with the stamp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 #: What to do where the middleware cannot carry large images.
@@ -36,8 +36,8 @@ class Losses:
         self,
         lost: Mapping[str, int],
         came: Mapping[str, int],
-        images: Mapping[str, Sequence[int]],
-        infos: Mapping[str, Sequence[int]],
+        images: Mapping[str, Iterable[int]],
+        infos: Mapping[str, Iterable[int]],
         now: float,
     ) -> dict[str, str]:
         """The cameras of which most images are lost, and what to say.
@@ -62,17 +62,18 @@ class Losses:
         self._counts[camera] = _Count(now, total, arrived, text if lost > max(came, 2) else "")
 
 
-def _announced(camera: str, images: Sequence[int], infos: Sequence[int]) -> str:
+def _announced(camera: str, images: Iterable[int], infos: Iterable[int]) -> str:
     """What to say if few of the images come that camera_info announces; empty otherwise.
 
     Only what lies between two images that came with their camera_info is counted: before and after it one of the two
     may not have been there yet.
     """
-    known = set(images)
-    places = [place for place, stamp in enumerate(infos) if stamp in known]
+    known, stamps = set(images), list(infos)
+    places = [place for place, stamp in enumerate(stamps) if stamp in known]
     if not places:
         return ""
-    announced, came = len(set(infos[places[0] : places[-1]])), len({infos[place] for place in places[:-1]})
+    between = set(stamps[places[0] : places[-1]])
+    announced, came = len(between), len(between & known)
     if announced < _ENOUGH or came > _FEW * announced:
         return ""
     return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2: run scripts/test, which brings it")
@@ -14,7 +16,9 @@ PERIOD = 33_333_333
 
 def look(images, infos, lost=NONE, came=NONE):
     """What is said of the RGB camera."""
-    found = Losses().look(lost, came, {"thermal": [], "rgb": images}, {"thermal": [], "rgb": infos}, 0.0)
+    found = Losses().look(
+        lost, came, {"thermal": deque(), "rgb": deque(images)}, {"thermal": deque(), "rgb": deque(infos)}, 0.0
+    )
     assert "thermal" not in found
     return found.get("rgb", "")
 
