@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from camf_ros.errors import blamed
 from camf_ros.fused_frame import FusedFrame, PassedFrame
 from camf_ros.imaging.camera_messages import Image, ImageConversion
 from camf_ros.imaging.camera_model import (
+    LAST_STAMPS,
     Extrinsics,
     InfoHistory,
     alike,
@@ -28,11 +30,13 @@ from camf_ros.imaging.camera_model import (
     check_frames,
     fused_info,
     picture_size,
+    wrong_with,
 )
 from camf_ros.imaging.depth_images import DepthImages
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.warp import Rig, Size
 from camf_ros.outputs import CHANNEL_WEIGHTS, DETECTOR, FUSED, HEADER, TIME, Outputs, Work
+from camf_ros.pairing.arrivals import nanoseconds
 from camf_ros.pairing.synchronizer import CAMERAS, OTHER, ImagePair, LoneFrame
 from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
@@ -87,14 +91,27 @@ class Running(NamedTuple):
 class Cameras:
     """What is known about the cameras themselves: ``infos``, their camera_info, ``depth``, and how they stand.
 
+    ``stamps`` are those of their last camera_info, nanoseconds; ``problems``: why a camera's last one cannot be used.
+
     ``extrinsics`` is where poses come from; None where nobody listens to transforms.
     """
 
     def __init__(self, settings: RegistrationSettings) -> None:
         self.infos, self.depth = {camera: InfoHistory() for camera in CAMERAS}, DepthImages()
+        self.stamps: dict[str, deque[int]] = {camera: deque(maxlen=LAST_STAMPS) for camera in CAMERAS}
+        self.problems: dict[str, str] = {}
         self.extrinsics: Transforms | None = None
         self._last: Extrinsics | None = None
         Cameras.configure(self, settings)
+
+    def take(self, camera: str, info: Any) -> None:
+        """Take a camera's camera_info, if it makes sense."""
+        self.stamps[camera].append(nanoseconds(info.header.stamp))
+        if problem := wrong_with(info):
+            self.problems[camera] = f"{camera} camera_info is neither used nor passed on: {problem}"
+            return
+        self.problems.pop(camera, None)
+        self.infos[camera].keep(info)
 
     def configure(self, settings: RegistrationSettings) -> None:
         """Use other settings from the next frame on; from any thread."""
@@ -163,6 +180,8 @@ class Fusion:
         self._lock = threading.Lock()
         # Of the last frame of each camera: its frame_id, and the (height, width) of its picture.
         self._seen: dict[str, tuple[str, Size]] = {}
+        # Cameras whose camera_info cannot be used, which has been said.
+        self._complained: set[str] = set()
 
     @property
     def running(self) -> Running:
@@ -310,6 +329,11 @@ class Fusion:
         return convert(message, self.pipeline.budget)
 
     def _publish_info(self, frame: FusedFrame | DetectorFrame | PassedFrame, header: Any) -> None:
+        for camera in CAMERAS:
+            problem = self.cameras.problems.get(camera, "")
+            if problem and camera not in self._complained:
+                self._outputs.complain(f"camera_info {camera}", problem)
+            (self._complained.add if problem else self._complained.discard)(camera)
         info, size = self.cameras.infos[frame.reference].of(header.stamp), self._seen[frame.reference][1]
         if info is None:
             return

@@ -267,9 +267,11 @@ class BagFusion:
         elif role == "depth":
             self._cameras.depth.keep(self._types.decode(data, self._kinds["depth"]))
         else:
-            camera, depth = role.removesuffix(" info"), self._cameras.depth.infos
-            infos = depth if camera == "depth" else self._cameras.infos[camera]
-            infos.keep(self._types.decode(data, CAMERA_INFO))
+            camera, info = role.removesuffix(" info"), self._types.decode(data, CAMERA_INFO)
+            if camera == "depth":
+                self._cameras.depth.infos.keep(info)
+            else:
+                self._cameras.take(camera, info)
 
     def _made(self) -> Iterator[Result]:
         """What is made of the pairs and lone frames that were found, now."""

@@ -29,6 +29,8 @@ from camf_ros.pipeline import FusionPipeline
 from camf_ros.settings.fusion_settings import FusionSettings
 
 _logger = logging.getLogger(__name__)
+# What is neither a folder nor a picture is opened as a video.
+_NAMES = {"video": "a video, or a picture of another kind"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
             raise DataError(f"{source} does not exist", remedy="check the path")
     kind, other = _kind(arguments.thermal), _kind(arguments.rgb)
     if other != kind:
+        thermal, rgb = (_NAMES.get(each, f"a {each}") for each in (kind, other))
         raise DataError(
-            f"{arguments.thermal} is a {kind} and {arguments.rgb} a {other}", expected="two inputs of one kind"
+            f"{arguments.thermal} is {thermal} and {arguments.rgb} {rgb}",
+            expected="two inputs of one kind",
+            remedy=f"pictures are {FORMATS}" if "video" in (kind, other) else "",
         )
     job: StillsJob | VideoJob
     if kind == "video":

@@ -9,14 +9,14 @@ from __future__ import annotations
 import copy
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.errors import RegistrationError
+from camf_ros.errors import RegistrationError, shown
 
 Matrix = NDArray[np.float64]
 
@@ -29,6 +29,10 @@ MODELS = {
 }
 # Numbers that differ by less are the same pose: a publisher that computes it anew each time must not cost new maps.
 _SAME = 1e-6
+# Coefficients of a rational polynomial; drivers send them with others, of zero, behind them.
+_RATIONAL, _LONGER = 8, (12, 14)
+# No number of a camera is as large, no sensor bins so many pixels, and rotations have a few digits at least.
+_ABSURD, _MOST_BINNED, _NO_ROTATION = 1e9, 64, 0.02
 # A second at 30 Hz.
 _KEPT = 30
 #: So many stamps say which images are lost on the way, at a tenth of the rate, too.
@@ -64,11 +68,11 @@ class Camera:
                 remedy="calibrate the camera; drivers send zeros where there is no calibration",
             )
         if self.model not in MODELS:
-            raise RegistrationError(f"distortion_model is {self.model!r}", expected=f"one of {', '.join(MODELS)}")
+            raise RegistrationError(f"distortion_model is {shown(self.model)}", expected=f"one of {', '.join(MODELS)}")
         if len(self.coefficients) not in MODELS[self.model] or not all(map(math.isfinite, self.coefficients)):
             counts = " or ".join(str(count) for count in MODELS[self.model])
             raise RegistrationError(
-                f"d is {list(self.coefficients)}", expected=f"{counts} finite numbers for {self.model}"
+                f"d is {shown(list(self.coefficients))}", expected=f"{counts} finite numbers for {self.model}"
             )
 
     @property
@@ -170,20 +174,14 @@ def _close(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 class InfoHistory:
-    """The last camera_info messages of one camera: newer ones may have come while a pair is processed.
-
-    Attributes:
-        stamps: Of the last ones, of which more are kept, nanoseconds.
-    """
+    """The last camera_info messages of one camera: newer ones may have come while a pair is processed."""
 
     def __init__(self) -> None:
         self._kept: deque[Any] = deque(maxlen=_KEPT)
-        self.stamps: deque[int] = deque(maxlen=LAST_STAMPS)
 
     def keep(self, info: Any) -> None:
         """Take a message."""
         self._kept.append(info)
-        self.stamps.append(1_000_000_000 * info.header.stamp.sec + info.header.stamp.nanosec)
 
     def of(self, stamp: Any) -> Any:
         """The message with an image's stamp, else the last one (some cameras send it rarely); None before the first."""
@@ -208,7 +206,52 @@ def camera_of(info: Any) -> Camera | None:
         return None
     height, width = picture_size(info)
     k = _to_picture(info) @ np.array(info.k, np.float64).reshape(3, 3)
-    return Camera(width, height, _plain(k), str(info.distortion_model) or "plumb_bob", _plain(np.array(info.d)))
+    return Camera(width, height, _plain(k), *_lens(info))
+
+
+def wrong_with(info: Any) -> str:
+    """What makes a camera_info useless, for us and for whoever would get it with the fused image; empty if nothing.
+
+    K of zeros is a camera without calibration, and R and P of zeros are not known; all else has to make sense.
+    """
+    return next(_faults(info), "")
+
+
+def _faults(info: Any) -> Iterator[str]:
+    numbers = {name: np.array(getattr(info, name), np.float64) for name in ("k", "d", "r", "p")}
+    for name, values in numbers.items():
+        if not (np.abs(values) < _ABSURD).all():
+            yield f"{name} is {shown(values.tolist())}"
+    size, region = f"{info.width} x {info.height}", info.roi
+    if max(info.binning_x, info.binning_y) > _MOST_BINNED or (
+        info.width and info.height and not all(picture_size(info))
+    ):
+        yield f"binning is {info.binning_x} x {info.binning_y} for {size}"
+    if region.x_offset + region.width > info.width or region.y_offset + region.height > info.height:
+        yield f"roi is {region.width} x {region.height} at {region.x_offset}, {region.y_offset} of {size}"
+    r, p = numbers["r"].reshape(3, 3), numbers["p"].reshape(3, 4)
+    if r.any() and (np.abs(r @ r.T - np.eye(3)).max() > _NO_ROTATION or np.linalg.det(r) < 0):
+        yield f"r is {shown(numbers['r'].tolist())}, which is no rotation"
+    if p.any() and (min(p[0, 0], p[1, 1]) <= 0 or p[2].tolist() != [0, 0, 1, 0]):
+        yield f"p is {shown(numbers['p'].tolist())}; expected focal lengths above 0 and a last row of 0, 0, 1, 0"
+    try:
+        model, coefficients = _lens(info)
+        k = _plain(numbers["k"]) if numbers["k"].any() else _plain(np.eye(3).ravel())
+        Camera(max(1, info.width), max(1, info.height), k, model, coefficients)
+    except RegistrationError as error:
+        yield str(error)
+
+
+def _lens(info: Any) -> tuple[str, tuple[float, ...]]:
+    """Distortion model and coefficients of a camera_info, as image_geometry takes them."""
+    model, d = str(info.distortion_model) or "plumb_bob", _plain(np.array(info.d))
+    if not any(d):
+        d = ()
+    elif model == "plumb_bob" and len(d) == _RATIONAL:
+        model = "rational_polynomial"
+    elif model == "rational_polynomial" and len(d) in _LONGER and not any(d[_RATIONAL:]):
+        d = d[:_RATIONAL]
+    return model, d
 
 
 def fused_info(info: Any, header: Any, size: tuple[int, int], *, undistorted: bool) -> Any:

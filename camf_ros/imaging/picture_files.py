@@ -37,6 +37,7 @@ _SUFFIXES = (
 )
 _NPY = b"\x93NUMPY"
 # BigTIFF as big-endian machines write it, which Pillow takes for something else.
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0")
 _BACKWARD = b"MM\0+"
 # Bytes: up to the bits and the kind of colour of a PNG.
 _HEAD = 26
@@ -129,6 +130,12 @@ def read_picture(path: Path, budget: MemoryBudget | None = None) -> NDArray[Any]
         except CamfError:
             raise
         except PIL.UnidentifiedImageError as error:
+            if head.startswith(_TIFF):
+                raise DataError(
+                    f"{path} is a TIFF that is damaged, or of values that cannot be read",
+                    expected="grey integers of 8 to 32 bits, grey floats, or colours of 8 or 16 bits",
+                    remedy="save it with 16 bits, or grey with 32 as floats",
+                ) from error
             what = "cannot be read as a picture" if head else "is empty"
             raise DataError(f"{path} {what}", expected=FORMATS, remedy="remove or replace the file") from error
         except PIL.Image.DecompressionBombError as error:
@@ -177,7 +184,7 @@ def _is_sequence(picture: PIL.Image.Image) -> bool:
 
 def _decoded(picture: PIL.Image.Image, path: Path, head: bytes) -> NDArray[Any]:
     tags = dict(getattr(picture, "tag_v2", {}))
-    deep = _is_for_opencv(picture, head, tags)
+    deep = _is_for_opencv(picture, path, head, tags)
     turn = picture.getexif().get(_ORIENTATION)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -192,13 +199,17 @@ def _decoded(picture: PIL.Image.Image, path: Path, head: bytes) -> NDArray[Any]:
     return _turned(_pixels(picture, tags), picture.getexif().get(_ORIENTATION))
 
 
-def _is_for_opencv(picture: PIL.Image.Image, head: bytes, tags: dict[int, Any]) -> bool:
+def _is_for_opencv(picture: PIL.Image.Image, path: Path, head: bytes, tags: dict[int, Any]) -> bool:
     if picture.format == "PNG":
         return head[24] == 16 and head[25] != 0  # bits, and kind of colour
     if picture.format == "TIFF":
         deep = len(bits := tags.get(_BITS, (1,))) > 1 and max(bits) > 8
         if deep and tags.get(_PLANES, 1) != 1:
-            raise ValueError("colours of more than 8 bits, each in a plane of its own")
+            raise DataError(
+                f"{path} has colours of more than 8 bits, each in a plane of its own",
+                expected="the colours of a pixel side by side",
+                remedy="save it as PNG, or with planar configuration 1",
+            )
         return deep
     return picture.format in ("PPM", "JPEG2000")
 

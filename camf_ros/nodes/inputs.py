@@ -242,7 +242,7 @@ class CameraTopics(Cameras):
         self._depth_subscriptions: list[Any] = []
         self.configure(settings)
         self._subscriptions = [
-            node.create_subscription(CameraInfo, topic, self.infos[camera].keep, **overridable(SENSOR_INPUT))
+            node.create_subscription(CameraInfo, topic, partial(self.take, camera), **overridable(SENSOR_INPUT))
             for camera, topic in INFOS.items()
         ]
 

@@ -93,7 +93,11 @@ class Reporter:
         frame = last.frame if last else None
         depth = fusion.cameras.depth if settings.registration.mode == "depth" else None
         fallback = self._fallback(depth, frame)
-        warnings = (*(text for text in (loaded.problem, fallback) if text), *loaded.warnings)
+        warnings = (
+            *(text for text in (loaded.problem, fallback) if text),
+            *fusion.cameras.problems.values(),
+            *loaded.warnings,
+        )
         values.update(
             {
                 "engine": chosen.engine.description,
@@ -122,8 +126,7 @@ class Reporter:
         assert self._inputs is not None
         inputs, mixed = active.inputs, self._inputs.mixed()
         still = self._inputs.still(stream.still(time.monotonic()), missing)
-        infos = {camera: history.stamps for camera, history in fusion.cameras.infos.items()}
-        lossy = self._losses.look(inputs.lost, snapshot.frames, inputs.stamps, infos, now)
+        lossy = self._losses.look(inputs.lost, snapshot.frames, inputs.stamps, fusion.cameras.stamps, now)
         self._publish(
             [
                 *([sources_status(name, watch.report)] if watch else []),

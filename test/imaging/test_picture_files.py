@@ -220,6 +220,7 @@ def flipped(content: bytes, place: int) -> bytes:
 
 SEVERAL = "holds several pages or frames; expected one picture; save them as a folder of pictures, or as a video"
 UNKNOWN = "cannot be read as a picture"
+VALUES = "is a TIFF that is damaged, or of values that cannot be read; expected grey integers of 8 to 32 bits,"
 REFUSED: dict[str, tuple[bytes, str]] = {
     "pages.tiff": (several("TIFF"), SEVERAL),
     "animated.gif": (several("GIF"), SEVERAL),
@@ -227,15 +228,16 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "animated.png": (several("PNG"), SEVERAL),
     "planes.tiff": (
         tiff(RGB16, more=((284, 2),)),
-        f"{UNKNOWN} (colours of more than 8 bits, each in a plane of its own)",
+        "has colours of more than 8 bits, each in a plane of its own; expected the colours of a pixel side by side;",
     ),
-    "float_colours.tiff": (tiff(RGB.astype(np.float32)), UNKNOWN),
+    "float_colours.tiff": (tiff(RGB.astype(np.float32)), VALUES),
+    "complex.tiff": (tiff(COUNTS, more=((339, 6),)), VALUES),
     "empty.png": (b"", "is empty; expected PNG, JPEG,"),
     "text.png": (b"hello", f"{UNKNOWN}; expected PNG, JPEG, TIFF, BMP, WebP, PPM, PGM, JPEG 2000, GIF or .npy;"),
     "table.npz": (b"PK\x03\x04" + bytes(200), UNKNOWN),
     "flipped.png": (flipped(bytes(cv2.imencode(".png", RGB16)[1]), 200), UNKNOWN),
     **{
-        f"cut_{name}": (content[: len(content) * 2 // 3], UNKNOWN)
+        f"cut_{name}": (content[: len(content) * 2 // 3], VALUES if name == "lzw.tiff" else UNKNOWN)
         for name, (content, _) in {**THERMAL, **COLOUR}.items()
         if name.partition(".")[2] in ("png", "gif", "pgm", "bmp", "webp", "jp2", "jpg") or name == "lzw.tiff"
     },

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, RegionOfInterest
 from std_msgs.msg import Header
 
 from camf_ros.errors import ParameterError, RegistrationError
-from camf_ros.imaging.camera_model import camera_of, fused_info, picture_size
+from camf_ros.imaging.camera_model import camera_of, fused_info, picture_size, wrong_with
 from camf_ros.nodes.inputs import CameraTransforms
 
 K = [500.0, 0.0, 319.5, 0.0, 510.0, 239.5, 0.0, 0.0, 1.0]
@@ -31,6 +31,61 @@ def info(**changes: object) -> CameraInfo:
 def seen(p: list[float], point: tuple[float, ...]) -> np.ndarray:
     u = np.array(p).reshape(3, 4) @ [*point, 1.0]
     return u[:2] / u[2]
+
+
+NAN, INF = float("nan"), float("inf")
+NONSENSE = [
+    ({"k": [NAN, *K[1:]]}, "k is [nan,"),
+    ({"k": [*K[:2], INF, *K[3:]]}, "k is ["),
+    ({"k": [-500.0, *K[1:]]}, "expected focal lengths above 0"),
+    ({"k": [0.0, *K[1:]]}, "expected focal lengths above 0"),
+    ({"k": [*K[:8], 2.0]}, "a last row of 0, 0, 1"),
+    ({"k": [1e300, *K[1:]]}, "k is [1e+300,"),
+    ({"d": [NAN] * 5}, "d is [nan,"),
+    ({"d": [0.1] * 3}, "4 or 5 finite numbers for plumb_bob"),
+    ({"d": [0.1] * 300}, "d is ["),
+    ({"distortion_model": "equidistant", "d": [0.1] * 5}, "for equidistant"),
+    ({"distortion_model": "rational_polynomial", "d": [0.1] * 14}, "for rational_polynomial"),
+    ({"distortion_model": "x" * 5000 + "\n"}, "distortion_model is 'xxx"),
+    ({"r": [NAN, *[0.0] * 8]}, "r is [nan,"),
+    ({"r": [2.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]}, "which is no rotation"),
+    ({"r": [-1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]}, "which is no rotation"),
+    ({"p": [*P[:3], -INF, *P[4:]]}, "p is ["),
+    ({"p": [-1.0, *P[1:]]}, "p is [-1.0,"),
+    ({"p": [*P[:10], 0.0, 0.0]}, "p is ["),
+    ({"binning_x": 2**32 - 1}, "binning is 4294967295 x 0 for 640 x 480"),
+    ({"roi": RegionOfInterest(x_offset=600, width=100, height=10)}, "roi is 100 x 10 at 600, 0 of 640 x 480"),
+]
+SENSE = [
+    {},
+    {"k": [0.0] * 9, "p": [0.0] * 12, "r": [0.0] * 9, "d": [], "distortion_model": ""},
+    {"p": [0.0] * 12, "r": [0.0] * 9},
+    {"d": [0.1] * 4},
+    {"d": [0.1] * 8},
+    {"d": [0.0] * 8, "distortion_model": ""},
+    {"d": [0.1] * 8 + [0.0] * 4, "distortion_model": "rational_polynomial"},
+    {"d": [0.1] * 8 + [0.0] * 6, "distortion_model": "rational_polynomial"},
+    {"d": [0.0] * 14, "distortion_model": "equidistant"},
+    {"d": [0.1] * 4, "distortion_model": "fisheye"},
+    {"binning_x": 2, "binning_y": 2},
+    {"roi": RegionOfInterest(x_offset=100, y_offset=50, width=540, height=430)},
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), NONSENSE)
+def test_nonsense(changes: dict[str, object], said: str) -> None:
+    text = wrong_with(info(**changes))
+    assert said in text
+    assert len(text) < 400
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize("changes", SENSE)
+def test_what_image_geometry_takes(changes: dict[str, object]) -> None:
+    message = info(**changes)
+    assert wrong_with(message) == ""
+    camera = camera_of(message)
+    assert (camera is None) == (not any(message.k))
 
 
 def test_unchanged_under_the_header_of_the_image() -> None:
