@@ -175,6 +175,27 @@ def test_camera_info_of_another_size_is_not_passed_on(made: Any) -> None:
     assert outputs.kept["camera_info"] == ("rgb camera_info is for 640 x 480 and the image has 64 x 48: not passed on")
 
 
+def test_camera_info_that_makes_no_sense_is_named_once_and_not_passed_on(made: Any) -> None:
+    fusion, outputs = made()
+    eye, roi = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], SimpleNamespace(width=0, height=0, x_offset=0, y_offset=0)
+    good = SimpleNamespace(
+        width=64, height=48, roi=roi, binning_x=0, binning_y=0, header=pair().rgb.header,
+        k=eye, r=eye, d=[], p=[0.0] * 12, distortion_model="",
+    )  # fmt: skip
+    bad = SimpleNamespace(**{**vars(good), "k": [float("nan"), *eye[1:]]})
+    fusion.cameras.take("rgb", bad)
+    fusion.process(pair())
+    fusion.process(pair(2))
+    assert "info" not in outputs.order
+    assert outputs.order.count("camera_info rgb") == 1
+    assert outputs.kept["camera_info rgb"].startswith("rgb camera_info is neither used nor passed on: k is [nan,")
+    assert "rgb" in fusion.cameras.problems
+    fusion.cameras.take("rgb", good)
+    fusion.process(pair(3))
+    assert "info" in outputs.order
+    assert not fusion.cameras.problems
+
+
 def test_another_engine_takes_over_between_two_frames(made: Any) -> None:
     fusion, _ = made()
     first = fusion.running
