@@ -77,9 +77,9 @@ def test_a_registration_file_that_nobody_writes(model, tmp_path):
 @pytest.mark.parametrize(
     ("parameter", "said"),
     [
-        ("model:=off", "parameter model is False; expected a text"),
+        ("model:=off", "parameter model is False; expected a string"),
         ("registration.file:=7", """needs quotes ("'7'")"""),
-        ("thermal.dead_pixels:=yes", "parameter thermal.dead_pixels is True; expected a text: auto | off"),
+        ("thermal.dead_pixels:=yes", "parameter thermal.dead_pixels is True; expected a string: auto | off"),
         ("threads:=2.0", "parameter threads is 2.0; expected a whole number: 0 to 256"),
         ("use_sim_time:=1", "'use_sim_time' to '1' of type 'INTEGER', expecting type 'BOOL'"),
         ("qos_overrides./diagnostics.publisher.depth:=-1", "depth is -1"),

@@ -127,7 +127,7 @@ def test_off_is_what_yaml_makes_of_it(off: object) -> None:
     ("name", "value", "quoted"), [("model", 1000.0, "1000.0"), ("registration.file", 7, "7"), ("model", True, "on")]
 )
 def test_a_text_that_yaml_takes_for_something_else(name: str, value: object, quoted: str) -> None:
-    with pytest.raises(ParameterError, match=f"parameter {name} is {value}; expected a text; .* needs quotes"):
+    with pytest.raises(ParameterError, match=f"parameter {name} is {value}; expected a string; .* needs quotes"):
         build(FusionSettings, {name: value})
     with pytest.raises(ParameterError, match=re.escape(f"(\"'{quoted}'\")")):
         build(FusionSettings, {name: value})
