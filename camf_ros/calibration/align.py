@@ -248,17 +248,20 @@ def agree(
     size = (pairs[0].rgb.shape[0], pairs[0].rgb.shape[1])
     start = motion.matrix()
     motion = align(pairs, motion, reach, tick=tick)
-    finest = []
-    for pair in pairs:
-        finest.append(levels_of(pair, start)[-1])
-        tick("judging")
-    gathered = [evidence(level, motion, size) for level in finest]
+    judged = [levels_of(pair, start) for pair in pairs]
+
+    def ask() -> list[Evidence]:
+        found = []
+        for levels in judged:
+            found.append(evidence(levels, motion, size))
+            tick("judging")
+        return found
+
+    gathered = ask()
     good = _good(gathered, 0.002 * float(np.hypot(*size)))
     if 0 < sum(good) < len(pairs):
-        chosen = [level for level, keep in zip(finest, good, strict=True) if keep]
-        motion = refine(chosen, motion)
-        gathered = [evidence(level, motion, size) for level in finest]
-        tick("judging")
+        motion = refine([levels[-1] for levels, keep in zip(judged, good, strict=True) if keep], motion)
+        gathered = ask()
     else:
         good = [True] * len(pairs)
     kept = [one for one, keep in zip(gathered, good, strict=True) if keep]

@@ -33,6 +33,11 @@ _BLOCKS = (4, 3)
 _ELSEWHERE = ((0.09, 0.0), (-0.09, 0.0), (0.0, 0.12), (0.0, -0.12), (0.08, 0.1), (-0.08, -0.1))
 #: Below this agreement of a pair's edges nothing was found in it; chance alone gives less (docs/registration.md).
 LEAST_AGREEMENT = 0.2
+#: From this agreement on an alignment is clear by itself. Below it, it must lead over others nearby: by half of what is
+#: missing.
+CLEAR_AGREEMENT = 0.28
+# Where other alignments nearby are searched for, and from where on one is another: shares of the diagonal.
+_NEARBY, _ANOTHER = 0.045, 0.010
 #: Largest residual and disagreement, as shares of the diagonal of the RGB picture.
 MOST_RESIDUAL, MOST_DISAGREEMENT = 0.004, 0.012
 
@@ -194,17 +199,20 @@ class Evidence(NamedTuple):
 
     Attributes:
         agreement: How much more its edges agree than they do by chance: 0 for not at all, 1 for fully.
+        lead: How much more than under the best other alignment nearby, in the same unit.
         residuals: Shifts that remain in the blocks of the picture, pixels of the full-size RGB picture.
         distance: How far off the corners are if this pair alone is asked, likewise.
     """
 
     agreement: float
+    lead: float
     residuals: NDArray[np.float64]
     distance: float
 
 
-def evidence(level: Level, motion: Motion, size: tuple[int, int]) -> Evidence:
-    """Ask one pair, at a level at which edges are sharp; ``size`` is (height, width) of the full-size RGB picture."""
+def evidence(levels: Sequence[Level], motion: Motion, size: tuple[int, int]) -> Evidence:
+    """Ask one pair, at its sizes, smallest first; ``size`` is (height, width) of the full-size RGB picture."""
+    level = levels[-1]
     here = compare(level, motion.matrix())
     elsewhere = []
     for x, y in _ELSEWHERE:
@@ -215,11 +223,25 @@ def evidence(level: Level, motion: Motion, size: tuple[int, int]) -> Evidence:
     # The stiffest family: one pair can rarely determine more.
     start = PlaneMotion("similarity", motion.matrix(), size)
     alone = refine([level], start, steps=10)
+    agreement = (here.score - chance) / max(1 - chance, 1e-9)
+    lead = _lead(levels[:2][-1], start, size)
     return Evidence(
-        (here.score - chance) / max(1 - chance, 1e-9),
+        agreement,
+        agreement if lead is None else lead / max(1 - chance, 1e-9),
         scale * _block_shifts(here),
         corner_distance(alone.matrix(), motion.matrix(), size),
     )
+
+
+def _lead(level: Level, motion: Motion, size: tuple[int, int]) -> float | None:
+    """How much more the features correlate than under the best other alignment around; None if there is none."""
+    found = refine([level], motion, steps=6)
+    others = []
+    for step in 2 * _NEARBY * np.concatenate([np.eye(motion.freedom), -np.eye(motion.freedom)]):
+        other = refine([level], found.stepped(step), steps=8).matrix()
+        if corner_distance(other, found.matrix(), size) > _ANOTHER * float(np.hypot(*size)):
+            others.append(compare(level, other).score)
+    return compare(level, found.matrix()).score - max(others) if others else None
 
 
 def _block_shifts(comparison: Comparison) -> NDArray[np.float64]:
@@ -247,13 +269,14 @@ class Verdict(NamedTuple):
     Attributes:
         residual: Median shift that remains in the blocks of all pairs, pixels.
         disagreement: Median distance of the corners if the pairs are asked one by one, pixels.
-        agreement: Median over the pairs.
+        agreement: Median over the pairs; ``lead`` likewise.
         doubts: Why the result is not to be trusted, a sentence each; empty if it is.
     """
 
     residual: float
     disagreement: float
     agreement: float
+    lead: float
     doubts: tuple[str, ...]
 
 
@@ -263,12 +286,19 @@ def verdict(gathered: Sequence[Evidence], size: tuple[int, int], given: int) -> 
     every = np.concatenate([one.residuals for one in gathered])
     residual = float(np.median(every)) if every.size else float("inf")
     disagreement = float(np.median([one.distance for one in gathered]))
-    agreement = float(np.median([one.agreement for one in gathered]))
+    agreement, lead = (float(np.median([getattr(one, name) for one in gathered])) for name in ("agreement", "lead"))
+    needed = 0.5 * (CLEAR_AGREEMENT - agreement)
     doubts = []
     if agreement < LEAST_AGREEMENT:
         doubts.append(
             f"edges agree by {agreement:.2f}, which is little more than by chance (expected {LEAST_AGREEMENT:g} or "
             "more): the pictures show few edges that both cameras see, or the cameras look elsewhere"
+        )
+    elif lead < needed:
+        doubts.append(
+            f"edges agree by {agreement:.2f}, and under another alignment nearby by only {lead:.3f} less (expected "
+            f"{needed:.3f} or more, or an agreement of {CLEAR_AGREEMENT:g}): the thermal pictures have too few pixels "
+            "or too little contrast"
         )
     if residual > MOST_RESIDUAL * diagonal:
         doubts.append(
@@ -281,4 +311,4 @@ def verdict(gathered: Sequence[Evidence], size: tuple[int, int], given: int) -> 
         )
     if len(gathered) < (given + 1) // 2:
         doubts.append(f"only {len(gathered)} of {given} pairs agree with each other")
-    return Verdict(residual, disagreement, agreement, tuple(doubts))
+    return Verdict(residual, disagreement, agreement, lead, tuple(doubts))

@@ -6,11 +6,11 @@ import argparse
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from camf_ros.cli.options import add_data, add_output, add_parameter_options, add_quiet
 from camf_ros.errors import DataError, ParameterError
@@ -19,26 +19,14 @@ from camf_ros.files import Guard, make_folder
 if TYPE_CHECKING:
     from camf_ros.calibration.align import Pair
     from camf_ros.calibration.motions import Motion
-    from camf_ros.evaluation.samples import Sample
+    from camf_ros.cli.calibrate_pairs import Found
     from camf_ros.imaging.registration_file import RegistrationFile
 
 _logger = logging.getLogger(__name__)
 
-# From so many pairs on a homography is worth its freedom.
-_MANY = 4
+# A search that reaches farther than the default.
+_WIDER = "25,10,30"
 _PLANE_MODELS = ("similarity", "affine", "homography")
-
-
-class _Found(NamedTuple):
-    """What either way of calibrating says."""
-
-    motion: Motion
-    facts: dict[str, Any]
-    used: tuple[str, ...]
-    left_out: tuple[str, ...]
-    best: int
-    doubts: tuple[str, ...]
-    boards: Mapping[str, Any] = {}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(parser, "FILE", "registration file to write (.yaml), for registration.file")
     add("--overlay", type=Path, metavar="FILE", help="image to write (.png): one pair before and after registration")
     text = (
-        f"kind of registration. auto: homography with {_MANY} pairs or more, else similarity; rotation: rotation of "
+        "kind of registration. auto: homography with 4 pairs or more, else similarity; rotation: rotation of "
         "the thermal camera, with intrinsics and translation from --start (default: %(default)s)"
     )
     add("-m", "--model", default="auto", choices=("auto", *_PLANE_MODELS, "rotation"), help=text)
@@ -101,23 +89,22 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def _run_on_pictures(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any) -> int:
+    from camf_ros.cli.calibrate_pairs import find, read_pairs, read_start
     from camf_ros.cli.calibration_files import write_overlay
     from camf_ros.evaluation.samples import find_samples
 
     found = find_samples(arguments.data)
     if found.problems:
         raise DataError("; ".join(found.problems[:3]), remedy="calibration wants whole pairs")
-    samples = _evenly(found.samples, arguments.pairs)
     inputs = [path for sample in found.samples for path in (sample.infrared, sample.visible)]
     # The start as well: not all that it says is calibrated anew.
     guard = Guard([*inputs, *([arguments.start] if arguments.start else [])])
     for path in (arguments.output, arguments.overlay):
         if path is not None:
             guard.check(path)
-    start = _start(arguments)
-    pairs = _read(samples, start, undistort=arguments.model == "rotation")
-    motions = _motions(arguments, start, pairs)
-    result = _by_board(pairs, motions[0], board, tick) if board else _by_edges(pairs, motions, reach, tick)
+    start = read_start(arguments)
+    pairs = read_pairs(found.samples, arguments.pairs, start, undistort=arguments.model == "rotation")
+    result = find(arguments, start, pairs, board=board, reach=reach, tick=tick)
     _tell(arguments, result, len(pairs))
     if arguments.overlay is not None:
         write_overlay(arguments.overlay, pairs[result.best], result.motion.matrix())
@@ -132,15 +119,16 @@ def _run_on_bag(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any
     from camf_ros.calibration.align import Reach
     from camf_ros.calibration.motions import PlaneMotion
     from camf_ros.cli import calibrate_bag as bag
+    from camf_ros.cli.calibrate_pairs import Found, check_sizes, find, read_start
     from camf_ros.cli.calibration_files import write_overlay
 
     for path in (arguments.output, arguments.overlay):
         if path is not None:
             Guard([arguments.bag, *([arguments.start] if arguments.start else [])]).check(path)
-    start = _start(arguments)
+    start = read_start(arguments)
     recording = bag.read_recording(arguments, start, tick)
     pairs = [view.pair for view in recording.views]
-    _same_sizes(pairs)
+    check_sizes(pairs)
     answer = bag.Answer(None, recording.offset, [])
     if arguments.model == "auto" and not board:
         answer = bag.find_rig(recording, Reach(*reach), tick)
@@ -150,11 +138,10 @@ def _run_on_bag(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any
         facts["direction_spread_deg"] = round(rig.swing, 2)
         size = (pairs[0].rgb.shape[0], pairs[0].rgb.shape[1])
         motion: Motion = PlaneMotion("homography", rig.mapping, size)
-        result = _Found(motion, facts, rig.used, rig.left_out, rig.best, rig.doubts)
+        result = Found(motion, facts, rig.used, rig.left_out, rig.best, rig.doubts)
         pairs = [view.pair for view in bag.undistorted(recording.views, recording.known())]
     else:
-        motions = _motions(arguments, start, pairs)
-        result = _by_board(pairs, motions[0], board, tick) if board else _by_edges(pairs, motions, reach, tick)
+        result = find(arguments, start, pairs, board=board, reach=reach, tick=tick)
     if board:
         bag.find_lenses(recording, answer, result.boards, board)
     _tell(arguments, result, len(pairs))
@@ -174,9 +161,19 @@ def _run_on_bag(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any
 
 def _refused(arguments: argparse.Namespace, doubts: Sequence[str]) -> bool:
     if doubts and not arguments.force:
-        print("camf calibrate: nothing written; --force writes it all the same", file=sys.stderr)
+        print(f"camf calibrate: nothing written; {_help(arguments)}--force writes it all the same", file=sys.stderr)
         return True
     return False
+
+
+def _help(arguments: argparse.Namespace) -> str:
+    """What may give a result that is trusted."""
+    if arguments.checkerboard:
+        return ""
+    found = f"if the cameras are farther off than --search {arguments.search} reaches, give --search {_WIDER}"
+    if arguments.start is None:
+        found += ", or a rough registration file as --start FILE"
+    return f"{found}; pairs with more edges in both pictures help too; "
 
 
 def check(arguments: argparse.Namespace) -> tuple[tuple[int, int] | None, tuple[float, float, float]]:
@@ -228,118 +225,7 @@ def _reach(text: str) -> tuple[float, float, float]:
     return shift / 100, turn, zoom / 100
 
 
-def _evenly(samples: list[Sample], count: int) -> list[Sample]:
-    if len(samples) <= count:
-        return samples
-    return [samples[number * len(samples) // count] for number in range(count)]
-
-
-def _start(arguments: argparse.Namespace) -> RegistrationFile | None:
-    if arguments.start is None:
-        return None
-    from camf_ros.imaging.registration_file import read_registration
-
-    start = read_registration(arguments.start)
-    if arguments.model == "rotation":
-        lacks = [name for name in ("extrinsics", "thermal", "rgb") if getattr(start, name) is None]
-        if lacks:
-            entries = " and ".join(name if name == "extrinsics" else f"{name}.k" for name in lacks)
-            raise DataError(f"{arguments.start} has no {entries}", expected="them with --model rotation")
-    elif start.homography is None and arguments.bag is None:
-        raise DataError(f"{arguments.start} has no homography", expected=f"one with --model {arguments.model}")
-    return start
-
-
-def _read(samples: list[Sample], start: RegistrationFile | None, *, undistort: bool) -> list[Pair]:
-    import numpy as np
-
-    from camf_ros.calibration.align import Pair
-    from camf_ros.imaging.warp import undistorting
-
-    pairs: list[Pair] = []
-    for sample in samples:
-        thermal, rgb = sample.read()
-        if undistort and start is not None and start.thermal is not None and start.rgb is not None:
-            for image, camera, name in ((thermal, start.thermal, "thermal"), (rgb, start.rgb, "RGB")):
-                if image.shape != (camera.height, camera.width):
-                    raise DataError(
-                        f"{sample.name}: the {name} picture is {image.shape[1]} x {image.shape[0]}",
-                        expected=f"{camera.width} x {camera.height} as in --start",
-                    )
-            thermal, rgb = (
-                undistorting(
-                    camera, np.asarray(np.linalg.inv(camera.k), np.float64), (camera.height, camera.width)
-                ).apply(image)
-                for image, camera in ((thermal, start.thermal), (rgb, start.rgb))
-            )
-        pairs.append(Pair(thermal, rgb, sample.name))
-    _same_sizes(pairs)
-    return pairs
-
-
-def _same_sizes(pairs: list[Pair]) -> None:
-    for pair in pairs:
-        if (pair.thermal.shape, pair.rgb.shape) != (pairs[0].thermal.shape, pairs[0].rgb.shape):
-            raise DataError(
-                f"{pair.name}: pictures are {pair.thermal.shape} and {pair.rgb.shape}, those of {pairs[0].name} "
-                f"{pairs[0].thermal.shape} and {pairs[0].rgb.shape}",
-                expected="pictures of two cameras, each always of one size",
-            )
-    if min(*pairs[0].thermal.shape, *pairs[0].rgb.shape) < 48:
-        raise DataError(f"{pairs[0].name}: pictures are too small", expected="48 x 48 pixels or more")
-
-
-def _motions(arguments: argparse.Namespace, start: RegistrationFile | None, pairs: list[Pair]) -> list[Motion]:
-    """What may be started from."""
-    import numpy as np
-
-    from camf_ros.calibration.motions import PlaneMotion, TurnMotion
-    from camf_ros.imaging.camera_model import scaling
-
-    thermal, rgb = ((image.shape[0], image.shape[1]) for image in pairs[0][:2])
-    if arguments.model == "rotation":
-        assert start is not None and start.thermal and start.rgb and start.extrinsics  # by _start()
-        return [TurnMotion(start.rgb.k, start.thermal.k, start.extrinsics, arguments.distance, rgb)]
-    model = arguments.model
-    if model == "auto":
-        model = "homography" if len(pairs) >= _MANY or arguments.checkerboard else "similarity"
-    if start is not None and start.homography is not None:
-        to_start, from_start = scaling(rgb, start.rgb_size), scaling(start.thermal_size, thermal)
-        return [PlaneMotion(model, from_start @ np.linalg.inv(start.homography) @ to_start, rgb)]
-    # One field of view on all pixels; or square pixels, with one field of view across or down.
-    starts = {1.0: scaling(rgb, thermal)}
-    for zoom in (thermal[1] / rgb[1], thermal[0] / rgb[0]):
-        shift = [(side - 1) / 2 - zoom * (other - 1) / 2 for side, other in zip(thermal, rgb, strict=True)]
-        starts[zoom * rgb[0] / thermal[0] * zoom * rgb[1] / thermal[1]] = np.array(
-            [[zoom, 0, shift[1]], [0, zoom, shift[0]], [0, 0, 1]]
-        )
-    return [PlaneMotion(model, matrix, rgb) for matrix in starts.values()]
-
-
-def _by_edges(pairs: list[Pair], motions: list[Motion], reach: tuple[float, float, float], tick: Any) -> _Found:
-    from camf_ros.calibration.align import Reach, agree, best_start
-
-    result = agree(pairs, best_start(pairs, motions, Reach(*reach)), Reach(*reach), tick=tick)
-    verdict = result.verdict
-    facts = {
-        "method": "edges",
-        "residual_px": round(verdict.residual, 3),
-        "disagreement_px": round(verdict.disagreement, 3),
-        "agreement": round(verdict.agreement, 3),
-    }
-    return _Found(result.motion, facts, result.used, result.left_out, result.best, verdict.doubts)
-
-
-def _by_board(pairs: list[Pair], motion: Motion, board: tuple[int, int], tick: Any) -> _Found:
-    from camf_ros.calibration.checkerboard import from_boards
-
-    result = from_boards(pairs, motion, board, tick=tick)
-    facts = {"method": f"checkerboard {board[0]}x{board[1]}", "residual_px": round(result.residual, 3)}
-    boards = {"thermal": result.thermal, "rgb": result.rgb}
-    return _Found(result.motion, facts, result.used, result.left_out, result.best, result.doubts, boards)
-
-
-def _tell(arguments: argparse.Namespace, result: _Found, given: int) -> None:
+def _tell(arguments: argparse.Namespace, result: Found, given: int) -> None:
     facts = ", ".join(f"{name} {value}" for name, value in result.facts.items())
     print(f"{len(result.used)} of {given} pairs of {arguments.data or arguments.bag}: {facts}")
     if result.left_out:
@@ -348,7 +234,7 @@ def _tell(arguments: argparse.Namespace, result: _Found, given: int) -> None:
         print(f"camf calibrate: not trusted: {doubt}", file=sys.stderr)
 
 
-def _write(arguments: argparse.Namespace, result: _Found, start: RegistrationFile | None, pair: Pair) -> None:
+def _write(arguments: argparse.Namespace, result: Found, start: RegistrationFile | None, pair: Pair) -> None:
     import numpy as np
 
     from camf_ros.calibration.motions import TurnMotion
@@ -373,7 +259,7 @@ def _write(arguments: argparse.Namespace, result: _Found, start: RegistrationFil
     _logger.info("wrote %s", arguments.output)
 
 
-def _provenance(arguments: argparse.Namespace, result: _Found) -> dict[str, Any]:
+def _provenance(arguments: argparse.Namespace, result: Found) -> dict[str, Any]:
     from camf_ros.resources import version
 
     return {

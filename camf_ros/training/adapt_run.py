@@ -221,9 +221,9 @@ def check_registered(pairs: Sequence[RigPair]) -> None:
     """
     agreements = []
     for pair in evenly(pairs, _ASKED):
-        level = levels_of(Pair(pair.infrared_aim, pair.visible_aim), np.eye(3))[-1]
+        levels = levels_of(Pair(pair.infrared_aim, pair.visible_aim), np.eye(3))
         size = pair.visible.shape[0], pair.visible.shape[1]
-        agreements.append(evidence(level, PlaneMotion("similarity", np.eye(3), size), size).agreement)
+        agreements.append(evidence(levels, PlaneMotion("similarity", np.eye(3), size), size).agreement)
     agreement = float(np.median(agreements))
     if agreement < _NOT_REGISTERED:
         raise DataError(
