@@ -24,8 +24,9 @@ Array = NDArray[np.float64]
 
 # Rotation (3), translation (3), time offset; and the scale of the pair.
 _SHARED = 7
-# Standard error of a block's inverse depth, as a share of it: its pixels and the corners in it are not equally far.
-_DEPTH_ERROR = 0.2
+# Standard error of a block's inverse depth, whose pixels and corners are not equally far: as a share of it, and of that
+# of the nearest things. Far from the solution depth shows the way: there it counts as surer, by a factor.
+_DEPTH_ERROR, _FAR_ERROR, _SURE = 0.2, 0.05, 0.005
 # Squared standard errors beyond which a block counts for less; median of the square of a normal number.
 _ROBUST, _MEDIAN_SQUARE = 6.0, 0.455
 # Pairs that follow each other see much the same: so many count as one where errors are told from differences.
@@ -125,6 +126,8 @@ def estimate(
     last = len(sights[0].levels) - 1
     for number in range(last + 1):
         problem.settle(number, tick)
+    problem.doubt_depth()
+    problem.settle(last, tick)
     halves = [problem.part_of(first) for first in (0, 1)]
     for half in halves:
         half.settle(max(last - 1, 0), tick)
@@ -156,6 +159,8 @@ class _Problem:
         self.depths = [sight.nearness / near for sight, near in zip(sights, nearest, strict=True)]
         self.scales = np.ones(len(sights))
         self.deviation, self.score = np.full(_SHARED, np.inf), 0.0
+        # Unknown at first: then all blocks count by their edges alone.
+        self._noise, self._doubt = 1e9, _SURE
         small = sights[0].levels[0]
         height, width = small.fixed.shape[1:]
         rows, columns = np.mgrid[0 : GRID[0], 0 : GRID[1]].astype(np.float64)
@@ -178,6 +183,10 @@ class _Problem:
             tick("rotation and translation")
             if moved < _STILL:
                 break
+
+    def doubt_depth(self) -> None:
+        """From now on depths may be as wrong as they are: for the last steps."""
+        self._doubt = 1.0
 
     def part_of(self, first: int) -> _Problem:
         """The same with every other pair."""
@@ -233,6 +242,7 @@ class _Problem:
         moved = (groups - pull / len(groups)) @ inverse
         self.deviation = np.sqrt((moved**2).sum(axis=0) * len(groups) / max(len(groups) - 1, 1))
         self.score = float(np.mean([part.score for part in parts]))
+        self._noise = float(np.median([part.noise for part in parts])) + 1e-9
         focal = float(self._rgb[0, 0]) * float(self._sights[0].levels[number].to_fixed[0, 0])
         return focal * float(np.abs(step[:6]).max())
 
@@ -277,40 +287,44 @@ class _Problem:
         by_unknown[..., 7] /= self.scales[index]
         # As shifts of the level's RGB picture.
         moves = np.linalg.solve(by_pixel, by_unknown) * float(level.to_fixed[0, 0])
-        curvature, slope = _told(curvature, slope, moves[..., 7] * self.scales[index])
+        # What errors of the inverse depth do; both kinds, as the nearest things are at 1.
+        wrong = np.hypot(_DEPTH_ERROR, _FAR_ERROR / np.maximum(np.abs(self.depths[index]), 1e-3)) * self._doubt
+        by_depth = moves[..., 7] * (self.scales[index] * wrong[..., None])
+        curvature, slope, noise = _told(curvature, slope, by_depth, self._noise)
         total = np.einsum("yxia,yxij,yxjb->ab", moves, curvature, moves)
-        return _Part(total, np.einsum("yxia,yxi->a", moves, slope), result.score)
+        return _Part(total, np.einsum("yxia,yxi->a", moves, slope), result.score, noise)
 
 
 class _Part(NamedTuple):
-    """Normal equations of one pair, of the shared unknowns and its scale, and the correlation of its features."""
+    """Normal equations of one pair, of the shared unknowns and its scale; correlation and noise of its features."""
 
     curvature: Array
     slope: Array
     score: float
+    noise: float
 
 
-def _told(curvature: Array, slope: Array, by_depth: Array) -> tuple[Array, Array]:
+def _told(curvature: Array, slope: Array, by_depth: Array, noise: float) -> tuple[Array, Array, float]:
     """Curvature (*GRID, 2, 2) and slope (*GRID, 2) of each block's shift, as inverse covariances, without its depth.
 
     Across the direction in which the depth moves a block (*GRID, 2), its shift tells of the pose alone. Along it, an
-    error of the depth looks the same: there a block counts the less, the nearer it is.
+    error of the depth looks the same: there a block counts the less, the nearer it is. ``noise`` is how much larger
+    the covariance of a shift is than its inverse curvature; returned last is what this pair says of it.
     """
     damped = curvature + (0.05 * float(np.mean(curvature[..., [0, 1], [0, 1]])) + 1e-9) * np.eye(2)
     left = np.linalg.solve(damped, slope[..., None])[..., 0]
     across = np.stack([-by_depth[..., 1], by_depth[..., 0]], -1)
     across /= np.linalg.norm(across, axis=-1, keepdims=True) + 1e-12
-    spread = np.einsum("yxi,yxij,yxj->yx", across, np.linalg.inv(damped), across)
+    spread = np.einsum("yxi,yxij,yxj->yx", across, np.linalg.inv(damped), across) + 1e-12
     strength = curvature[..., 0, 0] + curvature[..., 1, 1]
     square = (np.einsum("yxi,yxi->yx", across, left) ** 2 / spread)[strength >= np.median(strength)]
-    noise = float(np.median(square)) / _MEDIAN_SQUARE + 1e-9
     curvature, slope = curvature / noise, slope / noise
     along = np.einsum("yxij,yxj->yxi", curvature, by_depth)
-    share = 1 / (_DEPTH_ERROR**-2 + np.einsum("yxi,yxi->yx", along, by_depth))[..., None]
+    share = 1 / (1 + np.einsum("yxi,yxi->yx", along, by_depth))[..., None]
     slope = slope - share * along * np.einsum("yxi,yxi->yx", slope, by_depth)[..., None]
     curvature = curvature - (share * along)[..., None] * along[..., None, :]
     weight = 1 / (1 + np.einsum("yxi,yxij,yxj->yx", left, curvature, left) / _ROBUST)[..., None]
-    return curvature * weight[..., None], slope * weight
+    return curvature * weight[..., None], slope * weight, float(np.median(square)) / _MEDIAN_SQUARE
 
 
 def _placed(x: Array, y: Array, to_level: Matrix) -> Array:
