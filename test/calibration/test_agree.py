@@ -8,6 +8,7 @@ import pytest
 import street_pairs as street
 
 from camf_ros.calibration.align import Pair, Reach, agree
+from camf_ros.calibration.comparison import Evidence, verdict
 from camf_ros.calibration.motions import PlaneMotion, TurnMotion, corner_distance
 from camf_ros.imaging.camera_model import Extrinsics
 
@@ -61,3 +62,30 @@ def test_rotation_is_refined() -> None:
     apart = cv2.Rodrigues(result.motion.extrinsics.r @ turned.T)[0]
     assert np.degrees(np.linalg.norm(apart)) < 0.25
     assert result.verdict.doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("agreement", "lead", "doubt"),
+    [
+        (0.226, 0.01, "under another alignment nearby by only 0.010 less"),
+        (0.226, 0.05, ""),
+        (0.30, 0.0, ""),
+        (0.15, 0.2, "little more than by chance"),
+    ],
+)
+def test_weak_pictures_are_trusted_only_if_no_alignment_nearby_is_as_good(
+    agreement: float, lead: float, doubt: str
+) -> None:
+    found = verdict([Evidence(agreement, lead, np.array([0.5]), 1.0)], street.SIZE, 1)
+    assert len(found.doubts) == bool(doubt)
+    assert all(doubt in each for each in found.doubts)
+
+
+def test_the_lead_over_other_alignments_is_measured() -> None:
+    """The street's house fronts repeat themselves less than a fence does."""
+    columns = (np.arange(street.SIZE[1]) // 9 % 2 * 120 + 60).astype(np.uint8)
+    fence = np.tile(columns, (street.SIZE[0], 1))
+    fence[: street.SIZE[0] // 4] = 90
+    start = PlaneMotion("similarity", NOTHING, street.SIZE)
+    repeating = agree([Pair(fence, fence, "fence")], start, Reach(0.02, 0, 0)).verdict.lead
+    assert repeating < agree(list(street.registered(1)), start, Reach(0.02, 0, 0)).verdict.lead

@@ -77,6 +77,21 @@ def test_untrusted_result_is_not_written_unless_forced(tmp_path: Path, capsys: p
     assert "edges agree" in provenance["doubts"][0]
 
 
+def test_the_advice_for_cameras_that_are_far_off_helps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = street.similarity(2.0, 1.04, 95.0, 20.0)
+    data = street.write(street.misaligned(truth, 2), tmp_path / "data")
+    output = tmp_path / "rig.yaml"
+    arguments = ("--data", data, "--output", output, "--quiet")
+    assert calibrate(*arguments) == 1
+    error = capsys.readouterr().err
+    assert "farther off than --search 10,8,16 reaches, give --search 25,10,30, or a rough registration file" in error
+    assert "--start FILE" in error
+    assert calibrate(*arguments, "--search", "25,10,30") == 0
+    found = read_registration(output).homography
+    assert found is not None
+    assert corner_distance(np.linalg.inv(found), truth, street.SIZE) < 2.5
+
+
 def test_start_from_a_file(data: Path, tmp_path: Path) -> None:
     """Farther off than the search reaches, but for the start; made for pictures of twice the size."""
     start = tmp_path / "start.yaml"
