@@ -30,9 +30,8 @@ from camf_ros.pairing.arrivals import (
 from camf_ros.pairing.nearest import Match, NearestStamps
 from camf_ros.settings.fusion_settings import FusionSettings, PairingSettings
 
-#: Both cameras; a synchronizer's first input is the first one.
+#: Both cameras, in the order of a synchronizer's inputs; and of each the other one.
 CAMERAS = ("thermal", "rgb")
-#: The other camera.
 OTHER = {"thermal": "rgb", "rgb": "thermal"}
 
 _logger = logging.getLogger(__name__)
@@ -331,8 +330,7 @@ class PairStream:
 
     def missing(self, now: float) -> Mapping[str, Missing]:
         """The cameras that are missing, why and for how long."""
-        states = {camera: self._presence.missing(camera, now) for camera in CAMERAS}
-        return {camera: state for camera, state in states.items() if state}
+        return {camera: state for camera in CAMERAS if (state := self._presence.missing(camera, now))}
 
     def still(self, now: float) -> float:
         """Seconds for which the pictures of both cameras have not changed by a bit."""
