@@ -214,7 +214,9 @@ class FusionPipeline:
         if self._unseen:
             self._fade.forget()
         self._unseen = True
-        return PreparedPair(aligned, visible, luminance, stamp, replace(settings, registration=registration))
+        if registration is not settings.registration:
+            settings = replace(settings, registration=registration)
+        return PreparedPair(aligned, visible, luminance, stamp, settings)
 
     def for_eyes(self, pair: PreparedPair) -> FusedFrame:
         """The fused frame, in which what is hot is bright; once for each pair, for gain and brightness follow the time.

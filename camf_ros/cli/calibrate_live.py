@@ -119,6 +119,7 @@ def main() -> NoReturn:
             if own.keep is None:
                 shutil.rmtree(bag, ignore_errors=True)
 
+    sys.argv[1:] = sys.argv[1 + len(typed) :]  # those of ROS
     run_node(_NAME, LiveRecording, FusionSettings, record, then)
 
 

@@ -25,7 +25,7 @@ _CONTRAST, _GRAIN = 0.02, 0.05
 # Largest loss of VIF + Qabf of what the model could do before (share).
 _KEPT = {"scene": ("the simulated scene", 0.025), "clean": ("the cleaned images", 0.02)}
 # Which part of the way from the start to the network is taken: the first at which nothing is lost.
-_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
+_SHARES = tuple(percent / 100 for percent in range(100, 25, -5))
 _SCENE_PAIRS, _CLEAN_PAIRS = 4, 8
 
 

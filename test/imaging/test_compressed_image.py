@@ -151,7 +151,7 @@ def test_rotation_by_exif_is_ignored(orientation: int) -> None:
 @pytest.mark.parametrize(
     ("layout", "message"),
     [
-        ("16UC1; compressedDepth png", "compressedDepth is for depth images"),
+        ("16UC1; compressedDepth png", "compressedDepth is for depth/image"),
         ("32FC1; compressedDepth rvl", "compressedDepth"),
         ("32FC1; tiff compressed ", "neither JPEG nor PNG holds such values"),
         ("16SC1; png compressed ", "without sign"),

@@ -236,7 +236,7 @@ def test_snapshot_has_what_was_made(processes, probe, model, tmp_path, monkeypat
 
     probe.fuse(*scene(1))
     assert probe.spin_until(lambda: probe.diagnostics.get("pictures") == topics.FUSED_IMAGE)
-    assert set(save()[0]) == {"thermal", "rgb", "fused", "explanation"}
+    assert set(save()[0]) == {"thermal", "rgb", "registered", "fused", "explanation"}
     listener = Listener(probe)
     count = len(listener.messages)
     probe.fuse(*scene(2))
@@ -245,7 +245,7 @@ def test_snapshot_has_what_was_made(processes, probe, model, tmp_path, monkeypat
         pictures, numbers = save()
         if "detector" in pictures and np.array_equal(pictures["detector"][:, :, ::-1], pixels(message)):
             break
-    assert set(pictures) == {"thermal", "rgb", "fused", "explanation", "detector"}
+    assert set(pictures) == {"thermal", "rgb", "registered", "fused", "explanation", "detector"}
     np.testing.assert_array_equal(pictures["detector"][:, :, ::-1], pixels(message))
     assert len(numbers["infrared_share"]) == 16
     without_eyes(probe)

@@ -241,7 +241,7 @@ def test_command_line_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         build_parser().parse_args(["train", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    command = text.split("--device cpu: torchrun ")[1].split("...")[0].replace(" N ", " 2 ")
+    command = text.split("On several GPUs: torchrun ")[1].split("...")[0].replace(" N ", " 2 ")
     ours = ["camf-paper", "--data", "DIR", "--run", "FOLDER", "--output", "FILE", "--device", "cpu", "--quiet"]
     parsed = parse_args([*command.split(), *ours])
     assert (parsed.nproc_per_node, parsed.no_python) == ("2", True)

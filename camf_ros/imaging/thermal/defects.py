@@ -97,7 +97,7 @@ class DeadPixels:
 
     def __init__(self) -> None:
         self._size: tuple[int, ...] = ()
-        self._stamp = 0.0
+        self._stamp = -np.inf
         self._forget(())
 
     @property
@@ -124,7 +124,8 @@ class DeadPixels:
         # Without usable stamps every frame is searched.
         if elapsed >= _PERIOD or elapsed <= 0:
             self._stamp = stamp
-            self._learn(self._search(image, noise))
+            if (found := self._search(image, noise)) is not None:
+                self._learn(found)
         if self._dead.size == 0:
             return image
         live = np.ones(image.shape, np.bool_)
@@ -137,14 +138,14 @@ class DeadPixels:
         self._suspects: NDArray[np.intp] = np.zeros(0, np.intp)
         self._dead: NDArray[np.intp] = np.zeros(0, np.intp)
 
-    def _search(self, image: Raw, noise: float) -> NDArray[np.intp]:
-        """Places, in the flattened frame, that look dead in this frame alone."""
+    def _search(self, image: Raw, noise: float) -> NDArray[np.intp] | None:
+        """Places, in the flattened frame, that look dead in this frame alone; None for too many: nothing is learnt."""
         image = np.ascontiguousarray(image)
         median = cv2.medianBlur(image, 3)
         height = cv2.absdiff(image, median)
         places = np.flatnonzero(height > height.dtype.type(min(_STANDS_OUT * noise, 65535)))
         if places.size > max(4, _MOST_SHARE * image.size):
-            return places[:0]
+            return None
         level = median.ravel()[places].astype(np.float64)
         own = image.ravel()[places].astype(np.float64) - level
         others = (_around(image, places) - level[:, None]) * np.sign(own)[:, None]

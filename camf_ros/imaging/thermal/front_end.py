@@ -192,7 +192,9 @@ def _without(places: NDArray[np.intp], image: Raw, scene: Scene, settings: Therm
         return scene
     outside = np.zeros(image.shape, np.bool_) if scene.outside is None else scene.outside.copy()
     outside.flat[places] = True
-    return scene if outside.all() else measure(image, settings, outside)._replace(saturated=scene.saturated)
+    if not (np.isfinite(image) & ~outside).any():
+        return scene
+    return measure(image, settings, outside)._replace(saturated=scene.saturated)
 
 
 def put_right(image: Image, settings: ThermalSettings) -> Image:
