@@ -131,7 +131,7 @@ def test_a_clock_that_stands_still_or_goes_back_starts_anew(agc: str, stamp: flo
 def test_one_corrupt_frame_spoils_no_more_than_itself(agc: str) -> None:
     disturbed, clean = (ThermalFrontEnd(settings_of(agc)) for _ in range(2))
     corrupt = street(False, np.float32)
-    corrupt[:16] = 3e38
+    corrupt[:16] = np.random.default_rng(1).uniform(1e37, 3e38, (16, 160))
     other = np.full((128, 160), 60_000, np.float32)
     for front_end in (disturbed, clean):
         front_end.apply(street(True, np.float32), START)

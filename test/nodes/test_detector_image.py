@@ -250,5 +250,5 @@ def test_snapshot_has_what_was_made(processes, probe, model, tmp_path, monkeypat
     assert len(numbers["infrared_share"]) == 16
     without_eyes(probe)
     pictures, numbers = save()
-    assert set(pictures) == {"thermal", "rgb", "detector"}
+    assert set(pictures) == {"thermal", "rgb", "registered", "detector"}
     assert set(numbers) == {"model", "model_hash", "reference", "overlap"}
