@@ -6,7 +6,7 @@ of the board's plane.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -24,7 +24,6 @@ MOST_CORNER_RESIDUAL = 1.5
 _FEWEST_CORNERS = 8
 #: Fewest boards for intrinsics, and the largest standard error of the focal length, a share of it.
 FEWEST_BOARDS, MOST_FOCAL_ERROR = 6, 0.01
-_GROUPS = 8
 
 Points = NDArray[np.float64]
 
@@ -117,7 +116,8 @@ def lens_of(boards: Sequence[Points], board: tuple[int, int], size: tuple[int, i
     """
     if len(boards) < FEWEST_BOARDS:
         return None, f"the board was found in {len(boards)} pictures (expected {FEWEST_BOARDS} or more)"
-    flat = _flat(board)
+    flat = np.zeros((board[0] * board[1], 3), np.float32)
+    flat[:, :2] = np.mgrid[0 : board[0], 0 : board[1]].T.reshape(-1, 2)
     views: Any = [np.asarray(each, np.float32).reshape(-1, 1, 2) for each in boards]
     calibrate: Any = cv2.calibrateCameraExtended
     flags = cv2.CALIB_FIX_K3
@@ -129,67 +129,6 @@ def lens_of(boards: Sequence[Points], board: tuple[int, int], size: tuple[int, i
             f"{MOST_CORNER_RESIDUAL:g} and {100 * MOST_FOCAL_ERROR:g} or less): show the board larger and tilted"
         )
     return Camera(size[1], size[0], tuple(map(float, k.ravel())), "plumb_bob", tuple(map(float, d.ravel()[:5]))), ""
-
-
-class BoardPose(NamedTuple):
-    """How the cameras stand to each other, from boards: ``X_rgb = rotation X_thermal + translation``, in squares.
-
-    Attributes:
-        turn: Standard error of the rotation, degrees; ``swing``: of the direction of the translation.
-        residual: Of the corners, pixels, root of the mean square.
-    """
-
-    rotation: NDArray[np.float64]
-    translation: Points
-    turn: float
-    swing: float
-    residual: float
-
-
-def pose_of(
-    boards: Mapping[str, Sequence[Points]], board: tuple[int, int], cameras: Mapping[str, Camera]
-) -> BoardPose | None:
-    """The pose from the corners that both cameras see, with known lenses; None from too few boards."""
-    thermal, rgb = cameras["thermal"], cameras["rgb"]
-    count = len(boards["rgb"])
-    if count < FEWEST_BOARDS:
-        return None
-    flat = _flat(board)
-    seen = [[_straight(cameras[name], each) for each in boards[name]] for name in ("thermal", "rgb")]
-    stereo: Any = cv2.stereoCalibrate
-
-    def solved(chosen: Sequence[int]) -> tuple[float, NDArray[np.float64], Points]:
-        corners = [[each[number] for number in chosen] for each in seen]
-        lenses = thermal.k, None, rgb.k, None, (rgb.width, rgb.height)
-        found = stereo([flat] * len(chosen), *corners, *lenses, flags=cv2.CALIB_FIX_INTRINSIC)
-        return found[0], found[5], found[6].ravel()
-
-    residual, rotation, translation = solved(range(count))
-    # Each group of boards is left out once (jackknife).
-    groups = min(count, _GROUPS)
-    turns, swings = [], []
-    for group in range(groups):
-        _, turned, moved = solved([number for number in range(count) if number % groups != group])
-        turns.append(np.linalg.norm(cv2.Rodrigues(rotation.T @ turned)[0]))
-        cosine = moved @ translation / (np.linalg.norm(moved) * np.linalg.norm(translation) + 1e-12)
-        swings.append(np.arccos(np.clip(cosine, -1, 1)))
-    turn, swing = (float(np.degrees(np.sqrt((groups - 1) * np.mean(np.square(each))))) for each in (turns, swings))
-    return BoardPose(rotation, translation, turn, swing, float(residual))
-
-
-def _straight(camera: Camera, corners: Points) -> NDArray[np.float32]:
-    """Corners as the camera would see them without its distortion."""
-    points = corners.reshape(-1, 1, 2)
-    coefficients = np.array(camera.coefficients or (0.0,) * 4)
-    undistort: Any = cv2.fisheye.undistortPoints if camera.model in {"equidistant", "fisheye"} else cv2.undistortPoints
-    return np.asarray(undistort(points, camera.k, coefficients, P=camera.k), np.float32)
-
-
-def _flat(board: tuple[int, int]) -> NDArray[np.float32]:
-    """Inner corners on the board, (across * down, 3), in squares."""
-    flat = np.zeros((board[0] * board[1], 3), np.float32)
-    flat[:, :2] = np.mgrid[0 : board[0], 0 : board[1]].T.reshape(-1, 2)
-    return flat
 
 
 def _direction_error(corners: Points, expected: Points) -> float:

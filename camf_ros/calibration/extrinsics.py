@@ -1,36 +1,34 @@
 """How two calibrated cameras stand to each other, from pairs that were taken while they moved.
 
 What lies between a turn and a shift of a camera is depth. The RGB camera's own motion shows it, up to a scale
-(:mod:`camf_ros.calibration.motion_depth`). Gauss-Newton steps on the edge features of
-:mod:`camf_ros.calibration.comparison` then find what all pairs share (rotation, direction of the translation, what is
-left of the time offset) and the scale of each pair. The length of the translation cannot be seen.
+(:func:`depth_from_motion`). Gauss-Newton steps on the edge features of :mod:`camf_ros.calibration.comparison` then find
+what all pairs share (rotation, direction of the translation, what is left of the time offset) and the scale of each
+pair. The length of the translation cannot be seen.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.calibration.comparison import F32, Level, compared
-from camf_ros.calibration.motion_depth import GRID
 from camf_ros.calibration.motions import Matrix
+from camf_ros.calibration.time_offset import followed
 
 Array = NDArray[np.float64]
+Grey = NDArray[np.uint8]
 
+#: Blocks of the RGB picture, down and across.
+GRID = (12, 16)
 # Rotation (3), translation (3), time offset; and the scale of the pair.
 _SHARED = 7
-# Standard error of a block's inverse depth, whose pixels and corners are not equally far: as a share of it, and of that
-# of the nearest things. Far from the solution depth shows the way: there it counts as surer, by a factor.
-_DEPTH_ERROR, _FAR_ERROR, _SURE = 0.2, 0.05, 0.005
-# Squared standard errors beyond which a block counts for less; median of the square of a normal number.
-_ROBUST, _MEDIAN_SQUARE = 6.0, 0.455
-# Pairs that follow each other see much the same: so many count as one where errors are told from differences.
-_ALIKE = 3
+# Shift of a block beyond which it counts for less, pixels of its level.
+_ROBUST = 1.0
 _EPS = 1e-5
 # Noise makes slopes steeper and steps shorter than they should be. A level is done after so many, or after one that
 # moves the pictures less, pixels.
@@ -39,6 +37,82 @@ _RELAXED, _STEPS, _STILL = 1.5, 12, 0.005
 _ELSEWHERE = ((0.1, 0.0), (-0.1, 0.0), (0.0, 0.12), (0.0, -0.12))
 # Where the search for the translation begins: its length is a tangent, that of the nearest things' parallax.
 _STARTS = ((0.0, 0.0, 0.0), (0.06, 0.0, 0.0), (-0.06, 0.0, 0.0), (0.0, 0.06, 0.0), (0.0, -0.06, 0.0))
+# Tracked corners, and the fewest that show a motion.
+_CORNERS, _FEWEST = 500, 40
+# Least median shift of corners beyond what a turn explains, pixels: less shows no depth.
+_LEAST_PARALLAX = 1.0
+_EPIPOLAR = 1.0
+# Ways of the camera beyond which a point counts as behind it; and the least share of points that must be in front.
+_FAR, _IN_FRONT = 1000.0, 0.5
+
+
+def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
+    """Inverse depth of the blocks of the last of some undistorted frames of one camera.
+
+    Returns:
+        GRID, in units of 1 / the way that the camera went; None if it did not move, or nothing could be followed.
+    """
+    first: Any = cv2.goodFeaturesToTrack(frames[-1], _CORNERS, 0.005, 7)
+    if first is None:
+        return None
+    now = np.asarray(first, np.float32)
+    good = np.ones(len(first), bool)
+    for newer, older in zip(frames[:0:-1], frames[-2::-1], strict=True):
+        now, returned = followed(newer, older, now)
+        good &= returned
+    if good.sum() < _FEWEST:
+        return None
+    here, there = first[good, 0].astype(np.float64), now[good, 0].astype(np.float64)
+    essential, inside = cv2.findEssentialMat(here, there, k, method=cv2.USAC_ACCURATE, prob=0.999, threshold=_EPIPOLAR)
+    if essential is None or essential.shape != (3, 3):
+        return None
+    found = cv2.recoverPose(essential, here, there, k, distanceThresh=_FAR, mask=inside.copy())
+    count, rotation, shift = found[:3]
+    # Where the camera only turned, points lie in front of it or behind it by chance.
+    if count < max(_FEWEST, _IN_FRONT * len(here)):
+        return None
+    here, there = (each[inside.ravel() > 0] for each in (here, there))
+    back = np.linalg.inv(k)
+    one, other = (np.column_stack([each, np.ones(len(each))]) @ back.T for each in (here, there))
+    turned = one @ rotation.T
+    parallax = np.linalg.norm(turned[:, :2] / turned[:, 2:] - other[:, :2], axis=1)
+    if float(np.median(parallax)) * float(k[0, 0]) < _LEAST_PARALLAX:
+        return None
+    # other ~ turned + nearness * shift
+    across, along = np.cross(other, turned), np.cross(other, shift.ravel())
+    weight = (along**2).sum(axis=1)
+    # Noise makes it negative too, far away: cut off, the mean would be too near.
+    nearness = -(across * along).sum(axis=1) / np.maximum(weight, 1e-12)
+    result = _spread(here, nearness, weight, frames[-1].shape)
+    return result if float(np.quantile(result, 0.9)) > 0 else None
+
+
+def _spread(points: Array, values: Array, weights: Array, size: tuple[int, ...]) -> Array:
+    """Weighted mean of values in each block, GRID; of those around where a block has none."""
+    total, mass = np.zeros(GRID), np.zeros(GRID)
+    rows = np.clip((points[:, 1] + 0.5) * GRID[0] / size[0], 0, GRID[0] - 1).astype(int)
+    columns = np.clip((points[:, 0] + 0.5) * GRID[1] / size[1], 0, GRID[1] - 1).astype(int)
+    weights = np.minimum(weights / np.median(weights), 4.0)
+    np.add.at(total, (rows, columns), weights * values)
+    np.add.at(mass, (rows, columns), weights)
+    result, known = np.zeros(GRID), 1e-9
+    # The nearest that are known count most.
+    for width in (0.5, 1.0, 2.0, 4.0):
+        near, far = (cv2.GaussianBlur(each, (0, 0), width) for each in (mass, total))
+        share = 10.0 ** (-3 * width)
+        result, known = result + share * far, known + share * near
+    return np.asarray(result / known)
+
+
+def flow_of(before: Grey, after: Grey, seconds: float) -> Array:
+    """How fast an RGB picture moves, (*GRID, 2) pixels a second, from two frames that follow each other."""
+    scale = min(1.0, 320 / max(before.shape))
+    small = [cv2.resize(each, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for each in (before, after)]
+    # OpenCV's type stubs lack it.
+    opencv: Any = cv2
+    finder = opencv.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    dense = cv2.resize(finder.calc(small[0], small[1], None), GRID[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(dense / (scale * seconds), np.float64)
 
 
 class Sight(NamedTuple):
@@ -62,8 +136,8 @@ class Pose(NamedTuple):
 
     Attributes:
         late: How much later than its skew says each thermal picture was taken, seconds.
-        deviation: (7,), standard errors, as the pairs differ: of the turn about x, y and z (radians), of the
-            direction's components, and of the time (seconds).
+        deviation: (7,), standard errors: of the turn about x, y and z (radians), of the direction's components, and of
+            the time (seconds).
         plane: (3,), translation over distance of what is half-way between near and far.
     """
 
@@ -84,8 +158,8 @@ class Estimate(NamedTuple):
 
     Attributes:
         agreement: How much more the edges agree than by chance: 0 for not at all, 1 for fully; median of the pairs.
-        turn: Standard error of the rotation, radians: as the pairs differ, or as both halves of them do, whichever is
-            more; ``swing``: likewise of the direction.
+        turn: Angle between the rotations that the even and the odd pairs give, radians; ``swing``: likewise of the
+            directions.
         best: The pair that shows it best, an index.
     """
 
@@ -126,21 +200,16 @@ def estimate(
     last = len(sights[0].levels) - 1
     for number in range(last + 1):
         problem.settle(number, tick)
-    problem.doubt_depth()
-    problem.settle(last, tick)
     halves = [problem.part_of(first) for first in (0, 1)]
     for half in halves:
         half.settle(max(last - 1, 0), tick)
     one, other = (half.pose() for half in halves)
-    agreements, pose = problem.agreements(min(1, last)), problem.pose()
-    turn = float(np.linalg.norm(cv2.Rodrigues(one.rotation.T @ other.rotation)[0]))
-    swing = float(np.arccos(np.clip(one.direction @ other.direction, -1, 1)))
-    # Halves differ by twice as much as the mean of both is off.
+    agreements = problem.agreements(min(1, last))
     return Estimate(
-        pose,
+        problem.pose(),
         float(np.median(agreements)),
-        max(float(np.linalg.norm(pose.deviation[:3])), 0.5 * turn),
-        max(float(np.linalg.norm(pose.deviation[3:6])), 0.5 * swing),
+        float(np.linalg.norm(cv2.Rodrigues(one.rotation.T @ other.rotation)[0])),
+        float(np.arccos(np.clip(one.direction @ other.direction, -1, 1))),
         int(np.argmax(agreements)),
     )
 
@@ -159,8 +228,6 @@ class _Problem:
         self.depths = [sight.nearness / near for sight, near in zip(sights, nearest, strict=True)]
         self.scales = np.ones(len(sights))
         self.deviation, self.score = np.full(_SHARED, np.inf), 0.0
-        # Unknown at first: then all blocks count by their edges alone.
-        self._noise, self._doubt = 1e9, _SURE
         small = sights[0].levels[0]
         height, width = small.fixed.shape[1:]
         rows, columns = np.mgrid[0 : GRID[0], 0 : GRID[1]].astype(np.float64)
@@ -184,10 +251,6 @@ class _Problem:
             if moved < _STILL:
                 break
 
-    def doubt_depth(self) -> None:
-        """From now on depths may be as wrong as they are: for the last steps."""
-        self._doubt = 1.0
-
     def part_of(self, first: int) -> _Problem:
         """The same with every other pair."""
         result = copy.copy(self)
@@ -209,7 +272,7 @@ class _Problem:
         """One Gauss-Newton step on one level; returns by how many pixels of it the pictures moved, about."""
         parts = [self._part(index, number) for index in range(len(self._sights))]
         total, pull = np.zeros((_SHARED, _SHARED)), np.zeros(_SHARED)
-        pulls: list[Array] = []
+        scatter = np.zeros((_SHARED, _SHARED))
         free = bool(np.linalg.norm(self.shift) > 1e-4)
         typical = float(np.mean([part.curvature[-1, -1] for part in parts])) + 1e-12
         # Weakly, each scale is that of the others.
@@ -220,7 +283,7 @@ class _Problem:
             one = part.slope[:-1] - cross * drawn / own
             total += part.curvature[:-1, :-1] - np.outer(cross, cross) / own
             pull += one
-            pulls.append(one)
+            scatter += np.outer(one, one)
         fixed = np.zeros((_SHARED, _SHARED))
         if free:
             # The scales take up the length.
@@ -238,11 +301,8 @@ class _Problem:
         self.rotation = self.rotation @ cv2.Rodrigues(np.clip(step[:3], -0.05, 0.05))[0]
         self.shift = self.shift + step[3:6]
         self.late = float(self.late + np.clip(step[6], -0.02, 0.02)) if self._timed else self.late
-        groups = np.array([np.sum(pulls[first : first + _ALIKE], axis=0) for first in range(0, len(pulls), _ALIKE)])
-        moved = (groups - pull / len(groups)) @ inverse
-        self.deviation = np.sqrt((moved**2).sum(axis=0) * len(groups) / max(len(groups) - 1, 1))
+        self.deviation = np.sqrt(np.diag(inverse @ scatter @ inverse))
         self.score = float(np.mean([part.score for part in parts]))
-        self._noise = float(np.median([part.noise for part in parts])) + 1e-9
         focal = float(self._rgb[0, 0]) * float(self._sights[0].levels[number].to_fixed[0, 0])
         return focal * float(np.abs(step[:6]).max())
 
@@ -277,6 +337,9 @@ class _Problem:
         xx, xy, yy, bx, by = (_blocks(image * result.inside) for image in result[1:6])
         curvature = np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1)
         slope = np.stack([bx, by], -1)
+        damped = curvature + (0.05 * float(np.mean(curvature[..., [0, 1], [0, 1]])) + 1e-9) * np.eye(2)
+        left = np.linalg.solve(damped, slope[..., None])[..., 0]
+        weight = 1 / (1 + (np.linalg.norm(left, axis=-1) / _ROBUST) ** 2)
 
         def look(change: Array, shift: tuple[float, float] = (0, 0)) -> Array:
             return self._look(self._centres + shift, depth, sight.flow, sight.skew, change)
@@ -287,44 +350,16 @@ class _Problem:
         by_unknown[..., 7] /= self.scales[index]
         # As shifts of the level's RGB picture.
         moves = np.linalg.solve(by_pixel, by_unknown) * float(level.to_fixed[0, 0])
-        # What errors of the inverse depth do; both kinds, as the nearest things are at 1.
-        wrong = np.hypot(_DEPTH_ERROR, _FAR_ERROR / np.maximum(np.abs(self.depths[index]), 1e-3)) * self._doubt
-        by_depth = moves[..., 7] * (self.scales[index] * wrong[..., None])
-        curvature, slope, noise = _told(curvature, slope, by_depth, self._noise)
-        total = np.einsum("yxia,yxij,yxjb->ab", moves, curvature, moves)
-        return _Part(total, np.einsum("yxia,yxi->a", moves, slope), result.score, noise)
+        total = np.einsum("yx,yxia,yxij,yxjb->ab", weight, moves, curvature, moves)
+        return _Part(total, np.einsum("yx,yxia,yxi->a", weight, moves, slope), result.score)
 
 
 class _Part(NamedTuple):
-    """Normal equations of one pair, of the shared unknowns and its scale; correlation and noise of its features."""
+    """Normal equations of one pair, of the shared unknowns and its scale, and the correlation of its features."""
 
     curvature: Array
     slope: Array
     score: float
-    noise: float
-
-
-def _told(curvature: Array, slope: Array, by_depth: Array, noise: float) -> tuple[Array, Array, float]:
-    """Curvature (*GRID, 2, 2) and slope (*GRID, 2) of each block's shift, as inverse covariances, without its depth.
-
-    Across the direction in which the depth moves a block (*GRID, 2), its shift tells of the pose alone. Along it, an
-    error of the depth looks the same: there a block counts the less, the nearer it is. ``noise`` is how much larger
-    the covariance of a shift is than its inverse curvature; returned last is what this pair says of it.
-    """
-    damped = curvature + (0.05 * float(np.mean(curvature[..., [0, 1], [0, 1]])) + 1e-9) * np.eye(2)
-    left = np.linalg.solve(damped, slope[..., None])[..., 0]
-    across = np.stack([-by_depth[..., 1], by_depth[..., 0]], -1)
-    across /= np.linalg.norm(across, axis=-1, keepdims=True) + 1e-12
-    spread = np.einsum("yxi,yxij,yxj->yx", across, np.linalg.inv(damped), across) + 1e-12
-    strength = curvature[..., 0, 0] + curvature[..., 1, 1]
-    square = (np.einsum("yxi,yxi->yx", across, left) ** 2 / spread)[strength >= np.median(strength)]
-    curvature, slope = curvature / noise, slope / noise
-    along = np.einsum("yxij,yxj->yxi", curvature, by_depth)
-    share = 1 / (1 + np.einsum("yxi,yxi->yx", along, by_depth))[..., None]
-    slope = slope - share * along * np.einsum("yxi,yxi->yx", slope, by_depth)[..., None]
-    curvature = curvature - (share * along)[..., None] * along[..., None, :]
-    weight = 1 / (1 + np.einsum("yxi,yxij,yxj->yx", left, curvature, left) / _ROBUST)[..., None]
-    return curvature * weight[..., None], slope * weight, float(np.median(square)) / _MEDIAN_SQUARE
 
 
 def _placed(x: Array, y: Array, to_level: Matrix) -> Array:

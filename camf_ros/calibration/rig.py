@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from camf_ros.calibration.align import Pair, Reach, align, levels_of
 from camf_ros.calibration.comparison import LEAST_AGREEMENT
-from camf_ros.calibration.extrinsics import Pose, Sight, estimate
-from camf_ros.calibration.motion_depth import depth_from_motion, flow_of
+from camf_ros.calibration.extrinsics import Pose, Sight, depth_from_motion, estimate, flow_of
 from camf_ros.calibration.motions import Matrix, TurnMotion
 from camf_ros.imaging.camera_model import Extrinsics
 
@@ -23,8 +22,8 @@ _ROUGH, _EXACT = (128, 192, 288), (128, 192, 288, 432)
 _FEW = 8
 #: Fewest pairs whose depth is known.
 LEAST_DEPTHS = 8
-#: Largest standard errors of the rotation and of the direction of the translation that are trusted, degrees.
-MOST_TURN, MOST_SWING = 0.08, 2.0
+#: Largest angles between the results of both halves of the pairs, degrees.
+MOST_TURN, MOST_SWING = 0.3, 10.0
 
 
 class View(NamedTuple):
@@ -49,7 +48,7 @@ class Rig(NamedTuple):
         pose: Both cameras.
         mapping: (3, 3), RGB pixel to thermal pixel of undistorted pictures, at a typical distance.
         agreement: Of the edges, 0 to 1.
-        turn: Standard error of the rotation, degrees; ``swing``: of the direction of the translation.
+        turn: Angle between the rotations of both halves of the pairs, degrees; ``swing``: of the directions.
         used: Names of the pairs that it rests on; ``left_out``: of those whose depth did not become clear.
         best: Index of the pair that shows it best.
         doubts: Why the result is not to be trusted; empty if it is.
@@ -102,13 +101,21 @@ def calibrate_rig(
         tick("reading")
     found = estimate(sights, rgb, thermal, rough.extrinsics.r, timed=timed, tick=tick)
     pose, turn, swing = found.pose, float(np.degrees(found.turn)), float(np.degrees(found.swing))
-    doubts = []
+    doubts, unknown = [], []
     if found.agreement < LEAST_AGREEMENT:
         doubts.append(
             f"edges agree by {found.agreement:.2f}, which is little more than by chance (expected {LEAST_AGREEMENT:g} "
             "or more): the pictures show few edges that both cameras see, or the cameras look elsewhere"
         )
-    more, unknown = judged(turn, swing)
+    if turn > MOST_TURN:
+        doubts.append(
+            f"both halves of the pairs put the cameras {turn:.2f} degrees apart (expected {MOST_TURN:g} or less)"
+        )
+    if swing > MOST_SWING:
+        unknown.append(
+            f"direction of the translation: both halves of the pairs differ by {swing:.0f} degrees (expected "
+            f"{MOST_SWING:g} or less); drive past things that are near"
+        )
     plane = np.eye(3) - np.outer(pose.plane, [0.0, 0.0, 1.0])
     mapping = thermal @ pose.rotation.T @ plane @ np.linalg.inv(rgb)
     names = [view.pair.name for view in views]
@@ -121,25 +128,9 @@ def calibrate_rig(
         tuple(names[index] for index in good),
         tuple(name for index, name in enumerate(names) if index not in good),
         good[found.best],
-        (*doubts, *more),
-        unknown,
+        tuple(doubts),
+        tuple(unknown),
     )
-
-
-def judged(turn: float, swing: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Doubts, and what could not be determined, by the standard errors of the rotation and the direction, degrees."""
-    doubts, unknown = [], []
-    if turn > MOST_TURN:
-        doubts.append(
-            f"the pairs differ: the standard error of the rotation is {turn:.2f} degrees (expected {MOST_TURN:g} or "
-            "less)"
-        )
-    if swing > MOST_SWING:
-        unknown.append(
-            f"direction of the translation: its standard error is {swing:.1f} degrees (expected {MOST_SWING:g} or "
-            "less); record things that are near, or for longer and use more --pairs"
-        )
-    return tuple(doubts), tuple(unknown)
 
 
 def quaternion(rotation: Matrix) -> tuple[float, float, float, float]:

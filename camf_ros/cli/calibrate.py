@@ -134,7 +134,8 @@ def _run_on_bag(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any
         answer = bag.find_rig(recording, Reach(*reach), tick)
     rig = answer.rig
     if rig is not None:
-        facts = {"method": "motion", "agreement": round(rig.agreement, 3), **bag.errors(rig)}
+        facts = {"method": "motion", "agreement": round(rig.agreement, 3), "rotation_spread_deg": round(rig.turn, 3)}
+        facts["direction_spread_deg"] = round(rig.swing, 2)
         size = (pairs[0].rgb.shape[0], pairs[0].rgb.shape[1])
         motion: Motion = PlaneMotion("homography", rig.mapping, size)
         result = Found(motion, facts, rig.used, rig.left_out, rig.best, rig.doubts)
@@ -142,10 +143,7 @@ def _run_on_bag(arguments: argparse.Namespace, board: Any, reach: Any, tick: Any
     else:
         result = find(arguments, start, pairs, board=board, reach=reach, tick=tick)
     if board:
-        answer = bag.find_by_boards(recording, result, board)
-        if answer.rig is not None:
-            facts = result.facts | bag.errors(answer.rig)
-            result = result._replace(facts=facts, doubts=answer.rig.doubts)
+        bag.find_lenses(recording, answer, result.boards, board)
     _tell(arguments, result, len(pairs))
     baseline = bag.baseline_of(arguments, start)
     bag.tell(answer, recording, baseline)

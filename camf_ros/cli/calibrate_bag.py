@@ -7,7 +7,7 @@ import logging
 import math
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,13 +17,11 @@ from numpy.typing import NDArray
 from camf_ros.bag.reader import BagTopics
 from camf_ros.bag.recorded_pairs import RecordedPairs
 from camf_ros.calibration.align import Pair, Reach
-from camf_ros.calibration.checkerboard import FEWEST_BOARDS, MOST_CORNER_RESIDUAL, lens_of, pose_of
+from camf_ros.calibration.checkerboard import lens_of
 from camf_ros.calibration.collection import FEWEST_PAIRS, Motion
-from camf_ros.calibration.extrinsics import Pose
-from camf_ros.calibration.rig import LEAST_DEPTHS, Rig, View, calibrate_rig, judged
+from camf_ros.calibration.rig import LEAST_DEPTHS, Rig, View, calibrate_rig
 from camf_ros.calibration.selection import Moment, choose
 from camf_ros.calibration.time_offset import TimeOffset, Track, time_offset
-from camf_ros.cli.calibrate_pairs import Found
 from camf_ros.cli.calibration_files import transform_command, write_camera_info, write_parameters
 from camf_ros.cli.options import parameters_of
 from camf_ros.errors import CamfError, DataError
@@ -157,12 +155,11 @@ def _views(
 
 
 class Answer(NamedTuple):
-    """The rig and what could not be determined; ``straight``: whether its mapping is of undistorted pictures."""
+    """The rig and what could not be determined."""
 
     rig: Rig | None
     offset: TimeOffset
     unknown: list[str]
-    straight: bool = False
 
 
 def find_rig(recording: Recording, reach: Reach, tick: Tick) -> Answer:
@@ -189,12 +186,7 @@ def find_rig(recording: Recording, reach: Reach, tick: Tick) -> Answer:
                 # Neither is better than the other, where the motion was fast.
                 share = 0.5 if offset.error < _GOOD else 1.0
                 offset = offset._replace(seconds=offset.seconds + share * rig.pose.late)
-    return Answer(rig, offset, unknown, straight=rig is not None)
-
-
-def errors(rig: Rig) -> dict[str, float]:
-    """Standard errors, degrees."""
-    return {"rotation_error_deg": round(rig.turn, 3), "direction_error_deg": round(rig.swing, 2)}
+    return Answer(rig, offset, unknown)
 
 
 def undistorted(views: list[View], cameras: dict[str, Camera]) -> list[View]:
@@ -240,9 +232,9 @@ def tell(answer: Answer, recording: Recording, baseline: float | None) -> None:
     if rig is not None:
         turn = np.degrees(rig.pose.rotation_vector)
         print(
-            f"rotation: {turn[0]:.2f}, {turn[1]:.2f}, {turn[2]:.2f} degrees about x, y, z (standard error "
-            f"{rig.turn:.2f}); direction of the translation: {np.round(rig.pose.direction, 3).tolist()} (standard "
-            f"error {rig.swing:.1f} degrees)"
+            f"rotation: {turn[0]:.2f}, {turn[1]:.2f}, {turn[2]:.2f} degrees about x, y, z (halves differ by "
+            f"{rig.turn:.2f}); direction of the translation: {np.round(rig.pose.direction, 3).tolist()} (halves differ "
+            f"by {rig.swing:.1f} degrees)"
         )
         if baseline is None:
             answer.unknown.append("length of the translation: measure it from lens to lens and give --baseline")
@@ -259,42 +251,17 @@ def baseline_of(arguments: argparse.Namespace, start: RegistrationFile | None) -
     return None
 
 
-def find_by_boards(recording: Recording, found: Found, board: tuple[int, int]) -> Answer:
-    """Intrinsics, where there are none, and extrinsics from the corners of boards."""
-    unknown = [f"time offset: {recording.offset.doubt}"] if recording.offset.doubt else []
+def find_lenses(
+    recording: Recording, answer: Answer, boards: Mapping[str, Sequence[NDArray[np.float64]]], board: tuple[int, int]
+) -> None:
+    """Intrinsics, where there are none, from the corners of boards; what cannot be found is noted in the answer."""
     pair = recording.views[0].pair
     for name, picture in (("thermal", pair.thermal), ("rgb", pair.rgb)):
         if recording.cameras[name] is None:
             size = picture.shape[0], picture.shape[1]
-            recording.cameras[name], doubt = lens_of(found.boards[name], board, size)
+            recording.cameras[name], doubt = lens_of(boards[name], board, size)
             if doubt:
-                unknown.append(f"intrinsics of the {name} camera: {doubt}")
-    cameras = recording.known()
-    pose = pose_of(found.boards, board, cameras) if len(cameras) == len(recording.cameras) else None
-    if pose is None:
-        unknown.append(f"extrinsics: they need both intrinsics, and the board in {FEWEST_BOARDS} pairs or more")
-        return Answer(None, recording.offset, unknown)
-    doubts = []
-    if pose.residual > MOST_CORNER_RESIDUAL:
-        doubts.append(
-            f"corners are {pose.residual:.1f} px off (expected {MOST_CORNER_RESIDUAL:g} or less): the board moved "
-            "between both exposures, or the intrinsics are not of these cameras"
-        )
-    more, few = judged(pose.turn, pose.swing)
-    direction = pose.translation / (float(np.linalg.norm(pose.translation)) + 1e-12)
-    rig = Rig(
-        Pose(pose.rotation, direction, 0.0, np.zeros(7), pose.translation),
-        found.motion.matrix(),
-        1.0,
-        pose.turn,
-        pose.swing,
-        found.used,
-        found.left_out,
-        found.best,
-        (*doubts, *more),
-        few,
-    )
-    return Answer(rig, recording.offset, [*unknown, *few])
+                answer.unknown.append(f"intrinsics of the {name} camera: {doubt}")
 
 
 def write_infos(output: Path, recording: Recording) -> None:
@@ -317,7 +284,7 @@ def write(
 ) -> None:
     """Write the registration file and what goes with it, and print the transform.
 
-    ``mapping`` is (3, 3), RGB pixel to thermal pixel; of undistorted pictures if the answer says so.
+    ``mapping`` is (3, 3), RGB pixel to thermal pixel; of undistorted pictures where there is a rig.
     """
     rig, pair, cameras = answer.rig, recording.views[0].pair, recording.known()
     extrinsics = None
@@ -330,7 +297,7 @@ def write(
     if not recording.offset.doubt:
         provenance["thermal_offset_s"] = round(answer.offset.seconds, 5)
     # The node's homography is of pictures as they come.
-    bent = answer.straight and any(any(camera.coefficients) for camera in cameras.values())
+    bent = rig is not None and any(any(camera.coefficients) for camera in cameras.values())
     homography = None if bent and extrinsics is not None else np.linalg.inv(mapping)
     if bent and extrinsics is None:
         provenance["doubts"] = [*provenance["doubts"], "the homography is of undistorted pictures"]

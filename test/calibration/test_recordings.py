@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camf_ros.calibration.motion_depth import GRID, depth_from_motion
+from camf_ros.calibration.extrinsics import GRID, depth_from_motion
 from camf_ros.calibration.rig import quaternion
 from camf_ros.calibration.selection import Moment, choose
 from camf_ros.calibration.time_offset import Track, time_offset
