@@ -102,7 +102,7 @@ class Cameras:
         self.problems: dict[str, str] = {}
         self.extrinsics: Transforms | None = None
         self._last: Extrinsics | None = None
-        Cameras.configure(self, settings)
+        Cameras.configure(self, settings)  # not that of a subclass, which is not ready yet
 
     def take(self, camera: str, info: Any) -> None:
         """Take a camera's camera_info, if it makes sense."""

@@ -16,7 +16,7 @@ from torch import nn
 from tqdm import tqdm
 
 from camf_ros.calibration.align import Pair, levels_of
-from camf_ros.calibration.comparison import LEAST_AGREEMENT, evidence
+from camf_ros.calibration.comparison import LEAST_AGREEMENT, agreement_of
 from camf_ros.calibration.motions import PlaneMotion
 from camf_ros.errors import CamfError, DataError, ParameterError
 from camf_ros.imaging.warp import Rig as KnownRig
@@ -221,9 +221,9 @@ def check_registered(pairs: Sequence[RigPair]) -> None:
     """
     agreements = []
     for pair in evenly(pairs, _ASKED):
-        levels = levels_of(Pair(pair.infrared_aim, pair.visible_aim), np.eye(3))
+        level = levels_of(Pair(pair.infrared_aim, pair.visible_aim), np.eye(3))[-1]
         size = pair.visible.shape[0], pair.visible.shape[1]
-        agreements.append(evidence(levels, PlaneMotion("similarity", np.eye(3), size), size).agreement)
+        agreements.append(agreement_of(level, PlaneMotion("similarity", np.eye(3), size), size))
     agreement = float(np.median(agreements))
     if agreement < _NOT_REGISTERED:
         raise DataError(
