@@ -17,6 +17,7 @@ from camf_ros.bag.reader import BagReader, BagTopics
 from camf_ros.errors import CamfError
 from camf_ros.files import make_folder
 from camf_ros.imaging.camera_messages import ImageConversion
+from camf_ros.imaging.camera_model import wrong_with
 from camf_ros.imaging.picture_files import write_png, write_tiff
 from camf_ros.pairing.arrivals import NANO, StampRule
 from camf_ros.pairing.synchronizer import CAMERAS, Stamped, pairs_of
@@ -50,7 +51,7 @@ class RecordedPairs:
     """Reads a recording as often as it is asked to. Open inside ``with`` only.
 
     Attributes:
-        infos: The first camera_info of each camera; None where there is none.
+        infos: The first camera_info of each camera that makes sense; None where there is none.
         conversion: Of messages to arrays.
         unusable: How many frames of the last reading had no usable stamp or content.
     """
@@ -70,11 +71,19 @@ class RecordedPairs:
         self._roles = {topic: role for topic, role in roles.items() if role in CAMERAS}
         for topic, role in roles.items():
             if role.endswith(" info"):
-                for message in bag.messages(bag.on(topic)):
-                    with suppress(MessageError):
-                        self.infos[role.removesuffix(" info")] = self._types.decode(message.data, CAMERA_INFO)
-                        break
+                self.infos[role.removesuffix(" info")] = self._info(topic)
         return self
+
+    def _info(self, topic: str) -> Any:
+        """The first that makes sense; where none does the first, so that its user says what is wrong."""
+        first = None
+        for message in self._bag.messages(self._bag.on(topic)):
+            with suppress(MessageError):
+                info = self._types.decode(message.data, CAMERA_INFO)
+                if not wrong_with(info):
+                    return info
+                first = first or info
+        return first
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -70,12 +70,15 @@ def run_detector(arguments: argparse.Namespace) -> int:
     )
     classes = scored_classes(arguments.classes, labels, detector.names, detector.classes)
     sources, folders = _sources(arguments)
-    samples = {sample.name: sample for sample in find_samples(arguments.data).samples}
+    found = find_samples(arguments.data)
+    if found.ignored:
+        print(f"not pictures, ignored: {', '.join(map(str, found.ignored))}", file=sys.stderr)
+    samples = {sample.name: sample for sample in found.samples}
     bar = {"disable": arguments.quiet, "unit": "picture"}
     checks = tqdm(
         check_pictures(labels.images, samples, folders), total=len(labels.images), desc="reading", leave=False, **bar
     )
-    problems = [problem for problem in checks if problem]
+    problems = [*found.problems, *(problem for problem in checks if problem)]
     if problems:
         return refuse(problems)
     unlabelled = len(samples) - len(labels.images)
@@ -84,11 +87,11 @@ def run_detector(arguments: argparse.Namespace) -> int:
     groups = [scored.detector for scored in classes]
     matched: dict[str, Matched] = {}
     for name, source in sources.items():
-        found = []
+        boxes = []
         for image in tqdm(labels.images, desc=name, **bar):
             passes = [detector.detect(picture, groups) for picture in source(samples[image.name])]
-            found.append(joined(passes) if len(passes) > 1 else passes[0])
-        matched[name] = Matched(labels, classes, found, arguments.false_positives)
+            boxes.append(joined(passes) if len(passes) > 1 else passes[0])
+        matched[name] = Matched(labels, classes, boxes, arguments.false_positives)
     parts = _parts(labels)
     steps = tqdm(parts.items(), desc="resampling", **{**bar, "unit": "group"})
     rows = {part: compare(matched, pictures, arguments.draws) for part, pictures in steps}

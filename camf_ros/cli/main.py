@@ -45,20 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0 on success, 1 after an error that was reported, 2 for wrong usage, 130 after Ctrl-C.
     """
-    parser = build_parser()
-    with suppress(ModuleNotFoundError):  # all that is lost is the shell's completion
-        import argcomplete
-
-        argcomplete.autocomplete(parser)
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    name = "camf"
     try:
+        arguments = _parse(argv)
+        name = f"camf {arguments.command}"
         status = int(_COMMANDS[arguments.command].run(arguments))
         sys.stdout.flush()
     except CamfError as error:
-        return _failed(arguments, str(error))
+        return _failed(name, str(error))
     except ModuleNotFoundError as error:
-        return _failed(arguments, f"{error.name} is not installed; {to_install(error)}")
+        return _failed(name, f"{error.name} is not installed; {to_install(error)}")
     except BrokenPipeError:  # who reads has seen enough, as with | head
         _close_output()
         return 1
@@ -67,14 +63,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename is None:
             _close_output()
         where = error.filename if error.filename is not None else "the output"
-        return _failed(arguments, str(DataError(f"{where} cannot be used ({error.strerror or error})")))
+        return _failed(name, str(DataError(f"{where} cannot be used ({error.strerror or error})")))
     except KeyboardInterrupt:
-        return _failed(arguments, "interrupted", 130)
+        return _failed(name, "interrupted", 130)
     return status
 
 
-def _failed(arguments: argparse.Namespace, text: str, status: int = 1) -> int:
-    print(f"camf {arguments.command}: {text}", file=sys.stderr)
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = build_parser()
+    with suppress(ModuleNotFoundError):  # all that is lost is the shell's completion
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit:  # after --help and --version
+        sys.stdout.flush()
+        raise
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    return arguments
+
+
+def _failed(name: str, text: str, status: int = 1) -> int:
+    print(f"{name}: {text}", file=sys.stderr)
     return status
 
 

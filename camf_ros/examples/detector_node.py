@@ -25,7 +25,7 @@ from camf_ros.imaging.camera_model import camera_of
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
 from camf_ros.nodes.inputs import SENSOR_INPUT
-from camf_ros.nodes.parameters import NodeParameters
+from camf_ros.nodes.parameters import NodeParameters, tell_unused_overrides
 from camf_ros.nodes.publishers import OUTPUT, image_message
 from camf_ros.nodes.running import ThrottledLog, run_node
 from camf_ros.nodes.worker import Mailbox, Worker
@@ -105,6 +105,7 @@ class DetectorNode(Node):  # type: ignore[misc]
             _WAITING,
         )
         self._together.registerCallback(self._complete)
+        tell_unused_overrides(self)
         self._came = False
         self._waited = self.create_timer(_PATIENCE, self._say_what_is_missing)
 

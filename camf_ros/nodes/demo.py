@@ -22,7 +22,7 @@ from camf_ros.resources import share_file
 from camf_ros.settings.demo_settings import PAGE, STRIP, SUMMARY
 from camf_ros.settings.fusion_settings import FusionSettings
 
-# A node answers SIGINT at once, but may have an inference to finish; after 30 s it ends itself and says what hangs.
+# A node answers SIGTERM at once, but may have an inference to finish; after 30 s it ends itself and says what hangs.
 _GRACE = 35.0
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -135,8 +135,8 @@ def _start(
 
 
 def _end_with_parent() -> None:
-    """In the child: ask Linux for a SIGINT when the demo itself is killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    """In the child: ask Linux for a SIGTERM when the demo itself is killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _wait(watcher: subprocess.Popen[bytes], processes: Sequence[subprocess.Popen[bytes]]) -> int:
@@ -151,12 +151,12 @@ def _wait(watcher: subprocess.Popen[bytes], processes: Sequence[subprocess.Popen
 
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """SIGINT, then SIGKILL for what does not listen."""
+    """SIGTERM, then SIGKILL for what does not listen. Of SIGINT Python says something where it has only just begun."""
     for number in _ENDS:  # an impatient second Ctrl-C must not leave the rest of them running
         signal.signal(number, signal.SIG_IGN)
     for process in processes:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
     end = time.monotonic() + _GRACE
     for process in processes:
         try:

@@ -27,7 +27,7 @@ from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
 from camf_ros.nodes.demo_page import demo_page
 from camf_ros.nodes.inputs import SENSOR_INPUT
-from camf_ros.nodes.parameters import NodeParameters
+from camf_ros.nodes.parameters import NodeParameters, tell_unused_overrides
 from camf_ros.nodes.publishers import OUTPUT
 from camf_ros.nodes.running import run_node
 from camf_ros.nodes.statistics import Summary, summarise
@@ -78,6 +78,7 @@ class DemoMonitor(Node):  # type: ignore[misc]
         self.create_subscription(CameraInfo, topics.FUSED_INFO, self._on_info, SENSOR_INPUT)
         self.create_subscription(ChannelWeights, self._settings.weights_topic, self._on_weights, OUTPUT)
         self.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, OUTPUT)
+        tell_unused_overrides(self)
         self.create_timer(1.0, self._tick)
 
     def _input(self, camera: str, message: Image) -> None:

@@ -21,7 +21,7 @@ from camf_ros.explain.explanation import Explainer
 from camf_ros.fusion import FusedPair
 from camf_ros.nodes import topics
 from camf_ros.nodes.commands import Commands
-from camf_ros.nodes.parameters import NodeParameters
+from camf_ros.nodes.parameters import NodeParameters, tell_unused_overrides
 from camf_ros.nodes.reporter import Reporter
 from camf_ros.nodes.running import ThrottledLog, refuse_wrong_transitions, refused_by_ros, run_node
 from camf_ros.nodes.states import Active, Loaded
@@ -158,6 +158,7 @@ class FusionNode(LifecycleNode):  # type: ignore[misc]
         self._active = Active(
             self, self.settings, loaded, self._statistics, failed=self._failed, extra_failed=self._extra_failed
         )
+        tell_unused_overrides(self)
 
     def _stop(self) -> None:
         active, self._active = self._active, None

@@ -24,7 +24,7 @@ from camf_ros.calibration.collection import Collection, Progress
 from camf_ros.errors import CamfError
 from camf_ros.imaging.camera_model import Camera, camera_of
 from camf_ros.nodes.inputs import INFOS, SENSOR_INPUT, check_topics, image_topic, with_losses
-from camf_ros.nodes.parameters import NodeParameters
+from camf_ros.nodes.parameters import NodeParameters, tell_unused_overrides
 from camf_ros.nodes.publishers import overridable
 from camf_ros.nodes.running import ThrottledLog
 from camf_ros.pairing.arrivals import StampRule
@@ -104,6 +104,7 @@ class LiveRecording(Node):  # type: ignore[misc]
                 arrived, options = partial(self._arrived, camera), overridable(SENSOR_INPUT)
                 subscribe = partial(self.create_subscription, kind, topic, arrived, **options)
                 with_losses(subscribe, partial(self._lost, camera))
+        tell_unused_overrides(self)
         self.create_timer(0.2, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info("recording: move the cameras past things that are near and far, and turn them")
 

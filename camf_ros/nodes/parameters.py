@@ -18,7 +18,8 @@ from camf_ros.settings.table import Spec, build, specs
 
 _S = TypeVar("_S")
 # What ROS itself declares, later or on some distributions only.
-_OF_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
+_QOS = "qos_overrides"
+_OF_ROS = ("use_sim_time", "start_type_description_service", f"{_QOS}.")
 
 
 class NodeParameters(Generic[_S]):
@@ -65,8 +66,7 @@ class NodeParameters(Generic[_S]):
         for name in given:
             if name in self._specs or name.startswith(_OF_ROS) or self._node.has_parameter(name):
                 continue
-            like = difflib.get_close_matches(name, self._specs, n=1)
-            hint = f"; did you mean {like[0]}?" if like else ""
+            hint = _hint(name, list(self._specs))
             self._node.get_logger().warning(f"parameter {name!r} is none of this node's and is ignored{hint}")
 
     def values(self) -> dict[str, object]:
@@ -94,6 +94,21 @@ class NodeParameters(Generic[_S]):
             return SetParametersResult(successful=False, reason=repr(error))
         self.settings = settings
         return SetParametersResult(successful=True)
+
+
+def tell_unused_overrides(node: Node) -> None:
+    """Warn of ``qos_overrides`` that no topic has taken; to be called when all topics are there."""
+    given = [name for name in getattr(node, "_parameter_overrides", {}) if name.startswith(f"{_QOS}.")]
+    taken = [f"{_QOS}.{name}" for name in node.get_parameters_by_prefix(_QOS)]
+    for name in given:
+        if name not in taken:
+            hint = _hint(name, taken)
+            node.get_logger().warning(f"parameter {name!r} is ignored: no topic here has such a setting{hint}")
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    like = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {like[0]}?" if like else ""
 
 
 def _declare(node: Node, spec: Spec, *, read_only: bool) -> None:

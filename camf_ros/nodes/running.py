@@ -153,6 +153,8 @@ def run_node(
             for number in _SIGNALS:
                 signal.signal(number, signal.default_int_handler)
             status = then()
+    except KeyboardInterrupt:  # from ``then``
+        status = 130
     except Exception:
         traceback.print_exc()
         status = 1

@@ -23,7 +23,7 @@ from camf_ros.imaging.camera_model import Camera
 from camf_ros.imaging.pairs import find_pairs
 from camf_ros.imaging.picture_files import read_picture, rgb_of, thermal_of
 from camf_ros.nodes import topics
-from camf_ros.nodes.parameters import NodeParameters
+from camf_ros.nodes.parameters import NodeParameters, tell_unused_overrides
 from camf_ros.nodes.publishers import image_message
 from camf_ros.nodes.running import run_node
 from camf_ros.settings.demo_settings import SourceSettings
@@ -315,6 +315,7 @@ class SourceNode(Node):  # type: ignore[misc]
                 limit=max(1, round(settings.count * rate / settings.rate)) if settings.count else 0,
             ),
         ]
+        tell_unused_overrides(self)
         start = self.get_clock().now()
         for camera in self._cameras:
             camera.begin(start)

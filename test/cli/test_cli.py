@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -140,6 +141,34 @@ def test_an_output_that_takes_no_more(output: str) -> None:
         os.close(writing)
         assert done.stderr == ""
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_that_cannot_be_written(option: str) -> None:
+    command = [sys.executable, "-c", "import sys; from camf_ros.cli.main import main; sys.exit(main())", option]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    assert done.stderr == "camf: the output cannot be used (No space left on device)\n"
+    assert done.returncode == 1
+
+
+def test_interrupted_while_it_is_imported(tmp_path: Path) -> None:
+    package = tmp_path / "camf_ros" / "cli"
+    package.mkdir(parents=True)
+    (package / "main.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).parents[2] / "bin" / "camf", "info"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 130
 
 
 def test_an_output_whose_name_is_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,6 +114,8 @@ def test_labels_that_do_not_fit(data: Path, capsys: pytest.CaptureFixture[str]) 
     """All problems are told, and nothing is scored."""
     save(data / "infrared" / "a.png", np.zeros((40, 64), np.uint8))
     (data / "visible" / "b.png").unlink()
+    save(data / "infrared" / "d.png", np.zeros((48, 64), np.uint8))
+    (data / "infrared" / "notes.txt").write_text("none of the pictures")
     (data / "fused").mkdir()
     for name in ("a", "c"):
         save(data / "fused" / f"{name}.png", np.zeros((24, 32, 3), np.uint8))
@@ -121,10 +123,13 @@ def test_labels_that_do_not_fit(data: Path, capsys: pytest.CaptureFixture[str]) 
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
+        f"not pictures, ignored: {data / 'infrared' / 'notes.txt'}",
+        f"camf evaluate: b: no picture of this name in {data / 'visible'}",
+        f"camf evaluate: d: no picture of this name in {data / 'visible'}",
         "camf evaluate: a: the labels are for 64 x 48 pixels, not 32 x 24, 64 x 40",
         "camf evaluate: b: it is in the labels, and there is no pair of this name",
         "camf evaluate: c: the labels are for 64 x 48 pixels, not 32 x 24",
-        "camf evaluate: nothing scored because of 3 problems",
+        "camf evaluate: nothing scored because of 5 problems",
     ]
     assert not (data / "figures.json").exists()
 

@@ -52,6 +52,16 @@ class Loading(FusionNode):
 run_node("fusion_node", Loading, FusionSettings)
 """
 
+# Ctrl-C in what comes after the node.
+AFTERWARDS = """
+import os, signal
+from camf_ros.nodes.running import run_node
+from camf_ros.nodes.source_node import SourceNode
+from camf_ros.settings.demo_settings import SourceSettings
+
+run_node("after", SourceNode, SourceSettings, lambda node: 0, lambda: os.kill(os.getpid(), signal.SIGINT))
+"""
+
 
 @pytest.fixture
 def troubled(processes, model, tmp_path, monkeypatch):
@@ -202,3 +212,11 @@ def ended(node) -> str:
             node.communicate(timeout=2)
         node.kill()
         pytest.fail(f"it does not end:\n{node.communicate()[0]}")
+
+
+def test_interrupted_after_the_node(tmp_path):
+    script = tmp_path / "afterwards.py"
+    script.write_text(AFTERWARDS)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,4 +1,7 @@
-"""The nodes are told to stop while they start: they say nothing and end with status 0, at whatever moment it is."""
+"""Programs are told to stop while they start, at any moment.
+
+Nodes say nothing and end with status 0. The demo ends as after Ctrl-C later on.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ pytestmark = [pytest.mark.ros, pytest.mark.fault]
 MOMENTS = [0.12 * number for number in range(20)]
 
 
-def started(name: str, *parameters: str) -> subprocess.Popen[str]:
+def started(name: str, *arguments: str) -> subprocess.Popen[str]:
     """A process that has come to the first line of the executable: before it Python does not handle SIGTERM."""
     process = subprocess.Popen(
-        [executable(name), "--ros-args", *parameters],
+        [executable(name), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -72,7 +75,7 @@ def test_the_fusion_node_at_many_moments(model, number):
     """SIGINT as a terminal sends it, to the whole group."""
     before = left_behind()
     for moment in MOMENTS:
-        process = started("fusion_node", "-p", f"model:={model}", "-p", "threads:=1")
+        process = started("fusion_node", "--ros-args", "-p", f"model:={model}", "-p", "threads:=1")
         time.sleep(moment)
         assert end(process, number, everybody=number == signal.SIGINT) == [], f"after {moment:.2f} s"
     assert left_behind() <= before
@@ -83,16 +86,27 @@ def test_the_fusion_node_at_many_moments(model, number):
 def test_the_other_nodes(tmp_path, name, number):
     parameters = ["-p", f"output:={tmp_path}"] if name == "demo_monitor" else []
     for moment in (0.0, 0.1, 0.2, 0.4, 0.8):
-        process = started(name, *parameters)
+        process = started(name, "--ros-args", *parameters)
         time.sleep(moment)
         lines = end(process, number, everybody=False)
         assert lines == [], f"after {moment:.2f} s"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_demo(tmp_path, model, number):
+    for moment in (0.0, 0.1, 0.2, 0.4, 0.8):
+        process = started("demo", "--output", str(tmp_path), "--model", str(model))
+        time.sleep(moment)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 130, output
+        assert "Traceback" not in output, f"after {moment:.2f} s"
+
+
 def test_an_impatient_launcher(model):
     """A second and a third signal cut nothing short."""
     for moment in (0.5, 1.0, 1.5, 2.0, 2.5):
-        process = started("fusion_node", "-p", f"model:={model}", "-p", "threads:=1")
+        process = started("fusion_node", "--ros-args", "-p", f"model:={model}", "-p", "threads:=1")
         time.sleep(moment)
         for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(ProcessLookupError):

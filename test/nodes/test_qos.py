@@ -51,6 +51,33 @@ def test_an_override_that_is_none_ends_with_its_name(processes, model):
     assert "soon" in log
 
 
+def test_an_override_of_no_topic_is_named_with_the_one_that_was_meant(processes, probe, model):
+    wrong = ("qos_overrides./fused/imag.publisher.depth:=3", "qos_overrides./fused/image.publisher.dept:=3")
+    right = "qos_overrides./fused/image.publisher.depth:=3"
+    given = [part for each in (*wrong, right) for part in ("-p", each)]
+    process = processes.start("fusion_node", *given, model=str(model), device="cpu")
+    probe.wait_for_node()
+    process.terminate()
+    log, _ = process.communicate(timeout=30)
+    told = [line.partition("parameter ")[2] for line in log.splitlines() if "qos_overrides" in line]
+    assert told == [
+        f"'{each[:-3]}' is ignored: no topic here has such a setting; did you mean {right[:-3]}?" for each in wrong
+    ]
+
+
+@pytest.mark.parametrize("name", ["source_node", "demo_monitor", "detector_example"])
+def test_an_override_of_a_node_that_has_none(processes, name, tmp_path):
+    given = [f"output:={tmp_path}"] if name == "demo_monitor" else []
+    given += ["qos_overrides./a.publisher.depth:=3"]
+    process = processes.start(name, *[part for each in given for part in ("-p", each)])
+    for line in process.stdout:
+        if "qos_overrides" in line:
+            break
+    else:
+        pytest.fail("nothing was said")
+    assert "parameter 'qos_overrides./a.publisher.depth' is ignored" in line
+
+
 def test_a_misspelled_parameter_is_named_with_the_one_that_was_meant(processes, probe, model):
     process = processes.start("fusion_node", model=str(model), device="cpu", modle="x", registraton__mode="homography")
     probe.wait_for_node()
