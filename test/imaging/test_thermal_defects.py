@@ -40,6 +40,8 @@ def test_wrong_order_is_noticed_and_turned_round(agc: str, moment: float) -> Non
     for right, wrong in (
         (street(moment), street(moment).byteswap()),
         (signed(street(moment)).astype(np.float32), signed(street(moment)).byteswap().astype(np.float32)),
+        ((shifted := (street(moment) << 2).astype(np.uint16)), shifted.byteswap()),
+        ((full := cv2.normalize(street(moment), None, 0, 65535, cv2.NORM_MINMAX).astype(np.uint16)), full.byteswap()),  # type: ignore[call-overload]
         ((celsius := street(moment).astype(np.float32) / 32 - 220), celsius.byteswap()),
     ):
         assert not suspected(right, agc=agc)
