@@ -88,7 +88,7 @@ def _measured(facts: Any) -> list[str]:
         ("stripes", "stripes of the fused picture, grey levels"),
     ):
         lines.append(f"| {what} | {before[name]:.3f} | {after[name]:.3f} |")
-    for name, what in (("scene", "simulated scene"), ("clean", "cleaned images")):
+    for name, what in (("scene", "simulated scene"), ("detailed", "cleaned images with fine detail")):
         lines.append(_other(what, before.get(name), after.get(name)))
     for name, what in (("swapped", "swapped cameras found"), ("alarms", "false alarms")):
         usual, adapted = (f"{100 * facts['sources'][which][name]:.0f} %" for which in ("usual", "adapted"))

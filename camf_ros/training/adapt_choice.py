@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from camf_ros.evaluation.metrics import mean, score
 from camf_ros.network.blend import BlendNetwork
-from camf_ros.training.adapt_stage import Rig, RigPair, evenly, fused, goals, middle
+from camf_ros.training.adapt_stage import Rig, RigPair, detailed_pairs, evenly, fused, goals, middle
 from camf_ros.training.adapt_targets import noise_of, stripes_of
 from camf_ros.training.data import Sources
 from camf_ros.training.fusion_losses import contrast_kept
@@ -23,10 +23,11 @@ SURE = 2.0
 # Largest loss of the contrast of objects (share); largest growth of grain and stripes, grey levels.
 _CONTRAST, _GRAIN = 0.02, 0.05
 # Largest loss of VIF + Qabf of what the model could do before (share).
-_KEPT = {"scene": ("the simulated scene", 0.025), "clean": ("the cleaned images", 0.02)}
-# Which part of the way from the start to the network is taken: the first at which nothing is lost.
-_SHARES = tuple(percent / 100 for percent in range(100, 25, -5))
-_SCENE_PAIRS, _CLEAN_PAIRS = 4, 8
+_KEPT = {"scene": ("the simulated scene", 0.01), "detailed": ("the cleaned images with fine detail", 0.003)}
+# Which part of the way from the start to the network is taken, or how far beyond: the best at which nothing is lost,
+# from the longest on for as long as it gets better.
+_SHARES = tuple(tenths / 10 for tenths in range(15, 2, -1))
+_SCENE_PAIRS, _DETAILED_PAIRS = 4, 8
 
 
 class Look(NamedTuple):
@@ -38,7 +39,7 @@ class Look(NamedTuple):
         grain: Noise of the fused pictures, grey levels.
         stripes: Stripes of the fused pictures, grey levels.
         other: VIF + Qabf of what the model could do before, by name: the simulated scene, where it is installed, and
-            the cleaned pictures of the rig.
+            the pairs of :func:`detailed_pairs`.
     """
 
     goal: NDArray[np.float64]
@@ -76,7 +77,7 @@ def look(network: BlendNetwork, rig: Rig) -> Look:
 
 def other_goals(network: BlendNetwork, rig: Rig) -> dict[str, float]:
     """See :attr:`Look.other`."""
-    pairs = {"clean": [RigPair(pair.name, *pair[3:], *pair[3:]) for pair in evenly(rig.held, _CLEAN_PAIRS)]}
+    pairs = {"detailed": detailed_pairs(evenly(rig.held, _DETAILED_PAIRS))}
     if rig.scene is not None:
         pairs["scene"] = _scene_pairs(rig.scene)
     return {name: float(goals(some, fused(network, some)).mean()) for name, some in pairs.items()}
@@ -117,10 +118,11 @@ class Best(nn.Module):
         """Look at the network, and keep a copy if it is the best so far.
 
         Where it has lost something that must not be lost, one on the way to it may do (Wortsman et al., Robust
-        fine-tuning of zero-shot models, CVPR 2022).
+        fine-tuning of zero-shot models, CVPR 2022), and where it has not, one beyond it.
         """
         now = {name: value.clone() for name, value in self._network[0].state_dict().items()}
         self.rounds += 1
+        told: dict[str, float] = {}
         for share in _SHARES:
             candidate = copy.deepcopy(self._network[0])
             candidate.load_state_dict({name: torch.lerp(self._start[name], now[name], share) for name in now})
@@ -130,13 +132,15 @@ class Best(nn.Module):
             if self._refuse(_loss(self._before, found)):
                 continue
             gain = float((found.goal - self._before.goal).mean())
+            if gain <= told.get("gain", -np.inf):
+                break
+            told = {"gain": gain, "share": share, "contrast": found.contrast}
             if gain > float(self.gain):
                 self.network.load_state_dict(candidate.state_dict())
                 self.chosen.copy_(self.rounds)
                 self.share.fill_(share)
                 self.gain.fill_(gain)
-            return {"gain": gain, "share": share, "contrast": found.contrast}
-        return {}
+        return told
 
     def _refuse(self, reason: str) -> str:
         self.refused = reason

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ _WARM_UP = 50
 _GOAL = ("VIF", "Qabf")
 # Pairs that are validated on in each round, and the largest part of a picture, (height, width), that is looked at.
 _VALIDATED, _PART = 24, (480, 640)
+# Detail up to this standard deviation of a Gaussian, pixels; how much of it is added, in training and in validation.
+_FINE, _DETAIL, _DETAIL_VALIDATED = 4.0, (0.2, 0.8), 0.6
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class AdaptationRecipe:
         final_rate: Share that is left at the end.
         pull: Weight of the squared distance of the weights from those that they start from.
         replay: Share of the crops that are of the simulated scene.
-        cleaned: Share of the rig's crops that the network is shown without the cameras' faults.
+        cleaned: Share of the rig's crops that the network is shown without the cameras' faults, as :func:`detailed`.
         invert: Share of the rig's crops whose infrared is inverted: the picture for detectors is made of such.
         classifier_weight: Of the classifier's cross-entropy.
         judged: Crops of each camera that the classifier is shown a step.
@@ -63,7 +66,7 @@ class AdaptationRecipe:
     final_rate: float = 0.05
     pull: float = 0.02
     replay: float = 0.4
-    cleaned: float = 0.2
+    cleaned: float = 0.35
     invert: float = 0.3
     classifier_weight: float = 0.3
     judged: int = 2
@@ -118,20 +121,49 @@ class Rig(NamedTuple):
 
 def rig_crops(pairs: Sequence[RigPair], side: int, recipe: AdaptationRecipe, rng: np.random.Generator) -> PairCrops:
     """One crop at a random place of a random pair; see :class:`PairCrops`."""
-    pair = pairs[int(rng.integers(len(pairs)))]
-    pictures = np.stack(pair[1:])
+    crop = _part(np.stack(pairs[int(rng.integers(len(pairs)))][1:]), side, rng)
+    if rng.random() < recipe.invert:
+        crop[[0, 2]] = 255 - crop[[0, 2]]
+    if rng.random() < recipe.cleaned:
+        other = _part(pairs[int(rng.integers(len(pairs)))].visible_aim[None], side, rng)[0]
+        crop[2] = detailed(crop[2], other, float(rng.uniform(*_DETAIL)))
+        crop[:2] = crop[2:]
+    seen, clean = (torch.from_numpy(part)[:, None, None] for part in (crop[:2], crop[2:]))
+    return PairCrops(clean, seen)
+
+
+def _part(pictures: Grey, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Random square of pictures (N, H, W), flipped at random; (N, side, side)."""
     missing = [max(0, side - length) for length in pictures.shape[1:]]
     if any(missing):
         pictures = np.pad(pictures, ((0, 0), (0, missing[0]), (0, missing[1])), mode="symmetric")
     top, left = (int(rng.integers(length - side + 1)) for length in pictures.shape[1:])
-    crop = pictures[:, top : top + side, left : left + side].astype(np.float32)
+    crop = pictures[:, top : top + side, left : left + side]
     if rng.integers(2):
-        crop = crop[..., ::-1].copy()
-    if rng.random() < recipe.invert:
-        crop[[0, 2]] = 255 - crop[[0, 2]]
-    clean = torch.from_numpy(crop[2:])[:, None, None]
-    seen = clean if rng.random() < recipe.cleaned else torch.from_numpy(crop[:2])[:, None, None]
-    return PairCrops(clean, seen)
+        crop = crop[..., ::-1]
+    return np.ascontiguousarray(crop, np.float32)
+
+
+def detailed(infrared: NDArray[np.float32], other: NDArray[np.float32], amount: float) -> NDArray[np.float32]:
+    """An infrared picture with the fine detail of another picture, both (H, W), grey levels.
+
+    Stands for a camera without faults: where noise was taken off, fine detail went with it, and a network that has seen
+    only such pictures forgets how to keep detail.
+    """
+    detail = other - cv2.GaussianBlur(other, (0, 0), _FINE)
+    return np.asarray((infrared + amount * detail).clip(0, 255), np.float32)
+
+
+def detailed_pairs(pairs: Sequence[RigPair]) -> list[RigPair]:
+    """The pairs as of cameras without faults: cleaned, the infrared with the fine detail of another pair's visible."""
+    result = []
+    for number, pair in enumerate(pairs):
+        other = pairs[(number + len(pairs) // 2) % len(pairs)].visible_aim[:, ::-1]
+        sized = np.asarray(cv2.resize(other, pair.infrared.shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
+        aim = pair.infrared_aim.astype(np.float32)
+        infrared = detailed(aim, sized, _DETAIL_VALIDATED).round().astype(np.uint8)
+        result.append(RigPair(pair.name, infrared, pair.visible_aim, infrared, pair.visible_aim))
+    return result
 
 
 def adaptation_stage(

@@ -21,7 +21,7 @@ _BLOCK = 8
 # The quantile of the blocks' deviations that is taken for noise, and what it is of pure noise of deviation 1.
 _QUANTILE, _OF_NOISE = 0.2, 0.87
 # Below this deviation, grey levels, nothing is taken off: compression and rounding make as much.
-_LEAST_NOISE, _LEAST_STRIPES = 3.0, 1.0
+_LEAST_NOISE, _LEAST_STRIPES = 2.0, 1.0
 # A usual picture lies under a veil if its darkest grey level is at least this and its span at most that; share of the
 # veil that is taken off.
 _DARKEST, _SPAN, _TAKEN = 45.0, 110.0, 0.9
