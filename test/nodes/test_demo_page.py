@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camf_ros.nodes.demo_page import demo_page
+from camf_ros.demo.demo_page import demo_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 

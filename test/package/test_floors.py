@@ -28,7 +28,7 @@ FLOORS = (
     {"evaluation", "timing", "calibration", "explain"},
     {"training"},
     {"nodes"},
-    {"bag", "examples"},
+    {"bag", "examples", "demo"},
     {"cli"},
 )
 # Where what may be imported, by the first part of its name.
@@ -71,7 +71,7 @@ HOMES = {
             "cv_bridge",
             "tf2_ros",
         ),
-        ("nodes", "examples"),
+        ("nodes", "examples", "demo"),
     ),
 }
 

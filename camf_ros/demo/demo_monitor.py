@@ -25,7 +25,7 @@ from camf_ros.imaging.picture_strip import Triple, picture_strip
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
-from camf_ros.nodes.demo_page import demo_page
+from camf_ros.demo.demo_page import demo_page
 from camf_ros.nodes.inputs import SENSOR_INPUT
 from camf_ros.nodes.parameters import NodeParameters, tell_unused_overrides
 from camf_ros.nodes.publishers import OUTPUT

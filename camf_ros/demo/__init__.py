@@ -1,0 +1,1 @@
+"""The demo: what it starts, its monitor node and its page."""
