@@ -18,6 +18,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 
+from camf_ros.demo.demo_page import demo_page
 from camf_ros.files import make_folder, write_json, write_whole
 from camf_ros.imaging.camera_messages import ImageConversion
 from camf_ros.imaging.picture_files import write_png
@@ -25,7 +26,6 @@ from camf_ros.imaging.picture_strip import Triple, picture_strip
 from camf_ros.imaging.thermal.front_end import ThermalFrontEnd
 from camf_ros.msg import ChannelWeights
 from camf_ros.nodes import topics
-from camf_ros.demo.demo_page import demo_page
 from camf_ros.nodes.inputs import SENSOR_INPUT
 from camf_ros.nodes.parameters import NodeParameters, tell_unused_overrides
 from camf_ros.nodes.publishers import OUTPUT
