@@ -13,7 +13,7 @@ from camf_ros.explain.explanation import Explainer
 from camf_ros.fusion import FusedPair
 from camf_ros.nodes import topics
 from camf_ros.nodes.background import Failed
-from camf_ros.nodes.snapshots import Snapshots
+from camf_ros.snapshots import Snapshots
 
 
 class Commands:

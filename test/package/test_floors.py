@@ -26,7 +26,7 @@ FLOORS = (
     {"thermal_results"},
     {"fusion"},
     {"evaluation", "timing", "calibration", "explain"},
-    {"training"},
+    {"training", "snapshots"},
     {"nodes"},
     {"bag", "examples", "demo"},
     {"cli"},

@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
+from camf_ros import snapshots
 from camf_ros.errors import CamfError, DataError
 from camf_ros.fusion import FusedPair
 from camf_ros.imaging.registration import PlannedRegistration
 from camf_ros.imaging.thermal.front_end import ThermalState
 from camf_ros.imaging.warp import Rig
-from camf_ros.nodes import snapshots
-from camf_ros.nodes.snapshots import Snapshots, write_snapshot
 from camf_ros.settings.fusion_settings import FusionSettings
 from camf_ros.settings.table import build
+from camf_ros.snapshots import Snapshots, write_snapshot
 from camf_ros.thermal_results import ThermalRecord
 
 PICTURE = np.zeros((4, 6), np.uint8)
