@@ -23,7 +23,7 @@ SURE = 2.0
 # Largest loss of the contrast of objects (share); largest growth of grain and stripes, grey levels.
 _CONTRAST, _GRAIN = 0.02, 0.05
 # Largest loss of VIF + Qabf of what the model could do before (share).
-_KEPT = {"scene": ("the simulated scene", 0.01), "detailed": ("the cleaned images with fine detail", 0.003)}
+_KEPT = {"scene": ("the simulated scene", 0.01), "detailed": ("the cleaned images with fine detail", 0.005)}
 # Which part of the way from the start to the network is taken, or how far beyond: the best at which nothing is lost,
 # from the longest on for as long as it gets better.
 _SHARES = tuple(tenths / 10 for tenths in range(15, 2, -1))

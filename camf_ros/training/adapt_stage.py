@@ -62,7 +62,7 @@ class AdaptationRecipe:
     steps: int = 1500
     batch: int = 2
     side: int = 192
-    learning_rate: float = 6e-4
+    learning_rate: float = 1.6e-3
     final_rate: float = 0.05
     pull: float = 0.02
     replay: float = 0.4
