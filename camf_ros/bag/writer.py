@@ -17,8 +17,6 @@ from camf_ros.bag.message_types import MessageTypes
 from camf_ros.bag.reader import BagError, check_name
 
 _PLUGINS = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
-#: Storages that can be written.
-STORAGES = tuple(_PLUGINS)
 
 # The newest layout of metadata.yaml that every distribution from Humble on reads.
 _VERSION = 8
