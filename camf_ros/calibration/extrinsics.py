@@ -158,8 +158,8 @@ class Estimate(NamedTuple):
 
     Attributes:
         agreement: How much more the edges agree than by chance: 0 for not at all, 1 for fully; median of the pairs.
-        turn: Angle between the rotations that the even and the odd pairs give, radians; ``swing``: likewise of the
-            directions.
+        turn: Angle between the rotations that the first and the second half of the pairs give, radians; ``swing``:
+            likewise of the directions.
         best: The pair that shows it best, an index.
     """
 
@@ -182,7 +182,7 @@ def estimate(
     """Find the pose from a rotation that lays the pictures roughly over each other.
 
     Args:
-        sights: Some pairs, at several distances.
+        sights: Some pairs, at several distances, in the order in which they were taken.
         rgb: K, (3, 3), as undistorted.
         thermal: Likewise.
         rotation: Where to begin.
@@ -200,7 +200,9 @@ def estimate(
     last = len(sights[0].levels) - 1
     for number in range(last + 1):
         problem.settle(number, tick)
-    halves = [problem.part_of(first) for first in (0, 1)]
+    # One after the other, not by turns: pairs close in time show the same things, and err alike.
+    middle = len(sights) // 2
+    halves = [problem.part_of(part) for part in (slice(middle), slice(middle, None))]
     for half in halves:
         half.settle(max(last - 1, 0), tick)
     one, other = (half.pose() for half in halves)
@@ -251,11 +253,11 @@ class _Problem:
             if moved < _STILL:
                 break
 
-    def part_of(self, first: int) -> _Problem:
-        """The same with every other pair."""
+    def part_of(self, part: slice) -> _Problem:
+        """The same with some of the pairs."""
         result = copy.copy(self)
-        result._sights, result.depths = self._sights[first::2], self.depths[first::2]
-        result.scales = self.scales[first::2].copy()
+        result._sights, result.depths = self._sights[part], self.depths[part]
+        result.scales = self.scales[part].copy()
         return result
 
     def agreements(self, number: int) -> list[float]:

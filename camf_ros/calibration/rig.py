@@ -23,7 +23,7 @@ _FEW = 8
 #: Fewest pairs whose depth is known.
 LEAST_DEPTHS = 8
 #: Largest angles between the results of both halves of the pairs, degrees.
-MOST_TURN, MOST_SWING = 0.3, 10.0
+MOST_TURN, MOST_SWING = 0.3, 9.0
 
 
 class View(NamedTuple):
@@ -48,7 +48,8 @@ class Rig(NamedTuple):
         pose: Both cameras.
         mapping: (3, 3), RGB pixel to thermal pixel of undistorted pictures, at a typical distance.
         agreement: Of the edges, 0 to 1.
-        turn: Angle between the rotations of both halves of the pairs, degrees; ``swing``: of the directions.
+        turn: Angle between the rotations of the first and the second half of the pairs, degrees; ``swing``: of the
+            directions. An error that both halves share does not show.
         used: Names of the pairs that it rests on; ``left_out``: of those whose depth did not become clear.
         best: Index of the pair that shows it best.
         doubts: Why the result is not to be trusted; empty if it is.
