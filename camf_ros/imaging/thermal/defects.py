@@ -21,9 +21,9 @@ from camf_ros.imaging.thermal.scene import Raw, Scene
 _ROWS = 48
 # Counts in the wrong order fill the range: so many values of what is taken for the high byte occur at least, and so
 # many of the low one at most (14 bits); a picture is rougher than itself turned round by this factor at least. By the
-# larger factor alone, whatever the bytes are: counts may have 16 bits, or be shifted to the left.
+# larger factor and in so many pixels, whatever the bytes are: counts may have 16 bits, or be shifted to the left.
 _LEAST_SPAN = 32768.0
-_HIGH, _LOW, _ROUGHER, _MUCH_ROUGHER = 128, 64, 1.25, 2.0
+_HIGH, _LOW, _ROUGHER, _MUCH_ROUGHER, _MANY = 128, 64, 1.25, 2.0, 1024
 # Share of float values that must be numbers, and how large they may be.
 _NUMBERS, _LARGEST = 0.9, 1e9
 # Temperatures in the wrong order may all be as good as 0.
@@ -69,8 +69,10 @@ def looks_swapped(image: Raw, scene: Scene) -> bool:
         return not _numbers(rows) and _numbers(turned)
     counts = rows.astype(np.int64).ravel() & 0xFFFF
     high, low = (np.count_nonzero(np.bincount(part)) for part in (counts >> 8, counts & 0xFF))
-    factor = _ROUGHER if high >= _HIGH and low <= _LOW else _MUCH_ROUGHER
-    return _roughness(rows) > factor * _roughness(turned)
+    likely = high >= _HIGH and low <= _LOW
+    if not likely and rows.size < _MANY:
+        return False
+    return _roughness(rows) > (_ROUGHER if likely else _MUCH_ROUGHER) * _roughness(turned)
 
 
 def _roughness(rows: Image) -> float:
