@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     environment = _environment(arguments.domain)
     settings = " ".join(f"{name}={environment[name]}" for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"))
-    print(f"to look on: {settings} ros2 topic echo /fusion/channel_weights", flush=True)
+    print(f"to watch the topics: {settings} ros2 topic echo /fusion/channel_weights", flush=True)
     output: Path = arguments.output
     output.mkdir(parents=True, exist_ok=True)
     for old in (SUMMARY, STRIP, PAGE):  # a result of an earlier run must not pass for one of this run
