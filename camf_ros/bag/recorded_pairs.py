@@ -74,17 +74,6 @@ class RecordedPairs:
                 self.infos[role.removesuffix(" info")] = self._info(topic)
         return self
 
-    def _info(self, topic: str) -> Any:
-        """The first that makes sense; where none does the first, so that its user says what is wrong."""
-        first = None
-        for message in self._bag.messages(self._bag.on(topic)):
-            with suppress(MessageError):
-                info = self._types.decode(message.data, CAMERA_INFO)
-                if not wrong_with(info):
-                    return info
-                first = first or info
-        return first
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -105,6 +94,17 @@ class RecordedPairs:
         for pair in pairs_of(self._stamped(), self._settings, offset):
             time = pair.time - self._bag.start / NANO
             yield RecordedPair(time, time + offset - pair.skew, pair.skew, pair.thermal, pair.rgb)
+
+    def _info(self, topic: str) -> Any:
+        """The first that makes sense; where none does the first, so that its user says what is wrong."""
+        first = None
+        for message in self._bag.messages(self._bag.on(topic)):
+            with suppress(MessageError):
+                info = self._types.decode(message.data, CAMERA_INFO)
+                if not wrong_with(info):
+                    return info
+                first = first or info
+        return first
 
     def _seconds(self, stamp: int) -> float:
         return (stamp - self._bag.start) / NANO

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camf_ros.cli.evaluate_detector import add_detector_options, refuse, run_detector
+from camf_ros.cli.evaluate_detector import add_detector_options, refuse, run_detector, tell_ignored
 from camf_ros.cli.options import add_data, add_engine_options, add_quiet, engine_of
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ParameterError("--labels is given without --detector", remedy="name the detector, or leave it out")
     scikit_image("metrics")  # now rather than after minutes of fusion
     found = find_samples(arguments.data, arguments.fused)
-    if found.ignored:
-        print(f"not pictures, ignored: {', '.join(map(str, found.ignored))}", file=sys.stderr)
+    tell_ignored(found)
     bar = {"disable": arguments.quiet, "unit": "picture"}
     checks = tqdm(check_samples(found.samples), total=len(found.samples), desc="reading", leave=False, **bar)
     problems = [*found.problems, *(problem for problem in checks if problem)]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from camf_ros.evaluation.detection_pictures import Source
     from camf_ros.evaluation.detection_score import Matched, Row
     from camf_ros.evaluation.onnx_detector import OnnxDetector
+    from camf_ros.evaluation.samples import Found
 
 
 def add_detector_options(parser: argparse.ArgumentParser) -> None:
@@ -71,8 +72,7 @@ def run_detector(arguments: argparse.Namespace) -> int:
     classes = scored_classes(arguments.classes, labels, detector.names, detector.classes)
     sources, folders = _sources(arguments)
     found = find_samples(arguments.data)
-    if found.ignored:
-        print(f"not pictures, ignored: {', '.join(map(str, found.ignored))}", file=sys.stderr)
+    tell_ignored(found)
     samples = {sample.name: sample for sample in found.samples}
     bar = {"disable": arguments.quiet, "unit": "picture"}
     checks = tqdm(
@@ -101,6 +101,12 @@ def run_detector(arguments: argparse.Namespace) -> int:
     print(f"{detector.description}, {len(labels.images)} pictures of {arguments.data}")
     print(_table(classes, counts, rows, arguments.false_positives))
     return 0
+
+
+def tell_ignored(found: Found) -> None:
+    """Name the files that are not called like pictures."""
+    if found.ignored:
+        print(f"not pictures, ignored: {', '.join(map(str, found.ignored))}", file=sys.stderr)
 
 
 def refuse(problems: Iterable[str]) -> int:

@@ -17,8 +17,8 @@ from camf_ros.errors import CamfError, ParameterError
 from camf_ros.settings.table import Spec, build, specs
 
 _S = TypeVar("_S")
-# What ROS itself declares, later or on some distributions only.
 _QOS = "qos_overrides"
+# What ROS itself declares, later or on some distributions only.
 _OF_ROS = ("use_sim_time", "start_type_description_service", f"{_QOS}.")
 
 

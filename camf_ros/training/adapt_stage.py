@@ -44,7 +44,7 @@ class AdaptationRecipe:
         final_rate: Share that is left at the end.
         pull: Weight of the squared distance of the weights from those that they start from.
         replay: Share of the crops that are of the simulated scene.
-        cleaned: Share of the rig's crops that the network is shown without the cameras' faults, as :func:`detailed`.
+        cleaned: Share of the rig's crops that the network is shown without the cameras' faults: see :func:`detailed`.
         invert: Share of the rig's crops whose infrared is inverted: the picture for detectors is made of such.
         classifier_weight: Of the classifier's cross-entropy.
         judged: Crops of each camera that the classifier is shown a step.
