@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import subprocess
 import sys
 import time
@@ -36,11 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the rounds; exit status 0 if every test of every round passed."""
     arguments = _parse(argv)
     report: dict[str, Any] = {"machine": machine(), "busy_processes": arguments.busy, "rounds": []}
-    domain = random.randint(1, 101)
     with _busy(arguments.busy), TemporaryDirectory(prefix="fault-rounds-") as scratch:
         for number in range(1, arguments.rounds + 1):
             log = arguments.logs / f"fault-round-{number}.log"
-            row = {"round": number, **_round(Path(scratch), log, 1 + (domain + number) % 101)}
+            row = {"round": number, **_round(Path(scratch), log)}
             report["rounds"].append(row)
             print(json.dumps(row), flush=True)
             write_json(arguments.output, report)
@@ -59,18 +57,11 @@ def _busy(count: int) -> Iterator[None]:
             process.wait()
 
 
-def _round(scratch: Path, log: Path, domain: int) -> dict[str, Any]:
-    """All fault tests once, in a ROS domain of their own; the log is kept if one fails."""
+def _round(scratch: Path, log: Path) -> dict[str, Any]:
+    """All fault tests once; the log is kept if one fails."""
     results = scratch / "results.xml"
     results.unlink(missing_ok=True)
-    environment = {
-        **os.environ,
-        "ROS_DOMAIN_ID": str(domain),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        # Humble's name for it; later distributions warn about it.
-        **({"ROS_LOCALHOST_ONLY": "1"} if os.environ.get("ROS_DISTRO") == "humble" else {}),
-        "ROS_LOG_DIR": str(scratch),
-    }
+    environment = {**os.environ, "ROS_LOG_DIR": str(scratch)}
     command = [*_PYTEST, *_OPTIONS, f"--junitxml={results}", f"--basetemp={scratch / 'tests'}"]
     began = time.monotonic()
     done = subprocess.run(

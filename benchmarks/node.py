@@ -163,7 +163,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--flat", type=int, default=0, metavar="N", help="then N pairs at one rate, watching the memory"
     )
     parser.add_argument("--flat-rate", type=float, metavar="HZ", help="that rate (default: half the highest)")
-    parser.add_argument("--domain", type=int, choices=range(233), metavar="N", help="ROS_DOMAIN_ID (default: random)")
+    parser.add_argument(
+        "--domain", type=int, choices=range(233), metavar="N", help="ROS_DOMAIN_ID (default: a free one)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw latency and drops against the rate")
     arguments = parser.parse_args(argv)

@@ -174,7 +174,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--more", type=int, default=3, metavar="N", help="most growth of threads and open files (default: %(default)s)"
     )
-    parser.add_argument("--domain", type=int, choices=range(233), metavar="N", help="ROS_DOMAIN_ID (default: random)")
+    parser.add_argument(
+        "--domain", type=int, choices=range(233), metavar="N", help="ROS_DOMAIN_ID (default: a free one)"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them")
     arguments = parser.parse_args(argv)

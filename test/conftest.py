@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +12,14 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from camf_ros.nodes.topics import free_domain
+
 if TYPE_CHECKING:
     from camf_ros.network.blend import BlendNetwork
 
-# Workers of pytest-xdist hear no topics of each other: a ROS domain for each, from 1 to 101.
-_FIRST = int(os.environ.get("ROS_DOMAIN_ID") or random.randint(1, 90))
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-os.environ["ROS_DOMAIN_ID"] = str(_FIRST + _WORKER)
+# Neither a robot nor another worker of pytest-xdist is heard, nor what tests start with a domain of its own.
+os.environ["ROS_DOMAIN_ID"] = str(free_domain())
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 # The same examples in every run, and no verdict that hangs on how busy the machine is.
 hypothesis.settings.register_profile("camf", derandomize=True, deadline=None, database=None)

@@ -6,7 +6,6 @@ import ctypes
 import json
 import os
 import queue
-import random
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from camf_ros.nodes.topics import profile_to_set
+from camf_ros.nodes.topics import private_environment
 from camf_ros.resources import share_file
 
 # A node answers SIGINT at once, but may have an inference to finish.
@@ -33,13 +32,9 @@ class BenchmarkError(RuntimeError):
 
 def environment(domain: int | None) -> dict[str, str]:
     """A domain of our own on this machine alone, with the package's Fast DDS profile, whatever the shell says."""
-    result = {**os.environ, **profile_to_set(), "PYTHONUNBUFFERED": "1"}
+    result = private_environment(domain)
     # Where driver and receiver find their own parts.
     result["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_HERE.parent), os.environ.get("PYTHONPATH"))))
-    result["ROS_DOMAIN_ID"] = str(domain if domain is not None else random.randint(1, 101))
-    result["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    if result.get("ROS_DISTRO") == "humble":  # later distributions warn about it
-        result["ROS_LOCALHOST_ONLY"] = "1"
     return result
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
-import os
-import random
 import signal
 import subprocess
 import sys
@@ -17,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from camf_ros.nodes.topics import profile_to_set
+from camf_ros.nodes.topics import private_environment
 from camf_ros.resources import share_file
 from camf_ros.settings.demo_settings import PAGE, STRIP, SUMMARY
 from camf_ros.settings.fusion_settings import FusionSettings
@@ -35,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 only if fused pictures came back over the topic.
     """
     arguments = _parse(argv)
-    environment = _environment(arguments.domain)
+    environment = private_environment(arguments.domain)
     settings = " ".join(f"{name}={environment[name]}" for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"))
     print(f"to watch the topics: {settings} ros2 topic echo /fusion/channel_weights", flush=True)
     output: Path = arguments.output
@@ -94,7 +92,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="camera whose geometry is kept (default: rgb)",
     )
     parser.add_argument(
-        "--domain", type=int, choices=range(233), metavar="N", help="ROS_DOMAIN_ID (default: chosen at random)"
+        "--domain", type=int, choices=range(233), metavar="N", help="ROS_DOMAIN_ID (default: a free one)"
     )
     parser.add_argument(
         "--output", type=Path, default=Path("demo_output"), metavar="DIR", help="output folder (default: %(default)s)"
@@ -110,15 +108,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if not 0.5 <= arguments.seconds <= 86400:
         parser.error(f"--seconds {arguments.seconds:g} is not between 0.5 and 86400")
     return arguments
-
-
-def _environment(domain: int | None) -> dict[str, str]:
-    """A domain of our own on this machine alone, whatever the shell says: a robot must not see these cameras."""
-    environment = {**os.environ, **profile_to_set(), "PYTHONUNBUFFERED": "1"}
-    environment["ROS_DOMAIN_ID"] = str(domain if domain is not None else random.randint(1, 101))
-    # The first is Humble's, the second what later distributions have; those warn about the first.
-    local = {"ROS_LOCALHOST_ONLY": "1"} if environment.get("ROS_DISTRO") == "humble" else {}
-    return {**environment, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **local}
 
 
 def _start(

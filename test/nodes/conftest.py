@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-
-# Before rclpy is imported anywhere.
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 pytest.importorskip("rclpy", reason="needs ROS 2: run scripts/test, which brings it")
 pytest.importorskip("camf_ros.msg", reason="needs the colcon-built package: run scripts/test")

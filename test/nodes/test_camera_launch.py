@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import signal
 import subprocess
@@ -28,6 +27,7 @@ from camf_ros.errors import DataError
 from camf_ros.imaging.camera_model import Extrinsics
 from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.nodes.launching import preset_parameters
+from camf_ros.nodes.topics import free_domain
 from camf_ros.resources import share_file
 from camf_ros.settings.parameter_file import preset_file, read_parameters
 
@@ -69,7 +69,7 @@ def launch(tmp_path, model):
     environment = {
         **os.environ,
         "AMENT_PREFIX_PATH": prefix,
-        "ROS_DOMAIN_ID": str(random.randint(1, 101)),
+        "ROS_DOMAIN_ID": str(free_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
     for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):

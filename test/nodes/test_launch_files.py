@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ pytest.importorskip("launch_ros", reason="launch_ros is not installed (it comes 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from launch.actions import DeclareLaunchArgument
 
+from camf_ros.nodes.topics import free_domain
 from camf_ros.resources import share_file
 
 pytestmark = pytest.mark.ros
@@ -86,7 +86,7 @@ def launched():
     def start(*command: str, package: tuple[str, ...] = ("camf_ros",)) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
-            "ROS_DOMAIN_ID": str(random.randint(1, 101)),
+            "ROS_DOMAIN_ID": str(free_domain()),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
         process = subprocess.Popen(

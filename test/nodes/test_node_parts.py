@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 import threading
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import rclpy
 from hypothesis import given
 from hypothesis import strategies as st
 
 from camf_ros.engines.engine import DeviceMemory
+from camf_ros.nodes import topics
 from camf_ros.nodes.diagnostics import memory_values
 from camf_ros.nodes.source_node import CameraClock
 from camf_ros.nodes.statistics import Statistics, summarise
-from camf_ros.nodes.topics import OLD_VARIABLE, VARIABLE, profile_to_set
+from camf_ros.nodes.topics import OLD_VARIABLE, VARIABLE, free_domain, profile_to_set
 from camf_ros.nodes.worker import Mailbox, Worker
 
 
@@ -141,6 +146,21 @@ def test_statistics_count_what_they_are_told():
     assert statistics.snapshot(21.0).unfused == 1.0, "since the first pair that waits, not since the last image"
     statistics.resume()
     assert (statistics.snapshot(22.0).unfused, statistics.snapshot(22.0).pair_age) == (None, None)
+
+
+def test_a_free_domain_has_no_participant_and_is_given_once(tmp_path):
+    domain = free_domain()
+    topics._claims.pop().close()  # what is held is not free either: only the participant is to tell
+    context = rclpy.Context()
+    context.init(domain_id=domain)
+    node = rclpy.create_node("there", context=context)
+    code = "from camf_ros.nodes.topics import free_domain; print(*(free_domain() for _ in range(60)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    node.destroy_node()
+    context.shutdown()
+    others = {int(word) for word in done.stdout.split()}
+    assert len(others) == 60
+    assert others <= set(range(1, 102)) - {domain, int(os.environ["ROS_DOMAIN_ID"])}
 
 
 @pytest.mark.parametrize("name", [OLD_VARIABLE, VARIABLE])
