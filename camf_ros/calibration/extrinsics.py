@@ -23,8 +23,8 @@ from camf_ros.calibration.time_offset import followed
 Array = NDArray[np.float64]
 Grey = NDArray[np.uint8]
 
-#: Blocks of the RGB picture, down and across.
-GRID = (12, 16)
+#: Blocks of the RGB picture, down and across: an edge has the depth of what is in front, a large block a mean depth.
+GRID = (24, 32)
 # Rotation (3), translation (3), time offset; and the scale of the pair.
 _SHARED = 7
 # Shift of a block beyond which it counts for less, pixels of its level.
@@ -37,10 +37,12 @@ _RELAXED, _STEPS, _STILL = 1.5, 12, 0.005
 _ELSEWHERE = ((0.1, 0.0), (-0.1, 0.0), (0.0, 0.12), (0.0, -0.12))
 # Where the search for the translation begins: its length is a tangent, that of the nearest things' parallax.
 _STARTS = ((0.0, 0.0, 0.0), (0.06, 0.0, 0.0), (-0.06, 0.0, 0.0), (0.0, 0.06, 0.0), (0.0, -0.06, 0.0))
-# Tracked corners, and the fewest that show a motion.
-_CORNERS, _FEWEST = 500, 40
-# Least median shift of corners beyond what a turn explains, pixels: less shows no depth.
-_LEAST_PARALLAX = 1.0
+# Tracked corners: their number, quality and distance (pixels), and the fewest that show a motion.
+_CORNERS, _QUALITY, _APART, _FEWEST = 3000, 0.0005, 3, 40
+# After so many frames the motion is looked at. Median shift of corners beyond what a turn explains, pixels: less than
+# the first shows no depth, the second is enough.
+_LOOKS = (3, 5)
+_LEAST_PARALLAX, _CLEAR_PARALLAX = 1.3, 2.5
 _EPIPOLAR = 1.0
 # Ways of the camera beyond which a point counts as behind it; and the least share of points that must be in front.
 _FAR, _IN_FRONT = 1000.0, 0.5
@@ -49,20 +51,44 @@ _FAR, _IN_FRONT = 1000.0, 0.5
 def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
     """Inverse depth of the blocks of the last of some undistorted frames of one camera.
 
+    It goes back only as far as there is enough motion: what is near, and says most, leaves the picture soon.
+
     Returns:
-        GRID, in units of 1 / the way that the camera went; None if it did not move, or nothing could be followed.
+        GRID, in units of 1 / the way that the camera went since then; None if it did not move, or nothing could be
+        followed.
     """
-    first: Any = cv2.goodFeaturesToTrack(frames[-1], _CORNERS, 0.005, 7)
+    first: Any = cv2.goodFeaturesToTrack(frames[-1], _CORNERS, _QUALITY, _APART)
     if first is None:
         return None
     now = np.asarray(first, np.float32)
     good = np.ones(len(first), bool)
-    for newer, older in zip(frames[:0:-1], frames[-2::-1], strict=True):
-        now, returned = followed(newer, older, now)
+    found: _Depths | None = None
+    for back in range(1, len(frames)):
+        now, returned = followed(frames[-back], frames[-back - 1], now)
         good &= returned
-    if good.sum() < _FEWEST:
+        if back in _LOOKS or back == len(frames) - 1:
+            found = _triangulated(first[good, 0].astype(np.float64), now[good, 0].astype(np.float64), k) or found
+            if found and found.parallax >= _CLEAR_PARALLAX:
+                break
+    if found is None or found.parallax < _LEAST_PARALLAX:
         return None
-    here, there = first[good, 0].astype(np.float64), now[good, 0].astype(np.float64)
+    result = _spread(found.points, found.nearness, found.weight, frames[-1].shape)
+    return result if float(np.quantile(result, 0.9)) > 0 else None
+
+
+class _Depths(NamedTuple):
+    """Inverse depth of ``points`` (n, 2), pixels, and how much each counts; ``parallax``: median, pixels."""
+
+    points: Array
+    nearness: Array
+    weight: Array
+    parallax: float
+
+
+def _triangulated(here: Array, there: Array, k: Matrix) -> _Depths | None:
+    """From where (n, 2) points of one frame lie in another; None if that shows no motion."""
+    if len(here) < _FEWEST:
+        return None
     essential, inside = cv2.findEssentialMat(here, there, k, method=cv2.USAC_ACCURATE, prob=0.999, threshold=_EPIPOLAR)
     if essential is None or essential.shape != (3, 3):
         return None
@@ -74,17 +100,21 @@ def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
     here, there = (each[inside.ravel() > 0] for each in (here, there))
     back = np.linalg.inv(k)
     one, other = (np.column_stack([each, np.ones(len(each))]) @ back.T for each in (here, there))
+    parallax = float(k[0, 0]) * _beyond_a_turn(one, other)
     turned = one @ rotation.T
-    parallax = np.linalg.norm(turned[:, :2] / turned[:, 2:] - other[:, :2], axis=1)
-    if float(np.median(parallax)) * float(k[0, 0]) < _LEAST_PARALLAX:
-        return None
     # other ~ turned + nearness * shift
     across, along = np.cross(other, turned), np.cross(other, shift.ravel())
     weight = (along**2).sum(axis=1)
     # Noise makes it negative too, far away: cut off, the mean would be too near.
     nearness = -(across * along).sum(axis=1) / np.maximum(weight, 1e-12)
-    result = _spread(here, nearness, weight, frames[-1].shape)
-    return result if float(np.quantile(result, 0.9)) > 0 else None
+    return _Depths(here, nearness, weight, parallax)
+
+
+def _beyond_a_turn(one: Array, other: Array) -> float:
+    """Median angle between (n, 3) rays after the turn that lays them best over each other, radians."""
+    one, other = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (one, other))
+    left, _, right = np.linalg.svd(one.T @ other)  # Kabsch, Acta Crystallographica A 32, 1976
+    return float(np.median(np.linalg.norm(one @ (left @ right) - other, axis=1)))
 
 
 def _spread(points: Array, values: Array, weights: Array, size: tuple[int, ...]) -> Array:
