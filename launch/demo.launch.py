@@ -17,8 +17,8 @@ ARGUMENTS = [
         default_value="",
         description="Folder with images of equal names in infrared and visible. Empty: a simulated street at night.",
     ),
-    DeclareLaunchArgument("rate", default_value="15.0", description="RGB rate in Hz."),
-    DeclareLaunchArgument("thermal_rate", default_value="0.0", description="Thermal rate in Hz. 0: as RGB."),
+    DeclareLaunchArgument("rate", default_value="15.0", description="Rate of the RGB camera in Hz."),
+    DeclareLaunchArgument("thermal_rate", default_value="0.0", description="Rate of the thermal camera in Hz. 0: as RGB."),
     namespace_argument(),
     DeclareLaunchArgument(
         "rviz",

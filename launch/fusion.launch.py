@@ -99,7 +99,7 @@ ARGUMENTS = [
         "registration_mode",
         default_value="",
         description=f"How the images are aligned: {', '.join(SETTINGS['registration.mode'].choices)}. "
-        "Empty: as the parameter file says.",
+        "Empty: as in the parameter file.",
     ),
     DeclareLaunchArgument(
         "device",

@@ -17,6 +17,8 @@ pytest.importorskip("launch_ros", reason="launch_ros is not installed (it comes 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from launch.actions import DeclareLaunchArgument
 
+from camf_ros.imaging.camera_model import Extrinsics
+from camf_ros.imaging.registration_file import RegistrationFile, write_registration
 from camf_ros.nodes.topics import free_domain
 from camf_ros.resources import share_file
 
@@ -67,6 +69,7 @@ def test_fusion_has_the_arguments_that_people_expect():
         "params_file",
         "preset",
         "namespace",
+        "registration_mode",
         "model",
         "engine",
         "device",
@@ -210,7 +213,10 @@ def test_demo_launch_fuses_and_ends_on_ctrl_c(launched, model, tmp_path):
 @pytest.mark.slow
 def test_topics_are_remapped_with_their_camera_info(launched, model, tmp_path):
     with_depth = tmp_path / "depth.yaml"
-    with_depth.write_text("/**: {ros__parameters: {registration: {mode: depth, extrinsics: tf}}}\n", encoding="utf-8")
+    side_by_side = Extrinsics((1, 0, 0, 0, 1, 0, 0, 0, 1), (0.12, 0.0, 0.0))
+    write_registration(tmp_path / "rig.yaml", RegistrationFile((512, 640), (720, 1280), extrinsics=side_by_side))
+    registration = f"{{mode: depth, file: {tmp_path / 'rig.yaml'}}}"
+    with_depth.write_text(f"/**: {{ros__parameters: {{registration: {registration}}}}}\n", encoding="utf-8")
     process = launched(
         "fusion.launch.py",
         f"model:={model}",
