@@ -19,7 +19,7 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument("rate", default_value="15.0", description="Rate of the RGB camera in Hz."),
     DeclareLaunchArgument(
-        "thermal_rate", default_value="0.0", description="Rate of the thermal camera in Hz. 0: as RGB."
+        "thermal_rate", default_value="0.0", description="Rate of the thermal camera. 0: as RGB."
     ),
     namespace_argument(),
     DeclareLaunchArgument(
