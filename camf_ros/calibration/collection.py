@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from camf_ros.calibration.extrinsics import depth_from_motion
+from camf_ros.calibration.depth_from_motion import depth_from_motion
 from camf_ros.calibration.rig import LEAST_DEPTHS
 from camf_ros.calibration.selection import Moment, choose
 from camf_ros.calibration.time_offset import TimeOffset, Track, time_offset

@@ -1,34 +1,31 @@
 """How two calibrated cameras stand to each other, from pairs that were taken while they moved.
 
 What lies between a turn and a shift of a camera is depth. The RGB camera's own motion shows it, up to a scale
-(:func:`depth_from_motion`). Gauss-Newton steps on the edge features of :mod:`camf_ros.calibration.comparison` then find
-what all pairs share (rotation, direction of the translation, what is left of the time offset) and the scale of each
-pair. The length of the translation cannot be seen.
+(:mod:`camf_ros.calibration.depth_from_motion`). Gauss-Newton steps on the edge features of
+:mod:`camf_ros.calibration.comparison` then find what all pairs share (rotation, direction of the translation, what is
+left of the time offset) and the scale of each pair. The length of the translation cannot be seen. Depth has errors of
+its own: they would pass for a translation along the view, so each block may explain a part of its shift by them.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from camf_ros.calibration.comparison import F32, Level, compared
+from camf_ros.calibration.depth_from_motion import GRID, Array, Depth
 from camf_ros.calibration.motions import Matrix
-from camf_ros.calibration.time_offset import followed
 
-Array = NDArray[np.float64]
-Grey = NDArray[np.uint8]
-
-#: Blocks of the RGB picture, down and across: an edge has the depth of what is in front, a large block a mean depth.
-GRID = (24, 32)
 # Rotation (3), translation (3), time offset; and the scale of the pair.
 _SHARED = 7
 # Shift of a block beyond which it counts for less, pixels of its level.
 _ROBUST = 1.0
+# Error of a block's nearness, as a share of its corners' spread.
+_DOUBT = 0.4
 _EPS = 1e-5
 # Noise makes slopes steeper and steps shorter than they should be. A level is done after so many, or after one that
 # moves the pictures less, pixels.
@@ -37,112 +34,6 @@ _RELAXED, _STEPS, _STILL = 1.5, 12, 0.005
 _ELSEWHERE = ((0.1, 0.0), (-0.1, 0.0), (0.0, 0.12), (0.0, -0.12))
 # Where the search for the translation begins: its length is a tangent, that of the nearest things' parallax.
 _STARTS = ((0.0, 0.0, 0.0), (0.06, 0.0, 0.0), (-0.06, 0.0, 0.0), (0.0, 0.06, 0.0), (0.0, -0.06, 0.0))
-# Tracked corners: their number, quality and distance (pixels), and the fewest that show a motion.
-_CORNERS, _QUALITY, _APART, _FEWEST = 3000, 0.0005, 3, 40
-# After so many frames the motion is looked at. Median shift of corners beyond what a turn explains, pixels: less than
-# the first shows no depth, the second is enough.
-_LOOKS = (3, 5)
-_LEAST_PARALLAX, _CLEAR_PARALLAX = 1.3, 2.5
-_EPIPOLAR = 1.0
-# Ways of the camera beyond which a point counts as behind it; and the least share of points that must be in front.
-_FAR, _IN_FRONT = 1000.0, 0.5
-
-
-def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Array | None:
-    """Inverse depth of the blocks of the last of some undistorted frames of one camera.
-
-    It goes back only as far as there is enough motion: what is near, and says most, leaves the picture soon.
-
-    Returns:
-        GRID, in units of 1 / the way that the camera went since then; None if it did not move, or nothing could be
-        followed.
-    """
-    first: Any = cv2.goodFeaturesToTrack(frames[-1], _CORNERS, _QUALITY, _APART)
-    if first is None:
-        return None
-    now = np.asarray(first, np.float32)
-    good = np.ones(len(first), bool)
-    found: _Depths | None = None
-    for back in range(1, len(frames)):
-        now, returned = followed(frames[-back], frames[-back - 1], now)
-        good &= returned
-        if back in _LOOKS or back == len(frames) - 1:
-            found = _triangulated(first[good, 0].astype(np.float64), now[good, 0].astype(np.float64), k) or found
-            if found and found.parallax >= _CLEAR_PARALLAX:
-                break
-    if found is None or found.parallax < _LEAST_PARALLAX:
-        return None
-    result = _spread(found.points, found.nearness, found.weight, frames[-1].shape)
-    return result if float(np.quantile(result, 0.9)) > 0 else None
-
-
-class _Depths(NamedTuple):
-    """Inverse depth of ``points`` (n, 2), pixels, and how much each counts; ``parallax``: median, pixels."""
-
-    points: Array
-    nearness: Array
-    weight: Array
-    parallax: float
-
-
-def _triangulated(here: Array, there: Array, k: Matrix) -> _Depths | None:
-    """From where (n, 2) points of one frame lie in another; None if that shows no motion."""
-    if len(here) < _FEWEST:
-        return None
-    essential, inside = cv2.findEssentialMat(here, there, k, method=cv2.USAC_ACCURATE, prob=0.999, threshold=_EPIPOLAR)
-    if essential is None or essential.shape != (3, 3):
-        return None
-    found = cv2.recoverPose(essential, here, there, k, distanceThresh=_FAR, mask=inside.copy())
-    count, rotation, shift = found[:3]
-    # Where the camera only turned, points lie in front of it or behind it by chance.
-    if count < max(_FEWEST, _IN_FRONT * len(here)):
-        return None
-    here, there = (each[inside.ravel() > 0] for each in (here, there))
-    back = np.linalg.inv(k)
-    one, other = (np.column_stack([each, np.ones(len(each))]) @ back.T for each in (here, there))
-    parallax = float(k[0, 0]) * _beyond_a_turn(one, other)
-    turned = one @ rotation.T
-    # other ~ turned + nearness * shift
-    across, along = np.cross(other, turned), np.cross(other, shift.ravel())
-    weight = (along**2).sum(axis=1)
-    # Noise makes it negative too, far away: cut off, the mean would be too near.
-    nearness = -(across * along).sum(axis=1) / np.maximum(weight, 1e-12)
-    return _Depths(here, nearness, weight, parallax)
-
-
-def _beyond_a_turn(one: Array, other: Array) -> float:
-    """Median angle between (n, 3) rays after the turn that lays them best over each other, radians."""
-    one, other = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (one, other))
-    left, _, right = np.linalg.svd(one.T @ other)  # Kabsch, Acta Crystallographica A 32, 1976
-    return float(np.median(np.linalg.norm(one @ (left @ right) - other, axis=1)))
-
-
-def _spread(points: Array, values: Array, weights: Array, size: tuple[int, ...]) -> Array:
-    """Weighted mean of values in each block, GRID; of those around where a block has none."""
-    total, mass = np.zeros(GRID), np.zeros(GRID)
-    rows = np.clip((points[:, 1] + 0.5) * GRID[0] / size[0], 0, GRID[0] - 1).astype(int)
-    columns = np.clip((points[:, 0] + 0.5) * GRID[1] / size[1], 0, GRID[1] - 1).astype(int)
-    weights = np.minimum(weights / np.median(weights), 4.0)
-    np.add.at(total, (rows, columns), weights * values)
-    np.add.at(mass, (rows, columns), weights)
-    result, known = np.zeros(GRID), 1e-9
-    # The nearest that are known count most.
-    for width in (0.5, 1.0, 2.0, 4.0):
-        near, far = (cv2.GaussianBlur(each, (0, 0), width) for each in (mass, total))
-        share = 10.0 ** (-3 * width)
-        result, known = result + share * far, known + share * near
-    return np.asarray(result / known)
-
-
-def flow_of(before: Grey, after: Grey, seconds: float) -> Array:
-    """How fast an RGB picture moves, (*GRID, 2) pixels a second, from two frames that follow each other."""
-    scale = min(1.0, 320 / max(before.shape))
-    small = [cv2.resize(each, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for each in (before, after)]
-    # OpenCV's type stubs lack it.
-    opencv: Any = cv2
-    finder = opencv.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    dense = cv2.resize(finder.calc(small[0], small[1], None), GRID[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(dense / (scale * seconds), np.float64)
 
 
 class Sight(NamedTuple):
@@ -150,13 +41,13 @@ class Sight(NamedTuple):
 
     Attributes:
         levels: At several sizes, smallest first.
-        nearness: GRID, inverse depth in any unit.
+        depth: Of the RGB picture.
         flow: (*GRID, 2), how fast the RGB picture moves there, full-size pixels a second.
         skew: How much later the thermal picture was taken, seconds.
     """
 
     levels: Sequence[Level]
-    nearness: Array
+    depth: Depth
     flow: Array
     skew: float
 
@@ -256,8 +147,11 @@ class _Problem:
         self._rgb, self._thermal = rgb, thermal
         self.rotation, self.shift, self.late = rotation, shift, 0.0
         # Of one speed, until the pictures say otherwise.
-        nearest = [float(np.quantile(sight.nearness, 0.9)) + 1e-9 for sight in sights]
-        self.depths = [sight.nearness / near for sight, near in zip(sights, nearest, strict=True)]
+        nearest = [float(np.quantile(sight.depth.nearness, 0.9)) + 1e-9 for sight in sights]
+        self.depths = [
+            Depth(sight.depth.nearness / near, sight.depth.spread / near)
+            for sight, near in zip(sights, nearest, strict=True)
+        ]
         self.scales = np.ones(len(sights))
         self.deviation, self.score = np.full(_SHARED, np.inf), 0.0
         small = sights[0].levels[0]
@@ -272,7 +166,8 @@ class _Problem:
         length = float(np.linalg.norm(self.shift)) + 1e-12
         deviation = self.deviation.copy()
         deviation[3:6] /= length
-        near = float(np.median([scale * np.median(each) for scale, each in zip(self.scales, self.depths, strict=True)]))
+        medians = [float(np.median(each.nearness)) for each in self.depths]
+        near = float(np.median(self.scales * medians))
         return Pose(self.rotation, self.shift / length, self.late, deviation, self.shift * near)
 
     def settle(self, number: int, tick: Callable[[str], None]) -> None:
@@ -339,21 +234,21 @@ class _Problem:
         return focal * float(np.abs(step[:6]).max())
 
     def _look(self, points: Array, depth: Array, flow: Array, skew: float, change: Array) -> Array:
-        """(..., 2) thermal pixels of (..., 2) RGB pixels, after a change (8,) of the shared unknowns and the scale."""
+        """(..., 2) thermal pixels of (..., 2) RGB pixels, after a change (9,): shared unknowns, scale, nearness."""
         rotation = self.rotation @ cv2.Rodrigues(change[:3])[0]
         moved = points + flow * (skew + self.late + change[6])
         rays = np.concatenate([moved, np.ones((*moved.shape[:-1], 1))], axis=-1) @ np.linalg.inv(self._rgb).T
-        nearness = (depth * (1 + change[7]))[..., None]
+        nearness = (depth * (1 + change[7]) + change[8])[..., None]
         there = (rays - nearness * (self.shift + change[3:6])) @ (self._thermal @ rotation.T).T
         return np.asarray(there[..., :2] / np.maximum(there[..., 2:], 1e-6))
 
     def _part(self, index: int, number: int) -> _Part:
         """Normal equations of one pair."""
         sight, level = self._sights[index], self._sights[index].levels[number]
-        depth = self.depths[index] * self.scales[index]
+        depth, spread = (each * self.scales[index] for each in self.depths[index])
         height, width = level.fixed.shape[1:]
         y, x = np.mgrid[0:height, 0:width].astype(np.float64)
-        nothing = np.zeros(_SHARED + 1)
+        nothing = np.zeros(_SHARED + 2)
         at = self._look(
             _placed(x, y, level.to_fixed),
             np.asarray(cv2.resize(depth, (width, height)), np.float64),
@@ -378,10 +273,18 @@ class _Problem:
 
         here = look(nothing)
         by_pixel = np.stack([look(nothing, shift) - here for shift in ((1, 0), (0, 1))], axis=-1)
-        by_unknown = np.stack([look(_EPS * unit) - here for unit in np.eye(_SHARED + 1)], axis=-1) / _EPS
+        by_unknown = np.stack([look(_EPS * unit) - here for unit in np.eye(_SHARED + 2)], axis=-1) / _EPS
         by_unknown[..., 7] /= self.scales[index]
         # As shifts of the level's RGB picture.
         moves = np.linalg.solve(by_pixel, by_unknown) * float(level.to_fixed[0, 0])
+        # What its depth may explain, a block does not say of the cameras.
+        moves, along = moves[..., :8], moves[..., 8]
+        chances = np.einsum("yx,yxi,yxij,yxj->yx", weight, left, curvature, left)[np.einsum("yxii->yx", curvature) > 0]
+        noise = float(np.mean(chances)) / 2 + 1e-12
+        pulled = np.einsum("yxij,yxj->yxi", curvature, along)
+        free = np.einsum("yxi,yxi->yx", along, pulled) + noise / np.maximum(_DOUBT * spread, 1e-9) ** 2
+        slope = slope - pulled * (np.einsum("yxi,yxi->yx", along, slope) / free)[..., None]
+        curvature = curvature - pulled[..., :, None] * pulled[..., None, :] / free[..., None, None]
         total = np.einsum("yx,yxia,yxij,yxjb->ab", weight, moves, curvature, moves)
         return _Part(total, np.einsum("yx,yxia,yxi->a", weight, moves, slope), result.score)
 

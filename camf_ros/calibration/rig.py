@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from camf_ros.calibration.align import Pair, Reach, align, levels_of
 from camf_ros.calibration.comparison import LEAST_AGREEMENT
-from camf_ros.calibration.extrinsics import Pose, Sight, depth_from_motion, estimate, flow_of
+from camf_ros.calibration.depth_from_motion import depth_from_motion, flow_of
+from camf_ros.calibration.extrinsics import Pose, Sight, estimate
 from camf_ros.calibration.motions import Matrix, TurnMotion
 from camf_ros.imaging.camera_model import Extrinsics
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camf_ros.calibration.extrinsics import GRID, depth_from_motion
+from camf_ros.calibration.depth_from_motion import GRID, depth_from_motion
 from camf_ros.calibration.rig import quaternion
 from camf_ros.calibration.selection import Moment, choose
 from camf_ros.calibration.time_offset import Track, time_offset
@@ -87,13 +87,18 @@ def test_depth_from_motion_is_the_true_one_up_to_its_scale(drive: StreetDrive) -
     poses = [drive.pose(20.0 + number / 15) for number in range(9)]
     found = depth_from_motion(_seen(drive, poses), drive.rgb_camera.matrix)
     assert found is not None
-    assert np.array_equal(found, depth_from_motion(_seen(drive, poses[-4:]), drive.rgb_camera.matrix)), "far enough"
+    again = depth_from_motion(_seen(drive, poses[-4:]), drive.rgb_camera.matrix)
+    assert again is not None
+    assert np.array_equal(found.nearness, again.nearness), "far enough"
     depth = drive.view(20.0, drive.rgb_camera, poses[-1]).depth
     true = cv2.resize((1 / depth).astype(np.float64), GRID[::-1], interpolation=cv2.INTER_AREA)
-    assert np.corrcoef(found.ravel(), true.ravel())[0, 1] > 0.85
+    assert np.corrcoef(found.nearness.ravel(), true.ravel())[0, 1] > 0.85
     way = float(np.linalg.norm(poses[-1].position - poses[-4].position))
-    assert 0.85 * way < np.median(found[true > 0.05] / true[true > 0.05]) < 1.1 * way
-    assert abs(float(np.median(found[true < 0.02]))) < 0.04 * way
+    assert 0.85 * way < np.median(found.nearness[true > 0.05] / true[true > 0.05]) < 1.1 * way
+    assert abs(float(np.median(found.nearness[true < 0.02]))) < 0.04 * way
+    known = found.spread > 0
+    off = np.abs(found.nearness - way * true)[known] / found.spread[known]
+    assert 0.3 < np.median(off) < 1.5, "the spread says how far off it is"
 
 
 def test_a_camera_that_only_turns_shows_no_depth(drive: StreetDrive) -> None:
