@@ -277,14 +277,11 @@ class _Problem:
         by_unknown[..., 7] /= self.scales[index]
         # As shifts of the level's RGB picture.
         moves = np.linalg.solve(by_pixel, by_unknown) * float(level.to_fixed[0, 0])
-        # What its depth may explain, a block does not say of the cameras.
         moves, along = moves[..., :8], moves[..., 8]
-        chances = np.einsum("yx,yxi,yxij,yxj->yx", weight, left, curvature, left)[np.einsum("yxii->yx", curvature) > 0]
-        noise = float(np.mean(chances)) / 2 + 1e-12
-        pulled = np.einsum("yxij,yxj->yxi", curvature, along)
-        free = np.einsum("yxi,yxi->yx", along, pulled) + noise / np.maximum(_DOUBT * spread, 1e-9) ** 2
-        slope = slope - pulled * (np.einsum("yxi,yxi->yx", along, slope) / free)[..., None]
-        curvature = curvature - pulled[..., :, None] * pulled[..., None, :] / free[..., None, None]
+        cost = np.einsum("yx,yxi,yxij,yxj->yx", weight, left, curvature, left)
+        noise = float(cost.sum()) / (2 * max(int(np.count_nonzero(cost)), 1)) + 1e-12
+        known = noise / np.maximum(_DOUBT * spread, 1e-9) ** 2
+        curvature, slope = _without(np.asarray(along), curvature, slope, np.asarray(known))
         total = np.einsum("yx,yxia,yxij,yxjb->ab", weight, moves, curvature, moves)
         return _Part(total, np.einsum("yx,yxia,yxi->a", weight, moves, slope), result.score)
 
@@ -295,6 +292,17 @@ class _Part(NamedTuple):
     curvature: Array
     slope: Array
     score: float
+
+
+def _without(along: Array, curvature: Array, slope: Array, known: Array) -> tuple[Array, Array]:
+    """What blocks say of the shared unknowns if the depth of each may explain its shift: a Schur complement.
+
+    ``along`` is the shift (..., 2) by a change of nearness, ``known`` how well that is known, in the curvature's units.
+    """
+    pulled = np.einsum("yxij,yxj->yxi", curvature, along)
+    free = np.einsum("yxi,yxi->yx", along, pulled) + known
+    left = slope - pulled * (np.einsum("yxi,yxi->yx", along, slope) / free)[..., None]
+    return curvature - pulled[..., :, None] * pulled[..., None, :] / free[..., None, None], left
 
 
 def _placed(x: Array, y: Array, to_level: Matrix) -> Array:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from camf_ros.calibration.depth_from_motion import GRID, depth_from_motion
+from camf_ros.calibration.extrinsics import _without
 from camf_ros.calibration.rig import quaternion
 from camf_ros.calibration.selection import Moment, choose
 from camf_ros.calibration.time_offset import Track, time_offset
@@ -99,6 +100,20 @@ def test_depth_from_motion_is_the_true_one_up_to_its_scale(drive: StreetDrive) -
     known = found.spread > 0
     off = np.abs(found.nearness - way * true)[known] / found.spread[known]
     assert 0.3 < np.median(off) < 1.5, "the spread says how far off it is"
+
+
+def test_blocks_of_unknown_depth_say_nothing_along_their_parallax() -> None:
+    rng = np.random.default_rng(1)
+    roots = rng.normal(size=(3, 4, 2, 2))
+    curvature, shift = roots @ roots.swapaxes(-1, -2), rng.normal(size=(3, 4, 2))
+    slope = np.einsum("yxij,yxj->yxi", curvature, shift)
+    along = rng.normal(size=(3, 4, 2))
+    without, left = _without(along, curvature, slope, np.zeros((3, 4)))
+    assert np.abs(np.einsum("yxij,yxj->yxi", without, along)).max() < 1e-9
+    assert np.allclose(left, np.einsum("yxij,yxj->yxi", without, shift))
+    same, unchanged = _without(along, curvature, slope, np.full((3, 4), 1e12))
+    assert np.allclose(same, curvature)
+    assert np.allclose(unchanged, slope)
 
 
 def test_a_camera_that_only_turns_shows_no_depth(drive: StreetDrive) -> None:
