@@ -169,7 +169,7 @@ def test_a_topic_of_a_wrong_type(processes, model, transport, kind, carries):
     driver = rclpy.create_node("driver", context=context)
     topic = "thermal/image_raw" + ("/compressed" if transport == "compressed" else "")
     driver.create_publisher(kind, topic, 10)
-    parameters = {"model": str(model), "no_data_timeout": 0.5, "diagnostics_period": 0.2, "threads": 1}
+    parameters = {"model": str(model), "no_data_timeout": 1.5, "diagnostics_period": 0.2, "threads": 1}
     node = processes.start("fusion_node", input_transport__thermal=transport, **parameters)
     lines = []
     while not lines or carries not in lines[-1]:
