@@ -170,9 +170,9 @@ def test_pairs_of_a_recording_as_files(small: tuple[StreetDrive, Path], tmp_path
 
 
 @pytest.mark.slow
-def test_half_a_minute_of_the_second_rig(tmp_path: Path) -> None:
+def test_a_minute_of_the_second_rig(tmp_path: Path) -> None:
     drive = StreetDrive(1)
-    record(tmp_path / "bag", drive, seconds=30.0, start=17.0)
+    record(tmp_path / "bag", drive, seconds=60.0, start=17.0)
     output = tmp_path / "rig.yaml"
     arguments = ["--bag", str(tmp_path / "bag"), "--baseline", "0.12", "-o", str(output), "--quiet"]
     assert main(["calibrate", *arguments]) == 0
