@@ -18,7 +18,7 @@ ARGUMENTS = [
         description="Folder with images of equal names in infrared and visible. Empty: a simulated street at night.",
     ),
     DeclareLaunchArgument("rate", default_value="15.0", description="Rate of the RGB camera in Hz."),
-    DeclareLaunchArgument("thermal_rate", default_value="0.0", description="Rate of the thermal camera. 0: as RGB."),
+    DeclareLaunchArgument("thermal_rate", default_value="0.0", description="Thermal rate in Hz. 0: as RGB."),
     namespace_argument(),
     DeclareLaunchArgument(
         "rviz",

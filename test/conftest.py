@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from camf_ros.nodes.topics import free_domain
+from camf_ros.nodes.topics import free_domain, this_machine_alone
 
 if TYPE_CHECKING:
     from camf_ros.network.blend import BlendNetwork
 
 # Neither a robot nor another worker of pytest-xdist is heard, nor what tests start with a domain of its own.
 os.environ["ROS_DOMAIN_ID"] = str(free_domain())
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.update(this_machine_alone())
 
 # The same examples in every run, and no verdict that hangs on how busy the machine is.
 hypothesis.settings.register_profile("camf", derandomize=True, deadline=None, database=None)

@@ -48,7 +48,7 @@ def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Depth | None:
         return None
     now = np.asarray(first, np.float32)
     good = np.ones(len(first), bool)
-    found: _Depths | None = None
+    found: _Corners | None = None
     for back in range(1, len(frames)):
         now, returned = followed(frames[-back], frames[-back - 1], now)
         good &= returned
@@ -62,8 +62,8 @@ def depth_from_motion(frames: Sequence[Grey], k: Matrix) -> Depth | None:
     return result if float(np.quantile(result.nearness, 0.9)) > 0 else None
 
 
-class _Depths(NamedTuple):
-    """Inverse depth of ``points`` (n, 2), pixels, and how much each counts; ``parallax``: median, pixels."""
+class _Corners(NamedTuple):
+    """Inverse depth of corners at ``points`` (n, 2), pixels, and how much each counts; ``parallax``: median, pixels."""
 
     points: Array
     nearness: Array
@@ -71,7 +71,7 @@ class _Depths(NamedTuple):
     parallax: float
 
 
-def _triangulated(here: Array, there: Array, k: Matrix) -> _Depths | None:
+def _triangulated(here: Array, there: Array, k: Matrix) -> _Corners | None:
     """From where (n, 2) points of one frame lie in another; None if that shows no motion."""
     if len(here) < _FEWEST:
         return None
@@ -93,7 +93,7 @@ def _triangulated(here: Array, there: Array, k: Matrix) -> _Depths | None:
     weight = (along**2).sum(axis=1)
     # Noise makes it negative too, far away: cut off, the mean would be too near.
     nearness = -(across * along).sum(axis=1) / np.maximum(weight, 1e-12)
-    return _Depths(here, nearness, weight, parallax)
+    return _Corners(here, nearness, weight, parallax)
 
 
 def _beyond_a_turn(one: Array, other: Array) -> float:
@@ -103,7 +103,7 @@ def _beyond_a_turn(one: Array, other: Array) -> float:
     return float(np.median(np.linalg.norm(one @ (left @ right) - other, axis=1)))
 
 
-def _in_blocks(found: _Depths, size: tuple[int, ...]) -> Depth:
+def _in_blocks(found: _Corners, size: tuple[int, ...]) -> Depth:
     """Weighted mean and deviation in each block; of those around where a block has none."""
     rows = np.clip((found.points[:, 1] + 0.5) * GRID[0] / size[0], 0, GRID[0] - 1).astype(int)
     columns = np.clip((found.points[:, 0] + 0.5) * GRID[1] / size[1], 0, GRID[1] - 1).astype(int)

@@ -20,7 +20,7 @@ from camf_ros.calibration.comparison import F32, Level, compared
 from camf_ros.calibration.depth_from_motion import GRID, Array, Depth
 from camf_ros.calibration.motions import Matrix
 
-# Rotation (3), translation (3), time offset; and the scale of the pair.
+# Rotation (3), translation (3), time offset. After them come the scale of the pair and the nearness of a block.
 _SHARED = 7
 # Shift of a block beyond which it counts for less, pixels of its level.
 _ROBUST = 1.0
@@ -277,7 +277,7 @@ class _Problem:
         by_unknown[..., 7] /= self.scales[index]
         # As shifts of the level's RGB picture.
         moves = np.linalg.solve(by_pixel, by_unknown) * float(level.to_fixed[0, 0])
-        moves, along = moves[..., :8], moves[..., 8]
+        moves, along = moves[..., : _SHARED + 1], moves[..., _SHARED + 1]
         cost = np.einsum("yx,yxi,yxij,yxj->yx", weight, left, curvature, left)
         noise = float(cost.sum()) / (2 * max(int(np.count_nonzero(cost)), 1)) + 1e-12
         known = noise / np.maximum(_DOUBT * spread, 1e-9) ** 2

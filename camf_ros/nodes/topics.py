@@ -75,9 +75,6 @@ def compressed(node: Any, topic: str, transport: str = "compressed") -> str:
     return f"{node.resolve_topic_name(topic)}/{transport}"
 
 
-_claims: list[socket.socket] = []
-
-
 def profile_to_set(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variable that a process needs to get the profile with a larger shared-memory segment than the default.
 
@@ -90,42 +87,54 @@ def profile_to_set(environment: Mapping[str, str] | None = None) -> dict[str, st
     return {variable: str(share_file("config/fastdds.xml"))}
 
 
+def this_machine_alone() -> dict[str, str]:
+    """The variables that keep a process' topics on this machine."""
+    # The first is Humble's, the second what later distributions have; those warn about the first.
+    local = {"ROS_LOCALHOST_ONLY": "1"} if os.environ.get("ROS_DISTRO") == "humble" else {}
+    return {**local, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
 def private_environment(domain: int | None = None) -> dict[str, str]:
     """This process' environment, but with a ROS domain on this machine alone: a robot must not see what runs in it.
 
     The domain is a free one if none is given.
     """
     number = free_domain() if domain is None else domain
-    # The first is Humble's, the second what later distributions have; those warn about the first.
-    local = {"ROS_LOCALHOST_ONLY": "1"} if os.environ.get("ROS_DISTRO") == "humble" else {}
-    local["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    return {**os.environ, **profile_to_set(), **local, "ROS_DOMAIN_ID": str(number), "PYTHONUNBUFFERED": "1"}
+    own = {"ROS_DOMAIN_ID": str(number), "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **profile_to_set(), **this_machine_alone(), **own}
+
+
+# Sockets at the discovery ports of the domains that this process holds.
+_held: list[socket.socket] = []
 
 
 def free_domain() -> int:
     """A ROS domain from 1 to 101 that nobody on this machine uses; this process holds it until it ends.
 
     Each participant binds ports of its domain (DDSI-RTPS 2.5, 9.6.2): two of its own, and one that all share, unless
-    discovery is by unicast. This process holds the shared one.
+    discovery is by unicast. This process holds the shared one. If all domains are in use, it is any of them.
     """
-    domain = 0
-    for domain in random.sample(range(1, 102), 101):
+    domains = random.sample(range(1, 102), 101)
+    for domain in domains:
         first = 7400 + 250 * domain
-        if any(_bind(port) is None for port in range(first + 10, first + 30)):
-            continue
-        if (claim := _bind(first)) is not None:
-            claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # for the participants that come
-            _claims.append(claim)
-            break
-    return domain
+        if all(_is_free(port) for port in range(first + 10, first + 30)):
+            holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            try:
+                holder.bind(("", first))
+            except OSError:
+                holder.close()
+                continue
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # for the participants that come
+            _held.append(holder)
+            return domain
+    return domains[0]
 
 
-def _bind(port: int) -> socket.socket | None:
-    """A socket alone at a UDP port; None if there is one already."""
-    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        one.bind(("", port))
-    except OSError:
-        one.close()
-        return None
-    return one
+def _is_free(port: int) -> bool:
+    """Whether no socket on this machine is bound to a UDP port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.bind(("", port))
+        except OSError:
+            return False
+    return True

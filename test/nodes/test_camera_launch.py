@@ -70,7 +70,6 @@ def launch(tmp_path, model):
         **os.environ,
         "AMENT_PREFIX_PATH": prefix,
         "ROS_DOMAIN_ID": str(free_domain()),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
     for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
         environment.pop(name, None)

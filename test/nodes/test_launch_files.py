@@ -90,7 +90,6 @@ def launched():
         environment = {
             **os.environ,
             "ROS_DOMAIN_ID": str(free_domain()),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
         process = subprocess.Popen(
             ["ros2", "launch", *package, *command],

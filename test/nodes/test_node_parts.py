@@ -150,7 +150,7 @@ def test_statistics_count_what_they_are_told():
 
 def test_a_free_domain_has_no_participant_and_is_given_once(tmp_path):
     domain = free_domain()
-    topics._claims.pop().close()  # what is held is not free either: only the participant is to tell
+    topics._held.pop().close()  # what is held is not free either: only the participant is to tell
     context = rclpy.Context()
     context.init(domain_id=domain)
     node = rclpy.create_node("there", context=context)
