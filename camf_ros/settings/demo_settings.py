@@ -16,29 +16,28 @@ class SourceSettings:
 
     pairs: str = setting(
         "",
-        "Folder of pairs to publish: infrared/NAME, visible/NAME. Empty: the simulated scene.",
+        "Folder with infrared/NAME and visible/NAME. Empty: simulated scene.",
     )
     rig: str = setting(
         "bench",
-        "Simulated scene. bench: a street at night, both cameras with one position and field of view. drive: a robot "
-        "that drives and turns, cameras 12 cm apart, fields of view 69 (RGB) and 50 degrees (thermal), thermal stamps "
-        "40 ms late.",
+        "Simulated scene. bench: both cameras with the same view. drive: moving robot, cameras 12 cm apart, thermal "
+        "stamps 40 ms late.",
         choices=("bench", "drive"),
     )
     rate: float = setting(15.0, "RGB rate.", minimum=0.1, maximum=240.0, unit="Hz")
-    thermal_rate: float = setting(0.0, "Thermal rate. 0: as RGB.", minimum=0.0, maximum=240.0, unit="Hz")
+    thermal_rate: float = setting(0.0, "0: as RGB.", minimum=0.0, maximum=240.0, unit="Hz")
     thermal_offset: float = setting(
         0.004,
-        "Delay of thermal exposures after RGB. The stamps include it.",
+        "Delay of thermal exposures and stamps after RGB.",
         minimum=-1.0,
         maximum=1.0,
         unit="s",
     )
-    jitter: float = setting(0.0005, "Standard deviation of the exposure times.", minimum=0.0, maximum=0.1, unit="s")
-    hold: float = setting(0.5, "Time for which each pair of a folder is shown.", minimum=0.0, maximum=3600.0, unit="s")
+    jitter: float = setting(0.0005, "Standard deviation of exposure times.", minimum=0.0, maximum=0.1, unit="s")
+    hold: float = setting(0.5, "Time per pair of a folder.", minimum=0.0, maximum=3600.0, unit="s")
     reliability: str = setting(
         "best_effort",
-        "QoS reliability of the images.",
+        "QoS of the images.",
         choices=("best_effort", "reliable"),
     )
     count: int = setting(0, "Stop after this many RGB frames. 0: never.", minimum=0, maximum=2**31 - 1)
@@ -49,16 +48,16 @@ class SourceSettings:
 class MonitorSettings:
     """Parameters of the demo monitor."""
 
-    output: str = setting("demo_output", "Folder for images and summary.")
+    output: str = setting("demo_output", "Output folder.")
     seconds: float = setting(
-        10.0, "Time to record after the first fused image.", minimum=0.5, maximum=86400.0, unit="s"
+        10.0, "Recording time after the first fused image.", minimum=0.5, maximum=86400.0, unit="s"
     )
-    timeout: float = setting(90.0, "Time to wait for the first fused image.", minimum=1.0, maximum=3600.0, unit="s")
+    timeout: float = setting(90.0, "Longest wait for the first fused image.", minimum=1.0, maximum=3600.0, unit="s")
     pictures: int = setting(3, "Rows of the image strip.", minimum=1, maximum=20)
     weights_topic: str = setting("fusion/channel_weights", "Topic of the channel weights.")
     view: bool = setting(
         False,
-        "Also subscribe to the detector image and the explanation, and write index.html: pictures, rates and weights.",
+        "Also write index.html, with detector image and explanation.",
     )
     explanation_topic: str = setting("fusion/explanation", "Topic of the explanation.")
 
@@ -69,23 +68,20 @@ class DetectorSettings:
 
     model: str = setting(
         "",
-        "ONNX file of the detector: YOLOX exported without decoding, or YOLOv8 or later without non-maximum "
-        "suppression. It runs on fused/detector_image. Empty: find bright spots in fused/image.",
+        "ONNX file: YOLOX without decoding, or YOLOv8 or later without NMS. Empty: find bright spots in fused/image.",
     )
     least_score: float = setting(0.3, "With a model: smallest score of a detection.", minimum=0.005, maximum=1.0)
-    threads: int = setting(0, "With a model: CPU threads. 0: the runtime chooses.", minimum=0, maximum=256)
+    threads: int = setting(0, "With a model: CPU threads. 0: automatic.", minimum=0, maximum=256)
     threshold: float = setting(
         160.0,
         "Without a model: smallest grey level of a spot.",
         minimum=0.0,
         maximum=230.0,
     )
-    smallest: float = setting(
-        14.0, "Without a model: smallest diameter of a spot.", minimum=1.0, maximum=200.0, unit="px"
-    )
+    smallest: float = setting(14.0, "Without a model: smallest spot diameter.", minimum=1.0, maximum=200.0, unit="px")
     only_fused: bool = setting(
         False,
-        "Skip images of one camera, which are published while the other is missing.",
+        "Skip images of one camera, published while the other is missing.",
     )
     extra_time: float = setting(
         0.0, "Time added per image, to simulate a slow detector.", minimum=0.0, maximum=60.0, unit="s"

@@ -20,46 +20,44 @@ class PairingSettings:
 
     policy: str = setting(
         "nearest",
-        "nearest: each frame of the slower camera with the nearest frame of the other. approximate: the nearest "
-        "frame already received. exact: equal stamps only.",
+        "nearest: nearest stamp, waits up to max_delay. approximate: nearest frame already received. exact: equal "
+        "stamps.",
         choices=("nearest", "approximate", "exact"),
     )
     slop: float = setting(
         0.04,
-        "Largest difference of stamps in a pair.",
+        "Largest stamp difference in a pair.",
         minimum=0.0,
         maximum=10.0,
         unit="s",
     )
     max_delay: float = setting(
         0.1,
-        "Longest time that nearest waits for a nearer frame.",
+        "policy nearest: longest wait for a nearer frame.",
         minimum=0.0,
         maximum=10.0,
         unit="s",
     )
     thermal_offset: float = setting(
         0.0,
-        "Added to thermal stamps, for pairing only. Set minus the constant delay from exposure to stamp.",
+        "Added to thermal stamps for pairing. Set to minus the delay from exposure to stamp.",
         minimum=-LARGEST_OFFSET,
         maximum=LARGEST_OFFSET,
         unit="s",
     )
-    rgb_offset: float = setting(
-        0.0, "As thermal_offset, for RGB.", minimum=-LARGEST_OFFSET, maximum=LARGEST_OFFSET, unit="s"
-    )
+    rgb_offset: float = setting(0.0, "As thermal_offset.", minimum=-LARGEST_OFFSET, maximum=LARGEST_OFFSET, unit="s")
     zero_stamps: str = setting(
         "reject",
-        "Use of frames with stamp 0. arrival: pair by time of arrival (not with exact); reject: count and log.",
+        "Frames with stamp 0: reject, or pair by arrival time (not with exact).",
         choices=("reject", "arrival"),
     )
     thermal_stamps: str = setting(
         "header",
-        "header: pair by stamp; arrival: pair by time of arrival, for clocks that differ (not with exact).",
+        "arrival: pair by arrival time, for unsynchronized clocks (not with exact).",
         choices=("header", "arrival"),
     )
-    rgb_stamps: str = setting("header", "As thermal_stamps, for RGB.", choices=("header", "arrival"))
-    queue_size: int = setting(10, "Frames of each camera that wait for a partner.", minimum=1, maximum=1000)
+    rgb_stamps: str = setting("header", "As thermal_stamps.", choices=("header", "arrival"))
+    queue_size: int = setting(10, "Queue length of each camera, in frames.", minimum=1, maximum=1000)
 
     def __post_init__(self) -> None:
         for name in ("thermal_stamps", "rgb_stamps", "zero_stamps"):
@@ -82,13 +80,13 @@ class TransportSettings:
 
     thermal: str = setting(
         "raw",
-        "compressed: subscribe to the image topic with /compressed appended. Use PNG, because JPEG has only 8 bits.",
+        "compressed: subscribe to IMAGE_TOPIC/compressed. Use PNG: JPEG has only 8 bits.",
         choices=_TRANSPORTS,
     )
-    rgb: str = setting("raw", "As thermal, for RGB.", choices=_TRANSPORTS)
+    rgb: str = setting("raw", "As thermal.", choices=_TRANSPORTS)
     depth: str = setting(
         "raw",
-        "With registration.mode depth. compressedDepth: subscribe to depth/image with /compressedDepth appended (PNG).",
+        "compressedDepth: subscribe to depth/image/compressedDepth (PNG).",
         choices=("raw", "compressedDepth"),
     )
 
@@ -99,7 +97,7 @@ class CompressedSettings:
 
     format: str = setting(
         "jpeg",
-        "Format of the compressed output images. png is lossless but slower.",
+        "png: lossless but slower.",
         choices=("jpeg", "png"),
         dynamic=True,
     )
@@ -112,7 +110,7 @@ class Thresholds:
 
     latency: float = setting(
         0.5,
-        "Warn above this 95th percentile of the latency. 0: never.",
+        "Warn above this 95th percentile. 0: never.",
         minimum=0.0,
         maximum=60.0,
         unit="s",
@@ -120,7 +118,7 @@ class Thresholds:
     )
     skew: float = setting(
         0.0,
-        "Warn above this 95th percentile of the skew. 0: never.",
+        "Warn above this 95th percentile. 0: never.",
         minimum=0.0,
         maximum=10.0,
         unit="s",
@@ -128,7 +126,7 @@ class Thresholds:
     )
     rate: float = setting(
         0.0,
-        "Warn below this rate of fused images while pairs arrive. 0: never.",
+        "Warn below this rate of fused images. 0: never.",
         minimum=0.0,
         maximum=240.0,
         unit="Hz",
@@ -142,14 +140,13 @@ class SourceCheckSettings:
 
     enabled: bool = setting(
         True,
-        "Warn of swapped topics, a covered lens, an RGB camera in night mode and frozen images.",
+        "Warn of swapped topics, covered lenses, RGB night mode, frozen images.",
     )
     model: str = setting(
         "camf-paper",
-        "Model whose classifier is used: name of a shipped model, or a .safetensors or .onnx file, such as one from "
-        "camf adapt for your cameras.",
+        "Model with the classifier: name, or file such as from camf adapt.",
     )
-    period: float = setting(2.0, "Time between two checks.", minimum=0.2, maximum=600.0, unit="s")
+    period: float = setting(2.0, "Time between checks.", minimum=0.2, maximum=600.0, unit="s")
     time_constant: float = setting(
         10.0,
         "Time constant of the average over checks.",
@@ -159,20 +156,20 @@ class SourceCheckSettings:
     )
     patience: float = setting(
         10.0,
-        "Time for which all checks must agree before a warning.",
+        "Checks must agree for this time before a warning.",
         maximum=3600.0,
         minimum=0.0,
         unit="s",
     )
     confidence: float = setting(
         0.95,
-        "Probability above which a fault is reported. Higher: fewer false alarms, fewer detections.",
+        "Faults are reported above this probability. Higher: fewer false alarms, fewer detections.",
         minimum=0.5,
         maximum=0.999,
     )
     frozen_after: float = setting(
         5.0,
-        "Time of identical images after which a camera is frozen.",
+        "A camera is frozen after this time of identical images.",
         minimum=0.1,
         maximum=3600.0,
         unit="s",
@@ -189,20 +186,20 @@ class FusionSettings:
     )
     model: str = setting(
         AUTO,
-        "Name of a shipped model, or path of a .onnx or .safetensors file. auto: the best of camf and camf-lite that "
-        "is fast enough for the cameras; in the camf command: camf.",
+        "Shipped model, or .onnx or .safetensors file. auto: camf if fast enough, else camf-lite (camf commands: "
+        "camf).",
         dynamic=True,
     )
     gain: float = setting(
         0.0,
-        "Only camf-paper: gain of the fusion rule. 0: automatic, from each frame.",
+        "camf-paper only: gain of the fusion rule. 0: automatic.",
         minimum=0.0,
         maximum=4.0,
         dynamic=True,
     )
     gain_time_constant: float = setting(
         1.0,
-        "Only camf-paper: time constant of the automatic gain. 0: no smoothing.",
+        "camf-paper only: smoothing of the gain. 0: none.",
         minimum=0.0,
         maximum=60.0,
         unit="s",
@@ -210,36 +207,33 @@ class FusionSettings:
     )
     engine: str = setting(
         "auto",
-        "Runtime of the network. auto: the best that works. If an engine fails, the next best is used with a warning.",
+        "auto: the best that works. If an engine fails, the next one is used.",
         choices=("auto", "torch", "openvino", "onnxruntime", "tensorrt"),
         dynamic=True,
     )
     device: str = setting(
         "auto",
-        "Device of the network. auto: a GPU if one works, else the CPU.",
+        "auto: GPU if it works, else CPU.",
         choices=("auto", "cpu", "cuda"),
         dynamic=True,
     )
     precision: str = setting(
         "auto",
-        "Number format of the network. auto: bfloat16 or float16 if the hardware supports it; for camf-paper float32.",
+        "auto: bfloat16 or float16 if supported; camf-paper: float32.",
         choices=("auto", "float32", "bfloat16", "float16"),
         dynamic=True,
     )
-    threads: int = setting(
-        0, "CPU threads of the network. 0: the engine chooses.", minimum=0, maximum=256, dynamic=True
-    )
+    threads: int = setting(0, "CPU threads. 0: the engine chooses.", minimum=0, maximum=256, dynamic=True)
     memory_limit: int = setting(
         0,
-        "Memory that one pair may need; a larger pair is rejected. 0: half of the memory that is free when the node is "
-        "configured.",
+        "Memory for one pair; larger pairs are rejected. 0: half of the free memory at configuration.",
         minimum=0,
         maximum=1000000,
         unit="MB",
     )
     reference: str = setting(
         "rgb",
-        "Camera whose geometry, size, header and camera_info the fused image has.",
+        "Camera that gives the fused image its geometry and header.",
         choices=("rgb", "thermal"),
         dynamic=True,
     )
@@ -251,14 +245,13 @@ class FusionSettings:
     compressed: CompressedSettings = part(CompressedSettings)
     on_missing: str = setting(
         "pass_through",
-        "While one camera is missing (silent, frozen or refused). pass_through: publish the other; wait: publish "
-        "nothing while it is silent or refused.",
+        "While a camera is missing. pass_through: publish the other. wait: publish nothing, but fuse frozen images.",
         choices=("wait", "pass_through"),
         dynamic=True,
     )
     missing_timeout: float = setting(
         0.5,
-        "Time without a new image after which a camera is missing.",
+        "A camera is missing after this time without new images.",
         minimum=0.05,
         maximum=60.0,
         unit="s",
@@ -266,14 +259,14 @@ class FusionSettings:
     )
     explanation_period: float = setting(
         0.5,
-        "Shortest time between two explanations.",
+        "Shortest time between explanations.",
         minimum=0.05,
         maximum=60.0,
         unit="s",
     )
     explanation_x: int = setting(
         -1,
-        "Column of the pixel that the explanation shows in numbers. -1: none.",
+        "Column of the explained pixel. -1: none.",
         minimum=-1,
         maximum=65535,
         dynamic=True,
@@ -284,7 +277,7 @@ class FusionSettings:
     thresholds: Thresholds = part(Thresholds)
     no_data_timeout: float = setting(
         3.0,
-        "Time without an image or a pair after which the node warns.",
+        "Warn after this time without images or pairs.",
         minimum=0.1,
         maximum=3600.0,
         unit="s",

@@ -16,27 +16,25 @@ class RegistrationSettings:
 
     mode: str = setting(
         "resize",
-        "none: images are already registered; resize: same field of view; homography: from the file; calibrated: from "
-        "camera_info and extrinsics, for one distance; depth: as calibrated, with the distance of each pixel from "
-        "depth/image.",
+        "none: already registered. resize: same field of view. homography: from the file. calibrated: camera_info "
+        "and extrinsics, one distance. depth: as calibrated, with depth/image.",
         choices=("none", "resize", "homography", "calibrated", "depth"),
         dynamic=True,
     )
     file: str = setting(
         "",
-        "YAML file from 'camf calibrate' with a homography or extrinsics.",
+        "YAML file from 'camf calibrate'.",
         dynamic=True,
     )
     extrinsics: str = setting(
         "file",
-        "modes calibrated and depth: extrinsics from the file or from TF.",
+        "From registration.file or TF.",
         choices=("file", "tf"),
         dynamic=True,
     )
     distance: float = setting(
         5.0,
-        "mode calibrated: distance from the reference camera at which the images match. mode depth: distance of pixels "
-        "without depth.",
+        "mode calibrated: distance at which the images match. mode depth: distance of pixels without depth.",
         minimum=0.05,
         maximum=100000.0,
         unit="m",
@@ -44,7 +42,7 @@ class RegistrationSettings:
     )
     depth_slop: float = setting(
         0.1,
-        "mode depth: largest time by which a depth image may be older than the RGB image.",
+        "mode depth: largest age of the depth image relative to RGB.",
         minimum=0.0,
         maximum=10.0,
         unit="s",
@@ -52,7 +50,7 @@ class RegistrationSettings:
     )
     output_width: int = setting(
         0,
-        "Width of the fused image. 0: in proportion to output_height, or as the reference camera if both are 0.",
+        "Fused width. 0: in proportion to output_height; both 0: as the reference camera.",
         minimum=0,
         maximum=_SIDE,
         unit="px",
@@ -60,7 +58,7 @@ class RegistrationSettings:
     )
     output_height: int = setting(
         0,
-        "Height of the fused image. 0: in proportion to output_width.",
+        "Fused height. 0: in proportion to output_width.",
         minimum=0,
         maximum=_SIDE,
         unit="px",
@@ -68,8 +66,8 @@ class RegistrationSettings:
     )
     processing_width: int = setting(
         0,
-        "Width at which the network works; smaller is faster, and RGB detail is kept. 0: in proportion to "
-        "processing_height, or as the fused image if both are 0.",
+        "Input width of the network. Smaller is faster; RGB detail is kept. 0: in proportion to processing_height; "
+        "both 0: automatic.",
         minimum=0,
         maximum=_SIDE,
         unit="px",
@@ -77,7 +75,7 @@ class RegistrationSettings:
     )
     processing_height: int = setting(
         0,
-        "Height at which the network works. 0: in proportion to processing_width.",
+        "0: in proportion to processing_width.",
         minimum=0,
         maximum=_SIDE,
         unit="px",
@@ -85,8 +83,7 @@ class RegistrationSettings:
     )
     feather: int = setting(
         4,
-        "Width of the transition of detail to areas that only one camera sees; that of brightness is wider. 0: hard "
-        "edge.",
+        "Transition width to areas that only one camera sees. 0: hard edge.",
         minimum=0,
         maximum=64,
         unit="px",

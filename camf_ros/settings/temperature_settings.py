@@ -35,17 +35,17 @@ class TemperatureSettings:
 
     spots: str = setting(
         "",
-        "Spots to measure, in pixels of the thermal image: NAME X Y, separated by semicolons.",
+        "Spots to measure, in thermal pixels: NAME X Y; ...",
         dynamic=True,
     )
     boxes: str = setting(
         "",
-        "Boxes to measure, in pixels of the thermal image: NAME X Y WIDTH HEIGHT, separated by semicolons.",
+        "Boxes to measure, in thermal pixels: NAME X Y WIDTH HEIGHT; ...",
         dynamic=True,
     )
     isotherm_minimum: float = setting(
         30.0,
-        "Lowest temperature that thermal/isotherm shows in colour.",
+        "Lowest temperature in colour in thermal/isotherm.",
         minimum=-300.0,
         maximum=70000.0,
         unit="°C",
@@ -53,7 +53,7 @@ class TemperatureSettings:
     )
     isotherm_maximum: float = setting(
         40.0,
-        "Highest temperature that thermal/isotherm shows in colour.",
+        "Highest temperature in colour in thermal/isotherm.",
         minimum=-300.0,
         maximum=70000.0,
         unit="°C",
@@ -61,7 +61,7 @@ class TemperatureSettings:
     )
     palette: str = setting(
         "inferno",
-        "Colours of thermal/colour and of the temperature range in thermal/isotherm.",
+        "Colours of thermal/colour and thermal/isotherm.",
         choices=("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot", "bone"),
         dynamic=True,
     )

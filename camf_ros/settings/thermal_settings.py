@@ -25,7 +25,7 @@ class ThermalSettings:
 
     low_percentile: float = setting(
         0.5,
-        "agc linear: percentile of raw values that becomes black.",
+        "agc linear: percentile that becomes black.",
         minimum=0.0,
         maximum=50.0,
         unit="%",
@@ -33,7 +33,7 @@ class ThermalSettings:
     )
     high_percentile: float = setting(
         99.5,
-        "agc linear: percentile of raw values that becomes white.",
+        "agc linear: percentile that becomes white.",
         minimum=50.0,
         maximum=100.0,
         unit="%",
@@ -41,7 +41,7 @@ class ThermalSettings:
     )
     time_constant: float = setting(
         1.0,
-        "Time constant of the grey levels. 0: no smoothing.",
+        "Smoothing of the grey levels. 0: none.",
         minimum=0.0,
         maximum=60.0,
         unit="s",
@@ -49,36 +49,35 @@ class ThermalSettings:
     )
     agc: str = setting(
         "plateau",
-        "Conversion of raw values to grey levels. linear: between percentiles; plateau: limited histogram "
-        "equalisation; clahe: equalisation by tiles; temperature: fixed range.",
+        "Conversion to grey levels. linear: between percentiles. plateau: limited histogram equalisation. clahe: "
+        "equalisation in tiles. temperature: fixed range.",
         choices=("linear", "plateau", "clahe", "temperature"),
         dynamic=True,
     )
     plateau_limit: float = setting(
         3.0,
-        "agc plateau: limit of the counts in the histogram, as a multiple of the mean count. Large: plain histogram "
-        "equalisation.",
+        "agc plateau: histogram limit, relative to the mean count. Large: no limit.",
         minimum=1.0,
         maximum=100.0,
         dynamic=True,
     )
     linear_share: float = setting(
         0.3,
-        "agc plateau: share of the grey levels that is distributed as with linear.",
+        "agc plateau: share of grey levels distributed as with linear.",
         minimum=0.0,
         maximum=1.0,
         dynamic=True,
     )
     detail_gain: float = setting(
         1.0,
-        "agc plateau: contrast of fine detail, as a multiple of the mean contrast.",
+        "agc plateau: contrast of fine detail, relative to the mean.",
         minimum=0.0,
         maximum=5.0,
         dynamic=True,
     )
     clahe_limit: float = setting(
         2.0,
-        "agc clahe: largest contrast in a tile, as a multiple of a linear stretch.",
+        "agc clahe: largest contrast, relative to linear.",
         minimum=1.0,
         maximum=20.0,
         dynamic=True,
@@ -99,64 +98,63 @@ class ThermalSettings:
     )
     unit: str = setting(
         "unknown",
-        "Unit of the raw values, to convert them to degrees Celsius. 0.04_kelvin: FLIR Tau; optris: tenths of a degree "
-        "plus 1000; custom: value * thermal.scale + thermal.offset; unknown: counts, no temperatures.",
+        "Unit of raw values. unknown: no temperatures. 0.04_kelvin: FLIR Tau. custom: see scale.",
         choices=("unknown", *UNITS, "custom"),
         dynamic=True,
     )
     scale: float = setting(
         1.0,
-        "unit custom, or unit unknown with agc temperature: temperature = value * scale + offset.",
+        "unit custom, or unknown with agc temperature: temperature = value * scale + offset.",
         minimum=1e-6,
         maximum=1000.0,
         dynamic=True,
     )
     offset: float = setting(
         0.0,
-        "See scale. Hundredths of a kelvin to Celsius: scale 0.01, offset -273.15.",
+        "See scale.",
         minimum=-70000.0,
         maximum=70000.0,
         dynamic=True,
     )
     polarity: str = setting(
         "white_hot",
-        "white_hot: hot has larger values; black_hot: hot has smaller values, so every image is inverted.",
+        "black_hot: smaller values are hotter; images are inverted.",
         choices=("white_hot", "black_hot"),
         dynamic=True,
     )
     least_span: float = setting(
         0.0,
-        "Smallest range of raw values that is stretched from black to white. 0: automatic, from the noise.",
+        "Smallest raw range from black to white. 0: from the noise.",
         minimum=0.0,
         maximum=70000.0,
         dynamic=True,
     )
     dead_pixels: str = setting(
         "auto",
-        "auto: replace dead pixels by the median of their neighbours.",
+        "auto: replace by the median of neighbours.",
         choices=("auto", "off"),
         dynamic=True,
     )
     byte_order: str = setting(
         "as_sent",
-        "swapped: for a driver that declares the wrong byte order of 16-bit or float values.",
+        "swapped: if the driver declares the wrong byte order.",
         choices=("as_sent", "swapped"),
         dynamic=True,
     )
     crop_top: int = setting(
         0,
-        "Rows to remove at the top, such as telemetry. The thermal camera_info must have the remaining size.",
+        "Rows to remove, such as telemetry. camera_info must have the remaining size.",
         minimum=0,
         maximum=_CROP,
         unit="px",
         dynamic=True,
     )
-    crop_bottom: int = setting(0, "Rows to remove at the bottom.", minimum=0, maximum=_CROP, unit="px", dynamic=True)
-    crop_left: int = setting(0, "Columns to remove at the left.", minimum=0, maximum=_CROP, unit="px", dynamic=True)
-    crop_right: int = setting(0, "Columns to remove at the right.", minimum=0, maximum=_CROP, unit="px", dynamic=True)
+    crop_bottom: int = setting(0, "Rows to remove.", minimum=0, maximum=_CROP, unit="px", dynamic=True)
+    crop_left: int = setting(0, "Columns to remove.", minimum=0, maximum=_CROP, unit="px", dynamic=True)
+    crop_right: int = setting(0, "Columns to remove.", minimum=0, maximum=_CROP, unit="px", dynamic=True)
     process_8bit: bool = setting(
         False,
-        "Apply agc and dead_pixels to 8-bit images too.",
+        "Apply agc and dead_pixels to 8-bit images.",
         dynamic=True,
     )
 
