@@ -5,7 +5,6 @@ source .camf/env.sh && python3 scripts/write_parameters.py
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,8 +26,6 @@ NODES: Mapping[str, type[Any]] = {
 }
 
 _WIDTH = 110
-# Types, as the page names them.
-_SHORT = {"true or false": "bool", "a string": "string"}
 
 
 def parameter_file(node: str) -> str:
@@ -63,15 +60,10 @@ def parameter_page() -> str:
         lines += ["", f"## {node} node", "", "| parameter | default | accepts | description |", "|---|---|---|---|"]
         dynamic = any(spec.dynamic for spec in specs(kind).values())
         for name, spec in specs(kind).items():
-            accepted = _accepted(spec)
+            accepted = spec.accepted.replace(" | ", ", ")
             mark = "*" if dynamic and not spec.dynamic else ""
             lines.append(f"| `{name}`{mark} | `{_yaml(spec)}` | {accepted} | {spec.description} |")
     return "\n".join(lines) + "\n"
-
-
-def _accepted(spec: Spec) -> str:
-    text = spec.accepted.replace(" | ", ", ")
-    return _SHORT.get(text) or re.sub(r"^(\S+) to (\S+)", r"\1..\2", text)
 
 
 def _yaml(spec: Spec) -> str:

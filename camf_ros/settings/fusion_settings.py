@@ -245,7 +245,7 @@ class FusionSettings:
     compressed: CompressedSettings = part(CompressedSettings)
     on_missing: str = setting(
         "pass_through",
-        "While a camera is missing. pass_through: publish the other. wait: publish nothing, but fuse frozen images.",
+        "While a camera is missing. pass_through: publish the other. wait: publish nothing; frozen images are fused.",
         choices=("wait", "pass_through"),
         dynamic=True,
     )
