@@ -22,6 +22,8 @@ from camf_ros.training.config import FusionRecipe
 _FAINT = 0.1
 # Sides of the squares whose contrast to their surroundings is kept, pixels.
 _CONTRAST_SIDES = (8, 16, 32)
+# Share of the stronger source's contrast from which the weaker one's sign is as good.
+_SIMILAR = 0.7
 # Sides of the places that may be bright and even, and of the squares whose mean is no detail, pixels.
 _PLACE, _AROUND = 8, 25
 # Grey level from which on a part is bright; variances, in squared grey levels, up to which one is even.
@@ -107,14 +109,18 @@ def contrast_loss(infrared: Tensor, visible: Tensor, fused: Tensor, aim: float =
     """What stands out from its surroundings less than ``aim`` times as much as in the source where it stands out more.
 
     Contrast is the mean of a square less the mean of the square of three times its side around it, for sides of 8, 16
-    and 32 pixels: the size of people and cars. Its sign is that of the source. More contrast than asked for costs
-    nothing. Grey levels; both sides of the pictures are at least 32.
+    and 32 pixels: the size of people and cars. Its sign is that of the source; where both sources stand out about as
+    much, either sign will do. More contrast than asked for costs nothing. Grey levels; both sides of the pictures are
+    at least 32.
     """
     losses = []
     for side in _CONTRAST_SIDES:
         one, other, own = (_contrast(x, side) for x in (infrared, visible, fused))
-        stronger = torch.where(one.abs() >= other.abs(), one, other)
-        losses.append((aim * stronger.abs() - stronger.sign() * own).clamp_min(0).mean())
+        first = one.abs() >= other.abs()
+        stronger, weaker = torch.where(first, one, other), torch.where(first, other, one)
+        lost, either = ((aim * stronger.abs() - sign * own).clamp_min(0) for sign in (stronger.sign(), weaker.sign()))
+        similar = weaker.abs() >= _SIMILAR * stronger.abs()
+        losses.append(torch.where(similar, torch.minimum(lost, either), lost).mean())
     return torch.stack(losses).mean()
 
 

@@ -71,8 +71,9 @@ def plain_contrast(infrared: Picture, visible: Picture, fused: Picture, aim: flo
                 inner = slice(top, top + side), slice(left, left + side)
                 outer = slice(max(0, top - side), top + 2 * side), slice(max(0, left - side), left + 2 * side)
                 one, other, own = (float(x[inner].mean() - x[outer].mean()) for x in (infrared, visible, fused))
-                wanted = one if abs(one) >= abs(other) else other
-                lost.append(max(0.0, aim * abs(wanted) - np.sign(wanted) * own))
+                weaker, stronger = sorted((one, other), key=abs)
+                signs = [np.sign(stronger)] + [np.sign(weaker)] * (abs(weaker) >= 0.7 * abs(stronger))
+                lost.append(min(max(0.0, aim * abs(stronger) - sign * own) for sign in signs))
         losses.append(np.mean(lost))
     return float(np.mean(losses))
 
@@ -101,6 +102,18 @@ def test_weaker_camera_s_contrast_is_not_enough() -> None:
     # More contrast is as good; a greater aim asks for more.
     assert float(contrast_loss(infrared, visible, person(230, 40))) == pytest.approx(0, abs=1e-4)
     assert float(contrast_loss(infrared, visible, infrared, 1.5)) == pytest.approx(weaker * 70 / 150, rel=1e-3)
+
+
+def test_either_sign_between_opposite_contrasts_of_similar_strength() -> None:
+    """A person as dark in one image as bright in the other may be either, but not lost between the two."""
+    bright, dark, fainter = person(180, 100), person(35, 100), person(60, 100)
+    lost = float(contrast_loss(bright, dark, person(100, 100)))
+    assert lost > 1
+    for fused in (bright, person(20, 100)):
+        assert float(contrast_loss(bright, dark, fused)) == pytest.approx(0, abs=1e-4)
+    assert float(contrast_loss(bright, dark, dark)) == pytest.approx(lost * 15 / 80, rel=1e-3)
+    # Half as strong: only the stronger one's sign counts.
+    assert float(contrast_loss(bright, fainter, fainter)) == pytest.approx(lost * 120 / 80, rel=1e-3)
 
 
 def plain_brightness(infrared: Picture, visible: Picture, fused: Picture) -> float:
