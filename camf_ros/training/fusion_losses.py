@@ -28,6 +28,8 @@ _SIMILAR = 0.7
 _PLACE, _AROUND = 8, 25
 # Grey level from which on a part is bright; variances, in squared grey levels, up to which one is even.
 _BRIGHT, _EVEN_INFRARED, _EVEN_VISIBLE = 150.0, 400.0, 60.0
+# The brightest sky asked for, and the contrast of what stands out from it in infrared, grey levels.
+_WHITE_SKY, _STANDS_OUT = 235.0, 40.0
 
 
 def information_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
@@ -148,12 +150,12 @@ def _contrast(x: Tensor, side: int) -> Tensor:
 
 
 def brightness_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
-    """Difference from the visible picture in its bright even parts, such as a sky; grey levels.
+    """Difference from the visible picture in bright skies, where that is at most 235; grey levels.
 
-    Without this term a sky that is black in infrared makes a bright sky grey. Both sides are multiples of 8.
+    Without this term a sky that is black in infrared makes a bright sky grey. What is left up to white is for hot wires
+    and poles before a saturated sky. Both sides are multiples of 8.
     """
-    counts = _bright_and_even(infrared, visible)
-    lost: Tensor = (counts * F.avg_pool2d((fused - visible).abs(), _PLACE)).mean()
+    lost: Tensor = (_sky(infrared, visible) * (fused - visible.clamp_max(_WHITE_SKY)).abs()).mean()
     return lost
 
 
@@ -178,7 +180,7 @@ def without_faint_detail(infrared: Tensor, visible: Tensor, faint: float) -> Ten
     """
     counts = (2 * _bright_and_even(infrared, visible)).clamp_max(1)
     counts = F.interpolate(counts, size=infrared.shape[-2:], mode="bilinear")
-    smooth = F.avg_pool2d(infrared, _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False)
+    smooth = _smooth(infrared)
     strong = (infrared - smooth) ** 2
     return smooth + (infrared - smooth) * strong / (strong + (faint * counts) ** 2 + _FAINT**2)
 
@@ -193,6 +195,24 @@ def _bright_and_even(infrared: Tensor, visible: Tensor) -> Tensor:
     return torch.sigmoid((level[1] - _BRIGHT) / 10) * even
 
 
+def _sky(infrared: Tensor, visible: Tensor) -> Tensor:
+    """How far each pixel is bright sky, 0 to 1.
+
+    Within 36 pixels there is a place of 8 x 8 pixels that is bright and even in the visible picture, even in infrared
+    and much darker there. The pixel is hardly darker than this place in the visible picture, and does not stand out in
+    infrared.
+    """
+    level, uneven = zip(*(_evenness(x) for x in (infrared, visible)), strict=True)
+    place = torch.sigmoid((level[1] - 185) / 10) * torch.sigmoid((level[1] - level[0] - 90) / 10)
+    place = place * torch.exp(-uneven[0] / 1600 - uneven[1] / _EVEN_VISIBLE)
+    near, bright = (
+        F.interpolate(F.max_pool2d(x, 9, stride=1, padding=4), size=visible.shape[-2:], mode="bilinear")
+        for x in (place, place * level[1])
+    )
+    sky = (2 * near).clamp_max(1) * torch.sigmoid((visible - bright / near.clamp_min(1e-3) + 25) / 5)
+    return sky * _STANDS_OUT**2 / (_STANDS_OUT**2 + (infrared - _smooth(infrared)) ** 2)
+
+
 def _evenness(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean of each 8 x 8 pixels, and the variance of 24 x 24 pixels around them."""
     level = F.avg_pool2d(x, _PLACE)
@@ -200,6 +220,10 @@ def _evenness(x: Tensor) -> tuple[Tensor, Tensor]:
         F.avg_pool2d(y, 3, stride=1, padding=1, count_include_pad=False) for y in (level, F.avg_pool2d(x * x, _PLACE))
     )
     return level, (squares - around**2).clamp_min(0)
+
+
+def _smooth(x: Tensor) -> Tensor:
+    return F.avg_pool2d(x, _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False)
 
 
 def range_loss(fused: Tensor) -> Tensor:
