@@ -3,7 +3,7 @@
     python3 benchmarks/pictures.py --output docs/images
 
 Writes JPEGs of one moment: what the fusion node gets, what it makes of it, and what it publishes while a camera is
-missing. ``look-thermal-raw`` is what RViz shows of the raw counts: it stretches them from the least to the largest.
+missing. RViz shows raw counts stretched from the least to the largest.
 ``demo.webp`` shows the seconds around that moment.
 """
 
@@ -112,14 +112,11 @@ def main() -> None:
     # Of the next frames, as the node gets them: one camera has stopped.
     rgb_alone = pipeline.pass_through("rgb", rgb, MOMENT).image
     thermal_alone = pipeline.pass_through("thermal", counts, MOMENT).image
-    raw = as_rviz_shows(counts)
-    for name, picture in {"thermal-raw": raw, "thermal": thermal, "rgb": rgb, "fused": fused}.items():
-        write(arguments.output / f"look-{name}.jpg", picture)
     write(
         arguments.output / "look.jpg",
         page(
             {
-                "thermal, raw counts in RViz": raw,
+                "thermal, raw counts in RViz": as_rviz_shows(counts),
                 "thermal, as the network gets it": thermal,
                 "RGB": rgb,
                 "fused": fused,
