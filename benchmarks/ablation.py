@@ -44,9 +44,6 @@ def variants(recipe: BlendRecipe) -> dict[str, Changes]:
     for term in _TERMS:
         if getattr(recipe.fusion, f"{term}_weight"):
             result[f"without the {term} term"] = {f"fusion.{term}_weight": 0.0}
-    # Along the way from metrics to people.
-    result["stronger contrast"] = {"fusion.contrast_weight": 1.0, "fusion.contrast_aim": 1.3}
-    result["stronger edges"] = {"fusion.edge_weight": 9.0, "fusion.information_weight": 3.5}
     if recipe.fusion.faint_detail:
         result["with faint detail"] = {"fusion.faint_detail": 0.0}
     for coarse in range(recipe.architecture.coarse):
