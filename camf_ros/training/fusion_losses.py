@@ -198,9 +198,9 @@ def _bright_and_even(infrared: Tensor, visible: Tensor) -> Tensor:
 def _sky(infrared: Tensor, visible: Tensor) -> Tensor:
     """How far each pixel is bright sky, 0 to 1.
 
-    Within 36 pixels there is a place of 8 x 8 pixels that is bright and even in the visible picture, even in infrared
-    and much darker there. The pixel is hardly darker than this place in the visible picture, and does not stand out in
-    infrared.
+    Within 36 pixels there is a place of 8 x 8 pixels that is bright (half at 185 grey levels) and even in the visible
+    picture, and fairly even and much darker in infrared (half at 90 levels). In the visible picture the pixel is at
+    most about 25 levels darker than this place. In infrared it does not stand out from the mean of 25 x 25 pixels.
     """
     level, uneven = zip(*(_evenness(x) for x in (infrared, visible)), strict=True)
     place = torch.sigmoid((level[1] - 185) / 10) * torch.sigmoid((level[1] - level[0] - 90) / 10)
