@@ -25,7 +25,7 @@ class SourceSettings:
         choices=("bench", "drive"),
     )
     rate: float = setting(15.0, "RGB rate.", minimum=0.1, maximum=240.0, unit="Hz")
-    thermal_rate: float = setting(0.0, "0: as RGB.", minimum=0.0, maximum=240.0, unit="Hz")
+    thermal_rate: float = setting(0.0, "Thermal rate. 0: as RGB.", minimum=0.0, maximum=240.0, unit="Hz")
     thermal_offset: float = setting(
         0.004,
         "Delay of thermal exposures and stamps after RGB.",
@@ -34,10 +34,10 @@ class SourceSettings:
         unit="s",
     )
     jitter: float = setting(0.0005, "Standard deviation of exposure times.", minimum=0.0, maximum=0.1, unit="s")
-    hold: float = setting(0.5, "Time per pair of a folder.", minimum=0.0, maximum=3600.0, unit="s")
+    hold: float = setting(0.5, "Time for which each pair of a folder is shown.", minimum=0.0, maximum=3600.0, unit="s")
     reliability: str = setting(
         "best_effort",
-        "QoS of the images.",
+        "QoS reliability of the images.",
         choices=("best_effort", "reliable"),
     )
     count: int = setting(0, "Stop after this many RGB frames. 0: never.", minimum=0, maximum=2**31 - 1)

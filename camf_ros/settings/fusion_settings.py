@@ -97,7 +97,7 @@ class CompressedSettings:
 
     format: str = setting(
         "jpeg",
-        "png: lossless but slower.",
+        "Format of compressed images. png: lossless but slower.",
         choices=("jpeg", "png"),
         dynamic=True,
     )
@@ -110,7 +110,7 @@ class Thresholds:
 
     latency: float = setting(
         0.5,
-        "Warn above this 95th percentile. 0: never.",
+        "Warn if the 95th percentile of the latency is larger. 0: never.",
         minimum=0.0,
         maximum=60.0,
         unit="s",
@@ -118,7 +118,7 @@ class Thresholds:
     )
     skew: float = setting(
         0.0,
-        "Warn above this 95th percentile. 0: never.",
+        "Warn if the 95th percentile of the skew is larger. 0: never.",
         minimum=0.0,
         maximum=10.0,
         unit="s",
@@ -126,7 +126,7 @@ class Thresholds:
     )
     rate: float = setting(
         0.0,
-        "Warn below this rate of fused images. 0: never.",
+        "Warn below this rate of fused images while pairs arrive. 0: never.",
         minimum=0.0,
         maximum=240.0,
         unit="Hz",

@@ -75,7 +75,7 @@ class RegistrationSettings:
     )
     processing_height: int = setting(
         0,
-        "0: in proportion to processing_width.",
+        "Input height of the network. 0: in proportion to processing_width.",
         minimum=0,
         maximum=_SIDE,
         unit="px",

@@ -167,7 +167,7 @@ class FusionRecipe:
         1.1, "Share of the stronger source's contrast that is asked for.", minimum=0, maximum=10
     )
     brightness_weight: float = _weight(
-        0.2, "Weight of the differences from the visible picture in its bright even parts."
+        0.2, "Weight of the difference from the visible picture in bright skies that are dark in infrared."
     )
     faint_detail: float = setting(
         0.0,

@@ -28,8 +28,11 @@ _SIMILAR = 0.7
 _PLACE, _AROUND = 8, 25
 # Grey level from which on a part is bright; variances, in squared grey levels, up to which one is even.
 _BRIGHT, _EVEN_INFRARED, _EVEN_VISIBLE = 150.0, 400.0, 60.0
-# The brightest sky asked for, and the contrast of what stands out from it in infrared, grey levels.
-_WHITE_SKY, _STANDS_OUT = 235.0, 40.0
+# A bright sky, grey levels: its brightness, how much darker infrared is there, how much darker a pixel of it may be,
+# the contrast of what stands out from it in infrared, and the brightest one that is asked for.
+_SKY_BRIGHT, _SKY_DARKER, _SKY_SPREAD, _STANDS_OUT, _WHITE_SKY = 185.0, 90.0, 25.0, 40.0, 235.0
+# Variance in infrared up to which a place of a sky is even, squared grey levels: clouds count as sky.
+_SKY_EVEN_INFRARED = 1600.0
 
 
 def information_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
@@ -203,13 +206,14 @@ def _sky(infrared: Tensor, visible: Tensor) -> Tensor:
     most about 25 levels darker than this place. In infrared it does not stand out from the mean of 25 x 25 pixels.
     """
     level, uneven = zip(*(_evenness(x) for x in (infrared, visible)), strict=True)
-    place = torch.sigmoid((level[1] - 185) / 10) * torch.sigmoid((level[1] - level[0] - 90) / 10)
-    place = place * torch.exp(-uneven[0] / 1600 - uneven[1] / _EVEN_VISIBLE)
+    place = torch.exp(-uneven[0] / _SKY_EVEN_INFRARED - uneven[1] / _EVEN_VISIBLE)
+    for above in (level[1] - _SKY_BRIGHT, level[1] - level[0] - _SKY_DARKER):
+        place = place * torch.sigmoid(above / 10)
     near, bright = (
         F.interpolate(F.max_pool2d(x, 9, stride=1, padding=4), size=visible.shape[-2:], mode="bilinear")
         for x in (place, place * level[1])
     )
-    sky = (2 * near).clamp_max(1) * torch.sigmoid((visible - bright / near.clamp_min(1e-3) + 25) / 5)
+    sky = (2 * near).clamp_max(1) * torch.sigmoid((visible - bright / near.clamp_min(1e-3) + _SKY_SPREAD) / 5)
     return sky * _STANDS_OUT**2 / (_STANDS_OUT**2 + (infrared - _smooth(infrared)) ** 2)
 
 

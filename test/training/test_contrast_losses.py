@@ -165,7 +165,7 @@ def test_grey_sky_costs_brightness() -> None:
     assert 20 < grey < 0.5 * 100
     assert float(brightness_loss(infrared, visible, (infrared + visible) / 2)) == pytest.approx(grey, rel=0.1)
     assert float(brightness_loss(infrared, visible, infrared)) > 1.9 * grey
-    assert float(brightness_loss(infrared, visible, visible)) < 0.001
+    assert float(brightness_loss(infrared, visible, visible.clamp_max(235))) == 0
     # Brighter than it is there is as wrong.
     assert float(brightness_loss(infrared, visible, visible + 20)) > 0.1 * grey
 
@@ -182,13 +182,13 @@ def test_brightness_is_asked_for_in_bright_skies_alone() -> None:
     brightness_loss(person(200, 60), flat, lost - 50).backward()
     assert lost.grad is not None
     asked = lost.grad[0, 0].abs() / lost.grad.abs().max()
-    assert float(asked[40:56, 40:56].max()) < 0.3, "where infrared shows something, next to nothing"
+    assert float(asked[40:56, 40:56].max()) < 0.2, "where infrared shows something, little"
     assert float(asked[:24].min()) > 0.99
     wanted = float(brightness_loss(cold, flat, flat - 50))
     assert wanted > 40
     # Nothing in a dark part, in a rough one, or where infrared is bright too; nor for something dark before the sky.
-    for infrared, visible in ((cold - 60, cold), (cold, batch(picture(1, 1.5, 96, 96)) + 90), (flat - 40, flat)):
-        assert float(brightness_loss(infrared, visible, visible - 50)) < 0.05 * wanted
+    for infrared, visible in ((cold - 60, cold), (cold, batch(picture(1, 1.5, 96, 96)) + 90), (flat, flat)):
+        assert float(brightness_loss(infrared, visible, visible - 50)) < 0.01 * wanted
     wire = torch.zeros_like(flat)
     wire[..., 48, :] = 60
     assert float(brightness_loss(cold, flat - wire, flat - wire - wire)) < 0.005 * wanted
