@@ -22,14 +22,15 @@ from camf_ros.training.config import FusionRecipe
 _FAINT = 0.1
 # Sides of the squares whose contrast to their surroundings is kept, pixels.
 _CONTRAST_SIDES = (8, 16, 32)
-# Share of the stronger source's contrast from which the weaker one's sign is as good.
-_SIMILAR = 0.7
+# Share of the stronger source's contrast from which the weaker one's sign is as good, and of infrared's gradient from
+# which an opposite one of visible counts instead: people read text and road paint in the visible picture.
+_SIMILAR, _READABLE = 0.7, 0.5
 # Sides of the places that may be bright and even, and of the squares whose mean is no detail, pixels.
 _PLACE, _AROUND = 8, 25
 # Grey level from which on a part is bright; variances, in squared grey levels, up to which one is even.
 _BRIGHT, _EVEN_INFRARED, _EVEN_VISIBLE = 150.0, 400.0, 60.0
 # A bright sky, grey levels: its brightness, how much darker infrared is there, how much darker a pixel of it may be,
-# the contrast of what stands out from it in infrared, and the brightest one that is asked for.
+# how much brighter in infrared something before it is, and the brightest one that is asked for.
 _SKY_BRIGHT, _SKY_DARKER, _SKY_SPREAD, _STANDS_OUT, _WHITE_SKY = 185.0, 90.0, 25.0, 40.0, 235.0
 # Variance in infrared up to which a place of a sky is even, squared grey levels: clouds count as sky.
 _SKY_EVEN_INFRARED = 1600.0
@@ -99,13 +100,15 @@ def structure_loss(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
 
 
 def gradient_loss(infrared: Tensor, visible: Tensor, fused: Tensor, boost: float = 1.0) -> Tensor:
-    """Mean difference of the fused picture's gradient from ``boost`` times the larger one of both sources' gradients.
+    """Mean difference of the fused picture's gradient from ``boost`` times one source's gradient.
 
-    The goal has the direction of that source, sign included: copying one source leaves what the other has more of.
+    It is that of the source with the larger gradient, sign included: copying one source leaves what the other has more
+    of. Where the gradients are opposite, that of the visible picture counts from half the size of the other one.
     Absolute differences across plus those down, grey levels a pixel.
     """
     (x1, y1), (x2, y2), (x, y) = (_slope(picture) for picture in (infrared, visible, fused))
-    first = x1**2 + y1**2 >= x2**2 + y2**2
+    share = torch.where(x1 * x2 + y1 * y2 < 0, _READABLE, 1.0)
+    first = share**2 * (x1**2 + y1**2) > x2**2 + y2**2
     across, down = boost * torch.where(first, x1, x2), boost * torch.where(first, y1, y2)
     return ((x - across).abs() + (y - down).abs()).mean()
 
@@ -203,7 +206,8 @@ def _sky(infrared: Tensor, visible: Tensor) -> Tensor:
 
     Within 36 pixels there is a place of 8 x 8 pixels that is bright (half at 185 grey levels) and even in the visible
     picture, and fairly even and much darker in infrared (half at 90 levels). In the visible picture the pixel is at
-    most about 25 levels darker than this place. In infrared it does not stand out from the mean of 25 x 25 pixels.
+    most about 25 levels darker than this place. In infrared it is not brighter than the mean of 25 x 25 pixels by some
+    40 levels: a hot wire is no sky, a gap between branches is.
     """
     level, uneven = zip(*(_evenness(x) for x in (infrared, visible)), strict=True)
     place = torch.exp(-uneven[0] / _SKY_EVEN_INFRARED - uneven[1] / _EVEN_VISIBLE)
@@ -214,7 +218,7 @@ def _sky(infrared: Tensor, visible: Tensor) -> Tensor:
         for x in (place, place * level[1])
     )
     sky = (2 * near).clamp_max(1) * torch.sigmoid((visible - bright / near.clamp_min(1e-3) + _SKY_SPREAD) / 5)
-    return sky * _STANDS_OUT**2 / (_STANDS_OUT**2 + (infrared - _smooth(infrared)) ** 2)
+    return sky * _STANDS_OUT**2 / (_STANDS_OUT**2 + (infrared - _smooth(infrared)).clamp_min(0) ** 2)
 
 
 def _evenness(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,8 @@ def plain_gradient(infrared: Picture, visible: Picture, fused: Picture, boost: f
     for row in range(1, height):
         for column in range(1, width):
             own, other = slope(infrared, row, column), slope(visible, row, column)
-            goal = own if np.hypot(*own) >= np.hypot(*other) else other
+            share = 0.5 if np.dot(own, other) < 0 else 1.0
+            goal = own if share * np.hypot(*own) > np.hypot(*other) else other
             got = slope(fused, row, column)
             total += abs(got[0] - boost * goal[0]) + abs(got[1] - boost * goal[1])
     return total / ((height - 1) * (width - 1))
@@ -60,6 +61,20 @@ def test_copy_of_one_camera_does_not_satisfy_the_gradient() -> None:
     assert float(gradient_loss(left, right, (left + right) / 2)) > 5 * lost["both"]
     flat = torch.full_like(both, 128)
     assert float(gradient_loss(left, right, 255 - both)) > 1.9 * float(gradient_loss(left, right, flat))
+
+
+def test_readable_detail_has_the_sign_of_the_visible_picture() -> None:
+    """A painted line, bright in visible and dark in infrared, where it has more contrast."""
+    line = torch.zeros(1, 1, 64, 64)
+    line[..., 30:34] = 1
+    right, wrong = (
+        [float(gradient_loss(100 - cold * line, 100 + 30 * line, 100 + 30 * sign * line)) for cold in (50, 90)]
+        for sign in (1, -1)
+    )
+    assert right[0] == 0 and right[1] > 0, "up to twice the contrast of visible"
+    assert wrong[0] > 0 and wrong[1] < right[1]
+    # With one sign in both, the stronger one counts.
+    assert float(gradient_loss(100 + 50 * line, 100 + 30 * line, 100 + 50 * line)) == 0
 
 
 def plain_contrast(infrared: Picture, visible: Picture, fused: Picture, aim: float) -> float:
@@ -137,7 +152,7 @@ def plain_brightness(infrared: Picture, visible: Picture, fused: Picture) -> flo
     mean, count = (
         cv2.blur(x.astype(float), (25, 25), borderType=cv2.BORDER_CONSTANT) for x in (infrared, np.ones(infrared.shape))
     )
-    sky *= 1600 / (1600 + (infrared - mean / count) ** 2)
+    sky *= 1600 / (1600 + np.maximum(infrared - mean / count, 0) ** 2)
     return float((sky * np.abs(fused - np.minimum(visible, 235.0))).mean())
 
 
@@ -192,6 +207,19 @@ def test_brightness_is_asked_for_in_bright_skies_alone() -> None:
     wire = torch.zeros_like(flat)
     wire[..., 48, :] = 60
     assert float(brightness_loss(cold, flat - wire, flat - wire - wire)) < 0.005 * wanted
+
+
+def test_gaps_between_branches_are_sky() -> None:
+    """Dark in infrared between warm branches, bright in visible: as bright in the fused picture."""
+    infrared, visible = torch.full((1, 1, 96, 96), 20.0), torch.full((1, 1, 96, 96), 220.0)
+    for column in range(58, 96, 12):
+        infrared[..., column : column + 6], visible[..., column : column + 6] = 180, 60
+    lost = visible.clone().requires_grad_()
+    brightness_loss(infrared, visible, lost - 100).backward()
+    assert lost.grad is not None
+    asked = lost.grad[0, 0].abs() / lost.grad.abs().max()
+    assert float(asked[:, 64:70].min()) > 0.9, "a gap"
+    assert float(asked[:, 58:64].max()) < 0.01, "a branch"
 
 
 def test_stripes_in_a_sky_cost_brightness() -> None:
