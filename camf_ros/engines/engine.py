@@ -218,7 +218,6 @@ class Inspector:
 
     def __init__(self, info: ModelInfo, weights: NDArray[np.float32], runtime: Runtime) -> None:
         self.info, self._weights, self._runtime = info, weights, runtime
-        self._blends = isinstance(info.architecture, BlendArchitecture)
 
     def channel_weights(self) -> NDArray[np.float32]:
         """See :meth:`Engine.channel_weights`."""
@@ -252,10 +251,16 @@ class Inspector:
         return tuple(amounts)
 
     def logits(self, infrared: Picture, visible: Picture) -> NDArray[np.float32]:
-        """Scores (infrared, visible) of both pictures, (2, 2); raises EngineError if the runtime fails."""
+        """Scores (infrared, visible) of both pictures, (2, 2); raises EngineError if the runtime fails.
+
+        Pictures that do not halve evenly for all scales are enlarged by repeating their border.
+        """
         _check_pair(infrared, visible)
         inputs: Arrays = {INFRARED: infrared, VISIBLE: visible}
-        if self._blends:
+        if isinstance(self.info.architecture, BlendArchitecture):
+            height, width = infrared.shape
+            missing = padding(height, width, len(self.info.architecture.encoder) + 1)
+            inputs = {name: padded(picture, missing) for name, picture in inputs.items()}
             inputs[WEIGHTS] = self._weights
         return np.array(guarded(self._runtime, inputs)[LOGITS], np.float32)
 

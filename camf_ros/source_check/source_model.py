@@ -133,10 +133,10 @@ class CropSides:
 
     @classmethod
     def of(cls, architecture: Architecture) -> CropSides:
-        """Of a network: its scales halve evenly, and the smallest level of its pyramid has a pixel."""
+        """Of a network: enough features for its classifier, and the smallest level of its pyramid has a pixel."""
         step, least = architecture.reduction, MIN_FEATURE_SIZE * architecture.reduction
         if isinstance(architecture, BlendArchitecture):
-            step, least = 2 ** len(architecture.encoder), max(least, architecture.step)
+            least = max(least, architecture.step)
         return cls(step, math.ceil(least / step) * step)
 
     def fitting(self, shape: tuple[int, ...]) -> int:
