@@ -139,8 +139,13 @@ class BlendNetwork(nn.Module):
         return class_activation_weights(self.classifier.linear.weight)
 
     def features(self, grey: Tensor) -> Features:
-        """Features of all scales for the classifier, of pictures (N, 1, H, W), grey levels 0 to 255."""
-        features: Features = self.encoder(grey)
+        """Features of all scales for the classifier, of pictures (N, 1, H, W), grey levels 0 to 255.
+
+        Pictures that do not halve evenly for all scales are enlarged by repeating their border.
+        """
+        step = 2 ** len(self.architecture.encoder)
+        below, right = (-side % step for side in grey.shape[-2:])
+        features: Features = self.encoder(F.pad(grey, (0, right, 0, below), mode="replicate"))
         return features
 
     def forward(self, infrared: Tensor, visible: Tensor, weights: Tensor) -> BlendOutput:

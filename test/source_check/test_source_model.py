@@ -16,7 +16,6 @@ from made_up import ByBrightness, model, textured
 from camf_ros.models import find_model, shipped_models
 from camf_ros.network.architecture import BlendArchitecture, PaperArchitecture
 from camf_ros.network.checkpoint import load_checkpoint
-from camf_ros.network.inference import inspection
 from camf_ros.source_check.measured import CALIBRATIONS
 from camf_ros.source_check.source_model import (
     SIDE,
@@ -96,12 +95,9 @@ def test_is_the_network(name: str, shape: tuple[int, ...]) -> None:
     network = load_checkpoint(checkpoint).network
     for side in {found.sides.fitting(shape), found.sides.smallest}:
         crops = [crop_at(image, number, side) for number in (0, 1)]
-        # camf-lite has five scales: it takes multiples of 32.
-        more = (-side % 32,) * 2 if name == "camf-lite" else (0, 0)
-        pictures = [torch.from_numpy(np.pad(crop, [(0, by) for by in more], "edge"))[None, None] for crop in crops]
         with torch.no_grad():
-            weights = () if name == "camf-paper" else (network.class_activation_weights(),)
-            wanted = inspection(network)(*pictures, *weights)[-1].numpy()
+            pictures = torch.from_numpy(np.stack(crops))[:, None].float()
+            wanted = network.classifier(network.features(pictures)).numpy()
         np.testing.assert_allclose(found.classifier.logits(*crops), wanted, rtol=0, atol=1e-3)
 
 
