@@ -22,9 +22,10 @@ from camf_ros.training.config import FusionRecipe
 _FAINT = 0.1
 # Sides of the squares whose contrast to their surroundings is kept, pixels.
 _CONTRAST_SIDES = (8, 16, 32)
-# Share of the stronger source's contrast from which the weaker one's sign is as good, and of infrared's gradient from
-# which an opposite one of visible counts instead: people read text and road paint in the visible picture.
-_SIMILAR, _READABLE = 0.7, 0.5
+# Share of the stronger source's contrast from which the weaker one's sign is as good.
+_SIMILAR = 0.7
+# Share of infrared's gradient from which an opposite one of visible is preferred: text and road paint are visible.
+_READABLE = 0.5
 # Sides of the places that may be bright and even, and of the squares whose mean is no detail, pixels.
 _PLACE, _AROUND = 8, 25
 # Grey level from which on a part is bright; variances, in squared grey levels, up to which one is even.
@@ -103,7 +104,7 @@ def gradient_loss(infrared: Tensor, visible: Tensor, fused: Tensor, boost: float
     """Mean difference of the fused picture's gradient from ``boost`` times one source's gradient.
 
     It is that of the source with the larger gradient, sign included: copying one source leaves what the other has more
-    of. Where the gradients are opposite, that of the visible picture counts from half the size of the other one.
+    of. Where both are opposite, it is that of the visible picture if it is at least half as large as the other.
     Absolute differences across plus those down, grey levels a pixel.
     """
     (x1, y1), (x2, y2), (x, y) = (_slope(picture) for picture in (infrared, visible, fused))
@@ -206,8 +207,8 @@ def _sky(infrared: Tensor, visible: Tensor) -> Tensor:
 
     Within 36 pixels there is a place of 8 x 8 pixels that is bright (half at 185 grey levels) and even in the visible
     picture, and fairly even and much darker in infrared (half at 90 levels). In the visible picture the pixel is at
-    most about 25 levels darker than this place. In infrared it is not brighter than the mean of 25 x 25 pixels by some
-    40 levels: a hot wire is no sky, a gap between branches is.
+    most about 25 levels darker than this place. It counts less if it is brighter in infrared than the mean of 25 x 25
+    pixels (half at 40 levels): a hot wire is not sky, a cold gap between branches is.
     """
     level, uneven = zip(*(_evenness(x) for x in (infrared, visible)), strict=True)
     place = torch.exp(-uneven[0] / _SKY_EVEN_INFRARED - uneven[1] / _EVEN_VISIBLE)
