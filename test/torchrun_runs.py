@@ -33,6 +33,8 @@ from camf_ros.training.loop import Stage, Trainer, warm_cosine
 
 #: With three, the order in which gradients are summed matters.
 COUNT = 3
+#: What a process says of each thread of the group that is alive after the training.
+LEFT_THREAD = "left alive: thread"
 # A process that still runs after so many seconds says where it is and ends. The longest of the trainings takes ten.
 _HANGS = 240.0
 
@@ -67,6 +69,9 @@ def together(function: Callable[..., int], *arguments: Any) -> list[int]:
 def train(arguments: list[str]) -> int:
     prepare()
     status = main(["train", *arguments, "--device", "cpu", "--quiet"])
+    for path in Path("/proc/self/task").glob("*/comm"):
+        if "gloo" in (name := path.read_text(encoding="utf-8").strip()):
+            print(f"{LEFT_THREAD} {name}", file=sys.stderr)
     if status:
         sys.exit(status)
     return status

@@ -8,10 +8,10 @@ rounding. In a single process nothing here does anything.
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from typing import TypeVar
 
 import torch
@@ -79,35 +79,26 @@ def from_first(value: _T) -> _T:
     return box[0]
 
 
-class _StepLoss(nn.Module):
-    """A stage's loss as the forward pass of its module, which is what DistributedDataParallel wraps."""
-
-    def __init__(self, module: nn.Module, loss: Callable[[int], Tensor]) -> None:
-        super().__init__()
-        self.module = module
-        self.loss = loss
-
-    def forward(self, step: int) -> Tensor:
-        return self.loss(step)
+def start_alike(module: nn.Module) -> None:
+    """Give all processes the parameters and buffers of the first one."""
+    if process_count() > 1:
+        module.load_state_dict(from_first(module.state_dict()))
 
 
-def averaging(module: nn.Module, loss: Callable[[int], Tensor]) -> Callable[[int], Tensor]:
-    """A stage's loss whose backward pass leaves the mean of all processes' gradients in the module.
+def average_gradients(module: nn.Module) -> None:
+    """Replace each gradient by its mean over all processes.
 
-    The module becomes the first process's in all processes. The loss, of this process's share of a step, must depend on
-    every parameter that requires a gradient.
+    Every process must ask for it, with gradients in the same parameters.
     """
     if process_count() == 1:
-        return loss
-    # It tells that a copy could be faster: noise, for gradients of this size.
-    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    wrapped = nn.parallel.DistributedDataParallel(_StepLoss(module, loss))
-    # After its first backward pass it puts the gradients in another order in memory, in which sums over three or more
-    # processes round differently. One pass that does not count comes before that, so that a run that was resumed ends
-    # with the bits of one that was not.
-    wrapped(0).backward()
-    module.zero_grad(set_to_none=True)
-    return wrapped
+        return
+    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+    whole = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(whole)
+    whole /= process_count()
+    sizes = [gradient.numel() for gradient in gradients]
+    for gradient, mean in zip(gradients, torch.split(whole, sizes), strict=True):
+        gradient.copy_(mean.view_as(gradient))
 
 
 @contextmanager
@@ -149,6 +140,9 @@ def joined(device: str) -> Iterator[torch.device]:
 @contextmanager
 def _group(backend: str) -> Iterator[None]:
     """The processes as a group, until the work is done or has failed."""
+    # This module keeps the group that exists when it is imported. PyTorch imports it with the first optimiser, and the
+    # group's threads would then run to the end of the process, and might crash it there.
+    import_module("torch.distributed.nn")
     dist.init_process_group(backend, timeout=_TIMEOUT)
     try:
         yield

@@ -18,7 +18,13 @@ from tqdm import tqdm
 
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.files import replacing, write_whole
-from camf_ros.training.distributed import averaging, from_first, is_first, mean_over_processes
+from camf_ros.training.distributed import (
+    average_gradients,
+    from_first,
+    is_first,
+    mean_over_processes,
+    start_alike,
+)
 
 # Seconds between two states on disk: what a kill costs at most.
 _SAVE_EVERY = 60.0
@@ -109,7 +115,7 @@ class Trainer:
         scheduler = LambdaLR(stage.optimizer, stage.schedule)
         start, seconds, figures = self._restore(path, stage, scheduler)
         began = saved = time.monotonic()
-        loss_of = averaging(stage.module, stage.loss) if start < stage.steps else stage.loss
+        start_alike(stage.module)
 
         def save(step: int) -> None:
             # A state that is not finite must not be written over the last good one, let alone end up in a model.
@@ -133,9 +139,10 @@ class Trainer:
         for step in range(start, stage.steps):
             if stage.enough is not None and stage.enough():
                 break
-            loss = loss_of(step)
+            loss = stage.loss(step)
             stage.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+            average_gradients(stage.module)
             stage.optimizer.step()
             scheduler.step()
             done = step + 1

@@ -17,7 +17,7 @@ import torch
 from small_training import BLEND, write_data, write_recipe
 from torch import Tensor
 from torch import distributed as dist
-from torchrun_runs import COUNT, in_float32, regression
+from torchrun_runs import COUNT, LEFT_THREAD, in_float32, regression
 
 from camf_ros.cli.main import build_parser
 from camf_ros.errors import CamfError, ParameterError
@@ -334,6 +334,11 @@ def test_one_process_that_fails_ends_the_run(runs: Runs) -> None:
     assert not (runs.folder / "failed" / "small.safetensors").exists()
 
 
+def test_no_thread_of_the_group_outlives_a_training(runs: Runs) -> None:
+    """Whether it succeeded or failed: such a thread can crash the interpreter at its end, with a signal as status."""
+    assert LEFT_THREAD not in runs.messages
+
+
 def test_progress_is_told_once(runs: Runs) -> None:
     assert runs.messages.count(f"{runs.folder / 'unbroken'}/small.safetensors written") == 1
     assert not list(runs.folder.glob("*/*.tmp"))
@@ -355,7 +360,6 @@ def test_other_errors_stay_what_they_are(environment: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("error", [ValueError("bad data"), KeyboardInterrupt()])
 def test_nothing_of_the_group_outlives_a_failure(environment: pytest.MonkeyPatch, error: BaseException) -> None:
-    """Threads of the group that run on while the interpreter ends can crash it."""
     init, destroy = dist.init_process_group, dist.destroy_process_group
     pretend_torchrun(environment)
     environment.setattr(
