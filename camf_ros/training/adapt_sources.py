@@ -112,7 +112,7 @@ class _Classifier:
         """See :class:`camf_ros.source_check.source_model.Classifier`."""
         with torch.no_grad():
             pictures = torch.from_numpy(np.stack((first, second))[:, None]).float()
-            return np.asarray(self._network.classifier(self._network.encoder(pictures)).numpy(), np.float32)
+            return np.asarray(self._network.classifier(self._network.features(pictures)).numpy(), np.float32)
 
 
 def source_model_of(network: BlendNetwork, frames: Sequence[Frame], held: Sequence[Frame]) -> SourceModel:

@@ -202,7 +202,7 @@ def adaptation_stage(
             if not length:
                 continue  # too small to be judged, by the source check as well
             seen = random_crops(images, recipe.judged, length, rng)
-            scores.append(network.classifier(network.encoder(seen)))
+            scores.append(network.classifier(network.features(seen)))
             labels += [label] * recipe.judged
         return F.cross_entropy(torch.cat(scores), torch.tensor(labels)) if scores else torch.zeros(())
 

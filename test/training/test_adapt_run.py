@@ -25,8 +25,9 @@ from camf_ros.training.adapt_card import adaptation_card, strip_of
 from camf_ros.training.adapt_choice import Best, look
 from camf_ros.training.adapt_frames import Frame, Gathering
 from camf_ros.training.adapt_run import NoGainError, adapt
-from camf_ros.training.adapt_sources import Found
+from camf_ros.training.adapt_sources import Found, crop_side, source_model_of, tried
 from camf_ros.training.adapt_stage import AdaptationRecipe, Rig, RigPair, adaptation_stage, detailed_pairs, rig_crops
+from camf_ros.training.config import BlendRecipe, load_recipe
 from camf_ros.training.data import Sources
 
 RECIPE = AdaptationRecipe(steps=12, batch=2, learning_rate=0.02, pull=0.0, validate_every=4, judged=2, source_steps=20)
@@ -205,6 +206,21 @@ def test_it_ends_when_no_network_was_better_for_long_enough(small_network: Blend
     stage = adaptation_stage(small_network, rig, recipe, best.validate)
     loop.Trainer(tmp_path, {}, quiet=True).run(replace(stage, enough=lambda: best.tired(3)))
     assert int(best.rounds) == 3
+
+
+@pytest.mark.parametrize("name", ["camf", "camf-lite"])
+@pytest.mark.parametrize("side", [104, 120, 128])
+def test_the_shipped_architectures_take_crops_of_every_side(name: str, side: int):
+    """Also of sides that do not halve evenly for all of their scales."""
+    recipe = load_recipe(Path(__file__).parents[2] / "config" / "training" / f"{name}.yaml")
+    assert isinstance(recipe, BlendRecipe)
+    network, rig = BlendNetwork(recipe.architecture), small_rig()
+    eyes = tuple([picture[:side, :side] for picture in pictures] for pictures in rig.eyes)
+    assert crop_side(network, *eyes) == side
+    loss = adaptation_stage(network, rig._replace(eyes=eyes), RECIPE, dict).loss(0)
+    assert math.isfinite(float(loss.detach()))
+    frames = [Frame("", *pair, None) for pair in zip(*eyes, strict=True)]
+    assert len(tried(source_model_of(network, frames, frames), frames).found) == len(frames)
 
 
 def test_the_pull_holds_the_weights_near_the_start(small_network: BlendNetwork):
