@@ -1,6 +1,7 @@
 """How much of the contrast of labelled people and cars is left in the fused picture.
 
     python3 benchmarks/contrast.py --data DIR --labels LABELS.json --model camf [--inverted] [--json FILE]
+    python3 benchmarks/contrast.py --data DIR --labels LABELS.json --baseline average
 
 DIR has infrared/ and visible/ pictures of equal names. LABELS.json maps a name to
 {"boxes": [[class, left, top, right, bottom, ignored], ...]}.
@@ -8,7 +9,8 @@ DIR has infrared/ and visible/ pictures of equal names. LABELS.json maps a name 
 Contrast of a box: mean of its core (the inner 50 % of the width and 70 % of the height) less the mean of the ring
 around it (1.2 to 2 times the width, 1.1 to 1.5 times the height). Boxes count that stand out by 8 grey levels or more
 in one source. "kept" is the fused contrast as a share of that in the better source: its mean, the share of boxes that
-keep 0.8 or more, and the share below 0.4. "signed" asks for the sign of the better source as well. --inverted fuses
+keep 0.8 or more, and the share below 0.4. "signed" asks for the sign of the better source as well. "opposite" counts
+the boxes that are brighter than their surroundings in one source and darker in the other. --inverted fuses
 inverted infrared pictures, and compares with them.
 """
 
@@ -23,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camf_ros.engines.choose import choose_engine
-from camf_ros.evaluation.samples import by_model, find_samples
+from camf_ros.evaluation.samples import BASELINES, Method, by_model, find_samples
 from camf_ros.settings.fusion_settings import FusionSettings
 
 LEAST = 8.0
@@ -43,17 +45,31 @@ def contrast(picture: Grey, box: Sequence[float]) -> float | None:
     return float(picture[core].mean() - picture[ring].mean())
 
 
-def summary(kept: Sequence[float]) -> dict[str, float]:
-    """Shares of a class, unsigned and with the sign of the better source."""
-    signed, plain = np.array(kept), np.abs(kept)
+def summary(kept: Sequence[tuple[float, bool]]) -> dict[str, float]:
+    """Figures of a class from what each box keeps, negative with the other sign, and if its sources are opposite."""
+    signed, opposite = np.array([share for share, _ in kept]), np.array([differ for _, differ in kept])
+    plain = np.abs(signed)
+    lost = plain < 0.8
     return {
         "boxes": len(kept),
         "mean": float(plain.mean()),
         "keep_0.8": float((plain >= 0.8).mean()),
         "below_0.4": float((plain < 0.4).mean()),
+        "opposite": int(opposite.sum()),
+        "below_0.8": int(lost.sum()),
+        "opposite_below_0.8": int((lost & opposite).sum()),
         "signed_keep_0.8": float((signed >= 0.8).mean()),
         "signed_below_0.4": float((signed < 0.4).mean()),
     }
+
+
+def _fusion(model: str | None, baseline: str | None) -> tuple[str, str | None, Method]:
+    """Name, hash (None for a baseline) and how it fuses."""
+    if baseline is not None:
+        return baseline, None, BASELINES[baseline]
+    settings = FusionSettings(model=model or "", precision="float32")
+    engine = choose_engine(settings).engine
+    return engine.model_name, engine.model_hash, by_model(engine, settings)
 
 
 def main() -> None:
@@ -61,15 +77,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
-    parser.add_argument("--model", required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model")
+    what.add_argument("--baseline", choices=BASELINES)
     parser.add_argument("--inverted", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     labels = json.loads(arguments.labels.read_text())
-    settings = FusionSettings(model=arguments.model, precision="float32")
-    engine = choose_engine(settings).engine
-    fuse = by_model(engine, settings)
-    kept: dict[str, list[float]] = {"person": [], "car": []}
+    name, digest, fuse = _fusion(arguments.model, arguments.baseline)
+    kept: dict[str, list[tuple[float, bool]]] = {"person": [], "car": []}
     for sample in find_samples(arguments.data).samples:
         if sample.name not in labels:
             continue
@@ -77,18 +93,18 @@ def main() -> None:
         if arguments.inverted:
             infrared = 255 - infrared
         fused = fuse(infrared, visible)
-        for name, *box, ignored in labels[sample.name]["boxes"]:
+        for kind, *box, ignored in labels[sample.name]["boxes"]:
             each = [contrast(picture, box) for picture in (infrared, visible, fused)]
-            if name not in kept or ignored or None in each:
+            if kind not in kept or ignored or None in each:
                 continue
             better = max(each[:2], key=abs)  # type: ignore[arg-type, type-var]
             if abs(better) >= LEAST:  # type: ignore[arg-type]
-                kept[name].append(each[2] / better)  # type: ignore[operator]
-    report = {name: summary(values) for name, values in kept.items() if values}
-    for name, figures in report.items():
-        print(f"{name}: " + ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
+                kept[kind].append((each[2] / better, each[0] * each[1] < 0))  # type: ignore[operator]
+    report = {kind: summary(values) for kind, values in kept.items() if values}
+    for kind, figures in report.items():
+        print(f"{kind}: " + ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
     if arguments.json:
-        content = {"model": engine.model_name, "hash": engine.model_hash, "inverted": arguments.inverted, **report}
+        content = {"model": name, "hash": digest, "inverted": arguments.inverted, **report}
         arguments.json.write_text(json.dumps(content, indent=1))
 
 
