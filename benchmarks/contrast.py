@@ -10,8 +10,8 @@ Contrast of a box: mean of its core (the inner 50 % of the width and 70 % of the
 around it (1.2 to 2 times the width, 1.1 to 1.5 times the height). Boxes count that stand out by 8 grey levels or more
 in one source. "kept" is the fused contrast as a share of that in the better source: its mean, the share of boxes that
 keep 0.8 or more, and the share below 0.4. "signed" asks for the sign of the better source as well. "opposite" counts
-the boxes that are brighter than their surroundings in one source and darker in the other. --inverted fuses
-inverted infrared pictures, and compares with them.
+the boxes that are brighter than their surroundings in one source and darker in the other. --inverted fuses inverted
+infrared pictures, and compares with them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def contrast(picture: Grey, box: Sequence[float]) -> float | None:
 
 
 def summary(kept: Sequence[tuple[float, bool]]) -> dict[str, float]:
-    """Figures of a class from what each box keeps, negative with the other sign, and if its sources are opposite."""
+    """Figures of a class. Each box: what it keeps, negative if the sign is the other one, and if it is opposite."""
     signed, opposite = np.array([share for share, _ in kept]), np.array([differ for _, differ in kept])
     plain = np.abs(signed)
     lost = plain < 0.8
@@ -63,11 +63,11 @@ def summary(kept: Sequence[tuple[float, bool]]) -> dict[str, float]:
     }
 
 
-def _fusion(model: str | None, baseline: str | None) -> tuple[str, str | None, Method]:
-    """Name, hash (None for a baseline) and how it fuses."""
-    if baseline is not None:
-        return baseline, None, BASELINES[baseline]
-    settings = FusionSettings(model=model or "", precision="float32")
+def _method(arguments: argparse.Namespace) -> tuple[str, str | None, Method]:
+    """What is measured: its name, the hash of its weights (None of a baseline), and how it fuses."""
+    if arguments.baseline:
+        return arguments.baseline, None, BASELINES[arguments.baseline]
+    settings = FusionSettings(model=arguments.model, precision="float32")
     engine = choose_engine(settings).engine
     return engine.model_name, engine.model_hash, by_model(engine, settings)
 
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     labels = json.loads(arguments.labels.read_text())
-    name, digest, fuse = _fusion(arguments.model, arguments.baseline)
+    name, weights_hash, fuse = _method(arguments)
     kept: dict[str, list[tuple[float, bool]]] = {"person": [], "car": []}
     for sample in find_samples(arguments.data).samples:
         if sample.name not in labels:
@@ -102,9 +102,9 @@ def main() -> None:
                 kept[kind].append((each[2] / better, each[0] * each[1] < 0))  # type: ignore[operator]
     report = {kind: summary(values) for kind, values in kept.items() if values}
     for kind, figures in report.items():
-        print(f"{kind}: " + ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
+        print(f"{kind}: " + ", ".join(f"{key} {round(value, 3)}" for key, value in figures.items()))
     if arguments.json:
-        content = {"model": name, "hash": digest, "inverted": arguments.inverted, **report}
+        content = {"model": name, "hash": weights_hash, "inverted": arguments.inverted, **report}
         arguments.json.write_text(json.dumps(content, indent=1))
 
 

@@ -82,7 +82,8 @@ def from_first(value: _T) -> _T:
 def start_alike(module: nn.Module) -> None:
     """Give all processes the parameters and buffers of the first one."""
     if process_count() > 1:
-        module.load_state_dict(from_first(module.state_dict()))
+        for value in module.state_dict().values():
+            dist.broadcast(value, src=0)
 
 
 def average_gradients(module: nn.Module) -> None:

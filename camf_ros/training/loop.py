@@ -18,13 +18,7 @@ from tqdm import tqdm
 
 from camf_ros.errors import DataError, ParameterError
 from camf_ros.files import replacing, write_whole
-from camf_ros.training.distributed import (
-    average_gradients,
-    from_first,
-    is_first,
-    mean_over_processes,
-    start_alike,
-)
+from camf_ros.training.distributed import average_gradients, from_first, is_first, mean_over_processes, start_alike
 
 # Seconds between two states on disk: what a kill costs at most.
 _SAVE_EVERY = 60.0
